@@ -1,0 +1,44 @@
+-- Makes the session's staging tables. COPY fills them, process_chunk or load_importance empties them into the state
+-- within the same transaction, and commit or rollback leaves them empty. Temporary tables write no WAL, and each
+-- session has its own, so that a second one can be filled while the first is applied.
+-- Writes: pg_temp.staged_records, staged_rows, touched_pairs. Safe to call again.
+create or replace function bankpulse.open_staging() returns void
+language plpgsql volatile
+set search_path = bankpulse, pg_temp
+set client_min_messages = warning
+as $$
+begin
+  -- the careful way: records as they came, to be judged
+  create temporary table if not exists staged_records (
+    line_number bigint not null,
+    problem text, -- what makes the record as a whole unusable; null if nothing does
+    line text not null,
+    customer_id text,
+    gender text,
+    merchant_id text,
+    amount text -- of an importance file: the weight
+  ) on commit delete rows;
+
+  -- accepted rows, in the order of the file; the straight way copies into it at once
+  create temporary table if not exists staged_rows (
+    customer_id text collate "C" not null,
+    gender text not null,
+    merchant_id text collate "C" not null,
+    amount numeric not null
+  ) on commit delete rows;
+
+  -- the pairs the chunk changed, as they are after it
+  create temporary table if not exists touched_pairs (
+    merchant_id text collate "C" not null,
+    customer_id text collate "C" not null,
+    gender text not null,
+    transaction_count bigint not null,
+    total_amount numeric not null,
+    added_count bigint not null,
+    is_new boolean not null
+  ) on commit delete rows;
+end;
+$$;
+
+comment on function bankpulse.open_staging() is
+  'Makes the session''s temporary staging tables staged_records, staged_rows and touched_pairs.';

@@ -1,0 +1,78 @@
+-- Applies the staged chunk to the state, judges the patterns on it, writes the new detections and the ledger row, and
+-- closes the batches that became full. All of that commits together with the COPY before it, or none of it does.
+-- In: the caller's run; key, ETag and size of the object; how long the COPY took; how batches are cut and named.
+-- Reads and writes: pg_temp.staged_records, staged_rows, touched_pairs; rejected_rows, customer_merchant_stats,
+-- merchant_stats, merchant_count_histogram, upgrade_candidates, detections, detection_batches, chunks.
+-- Out: the ledger row. Raises BP001 (lease_lost), BP002 (object_number_taken), BP003 (object_in_ledger).
+create or replace function bankpulse.process_chunk(
+  p_run_id bigint,
+  p_object_key text,
+  p_etag text,
+  p_size_bytes bigint,
+  p_copy_ms numeric,
+  p_batch_rows bigint,
+  p_detections_prefix text
+) returns bankpulse.chunks
+language plpgsql volatile
+set search_path = bankpulse, pg_temp
+as $$
+declare
+  v_chunk chunks;
+  v_last_chunk_no bigint;
+  v_last_rules_hash text;
+  v_timings jsonb := jsonb_build_object('copy', p_copy_ms);
+  v_step_started_at timestamptz := clock_timestamp();
+begin
+  perform hold_lease(p_run_id);
+  -- another transaction of this run may just have been waited for: what follows must see what it wrote
+  if exists (select from chunks where object_key = p_object_key) then
+    raise exception 'the object is in the ledger already' using errcode = 'BP003';
+  end if;
+
+  v_chunk.object_key := p_object_key;
+  v_chunk.object_number := object_number(p_object_key);
+  v_chunk.etag := p_etag;
+  v_chunk.size_bytes := p_size_bytes;
+  v_chunk.status := 'applied';
+  v_chunk.run_id := p_run_id;
+  v_chunk.rules_hash := rules_hash();
+  v_chunk.is_late := coalesce(v_chunk.object_number < (select max(object_number) from chunks), false);
+  if exists (select from chunks where object_number = v_chunk.object_number and status = 'applied') then
+    raise exception 'another object with number % was applied before', v_chunk.object_number using errcode = 'BP002';
+  end if;
+  select chunk_no, rules_hash into v_last_chunk_no, v_last_rules_hash
+  from chunks where chunk_no is not null order by chunk_no desc limit 1;
+  v_chunk.chunk_no := coalesce(v_last_chunk_no, 0) + 1;
+
+  v_chunk.rejected_count := judge_staged_records(p_object_key);
+  v_timings := add_timing(v_timings, 'judge', v_step_started_at);
+  v_step_started_at := clock_timestamp();
+
+  v_chunk.row_count := add_staged_rows();
+  v_timings := add_timing(v_timings, 'pairs', v_step_started_at);
+  v_step_started_at := clock_timestamp();
+
+  perform update_merchant_stats();
+  v_timings := add_timing(v_timings, 'merchants', v_step_started_at);
+  v_step_started_at := clock_timestamp();
+
+  perform update_count_histogram();
+  v_timings := add_timing(v_timings, 'histogram', v_step_started_at);
+  v_step_started_at := clock_timestamp();
+
+  v_chunk.applied_at := clock_timestamp();
+  v_chunk.detection_count := record_detections(
+    v_chunk.chunk_no, p_run_id, v_chunk.applied_at, v_chunk.rules_hash is distinct from v_last_rules_hash
+  );
+  if v_chunk.detection_count > 0 then
+    perform close_batches(p_run_id, p_batch_rows, p_detections_prefix, false);
+  end if;
+  v_chunk.timings := add_timing(v_timings, 'detect', v_step_started_at);
+
+  insert into chunks select v_chunk.*;
+  return v_chunk;
+end;
+$$;
+
+comment on function bankpulse.process_chunk(bigint, text, text, bigint, numeric, bigint, text) is
+  'Applies the staged chunk: state, detections, ledger row and full batches, in one transaction. Returns the ledger row.';

@@ -1,0 +1,29 @@
+-- Compares a listing with the ledger.
+-- In: keys and ETags of the listing, side by side. Reads: chunks. Out: what there is to say of some of them:
+--   new         not in the ledger, with its number
+--   unnumbered  not in the ledger, and never applied, because its name has no usable number
+--   replaced    applied, but now another object stands under its key; it is not applied again
+-- Objects whose name does not end in .csv or .csv.gz are none of ours.
+create or replace function bankpulse.unseen_objects(p_object_keys text[], p_etags text[])
+returns table (object_key text, object_number bigint, status text)
+language sql stable
+begin atomic
+  select
+    listed.object_key,
+    numbers.object_number,
+    case
+      when chunks.object_key is not null then 'replaced'
+      when numbers.object_number is null then 'unnumbered'
+      else 'new'
+    end
+  from unnest(p_object_keys, p_etags) as listed (object_key, etag)
+  cross join lateral (select bankpulse.object_number(listed.object_key)) as numbers (object_number)
+  left join bankpulse.chunks on chunks.object_key = listed.object_key
+  where
+    listed.object_key ~* '\.csv(\.gz)?$'
+    and (chunks.object_key is null or (chunks.status = 'applied' and chunks.etag <> listed.etag))
+  order by numbers.object_number, listed.object_key collate "C";
+end;
+
+comment on function bankpulse.unseen_objects(text[], text[]) is
+  'Which listed objects are new, have no usable number, or were replaced after they were applied.';

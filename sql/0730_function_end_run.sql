@@ -1,0 +1,8 @@
+-- Notes that a run ended in good order. In: the run. Writes: runs.
+create or replace function bankpulse.end_run(p_run_id bigint) returns void
+language sql volatile
+begin atomic
+  update bankpulse.runs set ended_at = clock_timestamp() where run_id = p_run_id;
+end;
+
+comment on function bankpulse.end_run(bigint) is 'Notes that a run ended in good order.';

@@ -1,0 +1,25 @@
+-- The rows of the detection files, exactly as they are written: columns in order, times and names formatted.
+-- batch_no and detection_id say which file and where; they are not written.
+create or replace view bankpulse.detection_file_rows as
+select
+  detections.batch_no,
+  detections.detection_id,
+  bankpulse.format_time(runs.started_at) as "YStartTime",
+  bankpulse.format_time(detections.detected_at) as "detectionTime",
+  detections.pattern_id as "patternId",
+  detections.action_type as "ActionType",
+  bankpulse.escape_formula(detections.customer_id) as "customerName",
+  bankpulse.escape_formula(detections.merchant_id) as "MerchantId"
+from bankpulse.detections
+inner join bankpulse.runs on runs.run_id = detections.run_id
+where detections.batch_no is not null;
+
+comment on view bankpulse.detection_file_rows is 'The rows of the detection files as they are written.';
+comment on column bankpulse.detection_file_rows.batch_no is 'The file; not written.';
+comment on column bankpulse.detection_file_rows.detection_id is 'Order within the file; not written.';
+comment on column bankpulse.detection_file_rows."YStartTime" is 'When the Y process that found it started; Indian Standard Time.';
+comment on column bankpulse.detection_file_rows."detectionTime" is 'When its chunk was applied; Indian Standard Time.';
+comment on column bankpulse.detection_file_rows."patternId" is 'The pattern.';
+comment on column bankpulse.detection_file_rows."ActionType" is 'What the merchant is told to do.';
+comment on column bankpulse.detection_file_rows."customerName" is 'The customer; empty if the pattern is about the merchant alone.';
+comment on column bankpulse.detection_file_rows."MerchantId" is 'The merchant.';

@@ -1,0 +1,41 @@
+-- Where each customer of a merchant stands by transactions and by weight, each rank over its own population: the
+-- stream's customers, and those the importance file lists. For people and checks; refresh_views() renews it.
+drop materialized view if exists bankpulse.customer_percentiles;
+create materialized view bankpulse.customer_percentiles as
+with ranked_counts as (
+  select
+    merchant_id,
+    customer_id,
+    transaction_count,
+    percent_rank() over (partition by merchant_id order by transaction_count) as count_percent_rank
+  from bankpulse.customer_merchant_stats
+),
+ranked_weights as (
+  select
+    merchant_id,
+    customer_id,
+    average_weight,
+    percent_rank() over (partition by merchant_id order by average_weight) as weight_percent_rank
+  from bankpulse.customer_weights
+)
+select
+  merchant_id,
+  customer_id,
+  ranked_counts.transaction_count,
+  ranked_counts.count_percent_rank,
+  ranked_weights.average_weight,
+  ranked_weights.weight_percent_rank
+from ranked_counts
+full join ranked_weights using (merchant_id, customer_id);
+
+create unique index customer_percentiles_pair on bankpulse.customer_percentiles (merchant_id, customer_id);
+comment on materialized view bankpulse.customer_percentiles is
+  'Percentile ranks of a merchant''s customers by transactions and by weight, as of the last refresh_views().';
+comment on column bankpulse.customer_percentiles.merchant_id is 'The merchant.';
+comment on column bankpulse.customer_percentiles.customer_id is 'The customer.';
+comment on column bankpulse.customer_percentiles.transaction_count is 'Transactions there; null if none were seen.';
+comment on column bankpulse.customer_percentiles.count_percent_rank is
+  'Share of the merchant''s other customers with strictly fewer transactions.';
+comment on column bankpulse.customer_percentiles.average_weight is 'Weight for the merchant; null if it lists none.';
+comment on column bankpulse.customer_percentiles.weight_percent_rank is
+  'Share of the merchant''s other listed customers with a strictly smaller weight.';

@@ -1,0 +1,75 @@
+import { Command, CommanderError } from 'commander';
+import { runMigrate, runPsql, runQuarantine, runSeed, runStatus } from './commands/database.js';
+import { runGenerate } from './commands/generate.js';
+import { runDetect, runProduce, runStart } from './commands/pipeline.js';
+import { UsageError, UserError, codeOf } from './errors.js';
+
+const program = new Command('bankpulse')
+  .description('Watches a stream of bank transactions and tells merchants whom to act on.')
+  .exitOverride()
+  .showHelpAfterError();
+
+const onceText = 'end when everything in the bucket is dealt with, instead of listening on';
+program
+  .command('start')
+  .description('mechanisms X and Y together')
+  .option('--once', onceText, false)
+  .action(runStart);
+program.command('produce').description('mechanism X: cut the transactions into chunks in S3').action(runProduce);
+program
+  .command('detect')
+  .description('mechanism Y: apply the chunks, write the detections')
+  .option('--once', onceText, false)
+  .action(runDetect);
+program.command('migrate').description('bring the schema up to date').action(runMigrate);
+program
+  .command('generate')
+  .description('write a pair of input files like BankSim')
+  .option('--rows <number>', 'rows of each file')
+  .option('--seed <number>', 'same rows and seed, same bytes')
+  .option('--out <folder>', 'where to (default: data)')
+  .action(runGenerate);
+program.command('seed').description('load a small data set with all three patterns').action(runSeed);
+program
+  .command('status')
+  .description('where the pipeline stands')
+  .option('--json', 'as one JSON object')
+  .action(runStatus);
+program
+  .command('quarantine')
+  .description('list quarantined objects, or let one be tried again')
+  .option('--retry <key>', 'take this object out of quarantine')
+  .action(runQuarantine);
+program
+  .command('psql')
+  .description('psql on the configured database')
+  .argument('[args...]')
+  .allowUnknownOption()
+  .helpOption(false)
+  .action(async (args: string[]) => {
+    process.exitCode = await runPsql(args);
+  });
+
+/** Says what went wrong, and how the process ends because of it: 1 failed, 2 wrong usage or configuration. */
+function report(error: unknown): number {
+  if (error instanceof CommanderError) return error.exitCode === 0 ? 0 : 2;
+  if (error instanceof UsageError) {
+    process.stderr.write(error.faults.map((fault) => `configuration: ${fault}\n`).join(''));
+    return 2;
+  }
+  if (error instanceof UserError) {
+    process.stderr.write(`error: ${error.message}\n`);
+    return 1;
+  }
+  // not one of ours: where it came from is what helps. An error of PostgreSQL has details beside its message; those
+  // may quote rows and stay out.
+  const code = codeOf(error);
+  process.stderr.write(`unexpected error${code ? ` (${code})` : ''}: ${(error as Error).stack ?? String(error)}\n`);
+  return 1;
+}
+
+try {
+  await program.parseAsync();
+} catch (error) {
+  process.exitCode = report(error);
+}

@@ -1,0 +1,147 @@
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import pg from 'pg';
+import { databaseSettings, loadSettings, projectDir } from '../config.js';
+import { connectOrExplain, openViews } from '../database.js';
+import { UserError, codeOf } from '../errors.js';
+import { createLog, type Logger } from '../log.js';
+import { migrate } from '../schema.js';
+import { openDatabase } from '../services.js';
+import { SqlFunctions } from '../sql-functions.js';
+import { describeStatus, printable, readQuarantined, readStatus } from '../status.js';
+
+/** Runs `work` with the configured database, which is let go of at the end. */
+async function withDatabase<Result>(
+  work: (config: pg.ClientConfig, log: Logger) => Promise<Result>,
+): Promise<Result> {
+  const settings = loadSettings([...databaseSettings, 'LOG_LEVEL']);
+  const log = createLog(settings.LOG_LEVEL);
+  const database = await openDatabase(settings, log);
+  try {
+    return await work(database.config, log);
+  } finally {
+    await database.close();
+  }
+}
+
+async function withClient<Result>(
+  config: pg.ClientConfig,
+  work: (client: pg.Client) => Promise<Result>,
+): Promise<Result> {
+  const client = await connectOrExplain(config);
+  try {
+    return await work(client);
+  } finally {
+    await client.end();
+  }
+}
+
+/** `npm run migrate` */
+export async function runMigrate(): Promise<void> {
+  await withDatabase(async (config, log) => {
+    const { migrations, sqlFiles } = await withClient(config, (client) => migrate(client, log));
+    const changes = [...migrations.map((name) => `migrations/${name}.sql`), ...sqlFiles.map((name) => `sql/${name}`)];
+    process.stdout.write(
+      changes.length === 0 ? 'The schema is up to date.\n' : `Applied:\n${changes.map((name) => `  ${name}\n`).join('')}`,
+    );
+  });
+}
+
+/** `npm run seed`: the small data set of the tests, for psql; only into a database without chunks. */
+export async function runSeed(): Promise<void> {
+  await withDatabase(async (config, log) => {
+    await withClient(config, async (client) => {
+      await migrate(client, log);
+      const seed = await readFile(join(projectDir, 'test', 'seed.sql'), 'utf8');
+      const { rows } = await client.query<{ is_used: boolean }>(
+        'select exists (select from bankpulse.chunks) as is_used',
+      );
+      if (rows[0]?.is_used) {
+        throw new UserError('this database has chunks already; the seed is for an empty one');
+      }
+      await client.query(seed);
+    });
+    process.stdout.write('Seed loaded. To look at it: npm run psql\n');
+  });
+}
+
+/** `npm run status [-- --json]` */
+export async function runStatus({ json }: { json?: boolean }): Promise<void> {
+  await withDatabase(async (config) => {
+    await withClient(config, () => Promise.resolve());
+    const views = openViews(config);
+    try {
+      const status = await readStatus(views);
+      const text = json ? JSON.stringify(status) : describeStatus(status, await readQuarantined(views));
+      process.stdout.write(`${text}\n`);
+    } finally {
+      await views.destroy();
+    }
+  });
+}
+
+/** `npm run quarantine [-- --retry KEY]` */
+export async function runQuarantine({ retry }: { retry?: string }): Promise<void> {
+  await withDatabase(async (config) => {
+    if (retry !== undefined) {
+      const wasThere = await withClient(config, (client) => new SqlFunctions(client).retryQuarantinedChunk(retry));
+      if (!wasThere) throw new UserError(`no quarantined object has the key ${printable(retry)}`);
+      process.stdout.write(`${printable(retry)} is taken out of quarantine; mechanism Y will find it again\n`);
+      return;
+    }
+    const views = openViews(config);
+    try {
+      await readStatus(views);
+      const objects = await readQuarantined(views);
+      const lines = objects.map(({ object_key, error }) => `${printable(object_key)}: ${printable(error ?? '')}\n`);
+      process.stdout.write(lines.length === 0 ? 'Nothing is quarantined.\n' : lines.join(''));
+    } finally {
+      await views.destroy();
+    }
+  });
+}
+
+/** `npm run psql [-- ARGS]`: the psql found on PATH, on the configured database. @returns its exit code. */
+export async function runPsql(args: readonly string[]): Promise<number> {
+  return withDatabase(async (config) => {
+    const { host, port, user, password, database } = new pg.Client(config);
+    const query = config.connectionString === undefined ? undefined : new URL(config.connectionString).searchParams;
+    const folder = await mkdtemp(join(tmpdir(), 'bankpulse-psql-'));
+    try {
+      // a file, since arguments and environment can be seen by others
+      const passFile = join(folder, 'pgpass');
+      const escaped = (text: string) => text.replace(/[\\:]/g, '\\$&');
+      await writeFile(passFile, `*:*:*:*:${escaped(typeof password === 'string' ? password : '')}\n`, { mode: 0o600 });
+      const { DATABASE_URL: _url, DB_PASSWORD: _password, PGPASSWORD: _pgPassword, ...environment } = process.env;
+      const child = spawn('psql', args, {
+        stdio: 'inherit',
+        env: {
+          ...environment,
+          PGHOST: host,
+          PGPORT: String(port),
+          PGUSER: user ?? '',
+          PGDATABASE: database ?? '',
+          ...(password ? { PGPASSFILE: passFile } : {}),
+          ...(query?.has('sslmode') && { PGSSLMODE: query.get('sslmode') ?? '' }),
+          ...(query?.has('sslrootcert') && { PGSSLROOTCERT: query.get('sslrootcert') ?? '' }),
+          PGOPTIONS: `${process.env.PGOPTIONS ?? ''} -c search_path=bankpulse,public`,
+        },
+      });
+      // Ctrl-C is psql's: it ends a query there
+      process.on('SIGINT', () => undefined);
+      const [code] = (await once(child, 'exit')) as [number | null];
+      return code ?? 1;
+    } catch (error) {
+      if (codeOf(error) !== 'ENOENT') throw error;
+      throw new UserError(
+        'psql was not found on PATH; install the PostgreSQL client (Debian and Ubuntu: apt install postgresql-client, ' +
+          'macOS: brew install libpq)',
+      );
+    } finally {
+      await rm(folder, { recursive: true, force: true });
+    }
+  });
+}

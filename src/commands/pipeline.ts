@@ -1,0 +1,124 @@
+import { setTimeout as sleep } from 'node:timers/promises';
+import {
+  databaseSettings,
+  detectorSettings,
+  loadSettings,
+  objectStoreSettings,
+  producerSettings,
+} from '../config.js';
+import { connectOrExplain, openViews } from '../database.js';
+import { detect } from '../detector/detector.js';
+import { createLog, type Logger } from '../log.js';
+import { produce } from '../producer.js';
+import { migrateIfPending } from '../schema.js';
+import { openObjectStore, openServices, type Services } from '../services.js';
+import { stopSignal } from '../signals.js';
+import { describeStatus, readQuarantined, readStatus } from '../status.js';
+import { generateMissingInput } from './generate.js';
+
+/** Y may note what it did for this long before its sessions are closed. */
+const PAUSE_AFTER_ERROR_MS = 100;
+
+/** Results of the pipeline so far, on stdout. */
+async function printSummary(services: Services): Promise<void> {
+  const views = openViews(services.config);
+  try {
+    const status = describeStatus(await readStatus(views), await readQuarantined(views));
+    process.stdout.write(`${status}\n\nTo look at the detections: npm run psql\n`);
+  } finally {
+    await views.destroy();
+  }
+}
+
+async function prepareDatabase(services: Services, log: Logger): Promise<void> {
+  const client = await connectOrExplain(services.config);
+  try {
+    await migrateIfPending(client, services.config, log);
+  } finally {
+    await client.end();
+  }
+}
+
+/** `npm run produce`: mechanism X alone. */
+export async function runProduce(): Promise<void> {
+  const settings = loadSettings([...objectStoreSettings, ...producerSettings, 'IMPORTANCE_CSV', 'LOG_LEVEL']);
+  const log = createLog(settings.LOG_LEVEL);
+  const signal = stopSignal();
+  await generateMissingInput(settings, log);
+  const { store, close } = await openObjectStore(settings, log);
+  try {
+    const { chunks, rows, uploaded, skipped } = await produce({ store, settings, log, signal });
+    process.stdout.write(`${chunks} chunks, ${rows} rows: ${uploaded} written, ${skipped} were there\n`);
+  } finally {
+    await close();
+  }
+}
+
+/** `npm run detect`: mechanism Y alone. */
+export async function runDetect({ once }: { once: boolean }): Promise<void> {
+  const settings = loadSettings([...databaseSettings, ...objectStoreSettings, ...detectorSettings, 'LOG_LEVEL']);
+  const log = createLog(settings.LOG_LEVEL);
+  const signal = stopSignal();
+  const services = await openServices(settings, log);
+  try {
+    await services.store.checkAccess(settings.CHUNKS_PREFIX);
+    await prepareDatabase(services, log);
+    await detect({ ...services, settings, log, signal, isInputOver: () => once });
+    await printSummary(services);
+  } finally {
+    await services.close();
+  }
+}
+
+/** `npm start`: X and Y together. */
+export async function runStart({ once }: { once: boolean }): Promise<void> {
+  const settings = loadSettings([
+    ...databaseSettings,
+    ...objectStoreSettings,
+    ...producerSettings,
+    ...detectorSettings,
+    'LOG_LEVEL',
+  ]);
+  const log = createLog(settings.LOG_LEVEL);
+  const failed = new AbortController();
+  const signal = AbortSignal.any([stopSignal(), failed.signal]);
+  await generateMissingInput(settings, log);
+  const services = await openServices(settings, log);
+  try {
+    await prepareDatabase(services, log);
+    let hasProduced = false;
+    let isSummaryDue = false;
+    const producing = produce({ store: services.store, settings, log, signal }).then(({ chunks, rows, uploaded }) => {
+      hasProduced = true;
+      isSummaryDue = !once && !signal.aborted;
+      if (!signal.aborted) log.info({ chunks, rows, uploaded }, 'mechanism X has no more rows');
+    });
+    const detecting = detect({
+      ...services,
+      settings,
+      log,
+      signal,
+      isInputOver: () => once && hasProduced,
+      onQuiet: () => {
+        if (!isSummaryDue) return;
+        isSummaryDue = false;
+        printSummary(services).catch((error: unknown) => failed.abort(error));
+      },
+    });
+    // whoever fails first ends the other in order; its error is the command's
+    const results = await Promise.allSettled(
+      [producing, detecting].map((work) =>
+        work.catch((error: unknown) => {
+          failed.abort(error);
+          throw error;
+        }),
+      ),
+    );
+    if (failed.signal.aborted) throw failed.signal.reason;
+    void results;
+    await printSummary(services);
+  } finally {
+    await services.close();
+    await sleep(PAUSE_AFTER_ERROR_MS, undefined, { ref: false });
+  }
+}

@@ -1,0 +1,153 @@
+import { existsSync, readFileSync } from 'node:fs';
+import { dirname, resolve } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import dotenv from 'dotenv';
+import { z } from 'zod';
+import { UsageError } from './errors.js';
+
+/** The project's folder; relative paths in the configuration are relative to it. */
+export const projectDir = dirname(dirname(fileURLToPath(import.meta.url)));
+
+/** Files that `npm start` and `npm run produce` generate when both are missing. */
+export const DEFAULT_TRANSACTIONS_CSV = 'data/transactions.csv';
+export const DEFAULT_IMPORTANCE_CSV = 'data/CustomerImportance.csv';
+
+const text = z.string();
+const path = (fallback: string) => text.default(fallback).transform((value) => resolve(projectDir, value));
+const whole = (fallback: number, least: number, most = Number.MAX_SAFE_INTEGER) =>
+  text
+    .default(String(fallback))
+    .refine((value) => /^\d{1,16}$/.test(value) && Number(value) >= least && Number(value) <= most, {
+      error:
+        most === Number.MAX_SAFE_INTEGER
+          ? `must be a whole number, ${least} or more`
+          : `must be a whole number from ${least} to ${most}`,
+    })
+    .transform(Number);
+const flag = text
+  .refine((value) => /^(true|false)$/i.test(value), { error: 'must be true or false' })
+  .transform((value) => value.toLowerCase() === 'true');
+const prefix = (fallback: string) =>
+  text
+    .default(fallback)
+    .refine((value) => Buffer.byteLength(value) <= 900, { error: 'must be at most 900 bytes' })
+    .refine((value) => !value.startsWith('/'), { error: 'must not begin with /' });
+
+/** Every variable BankPulse reads itself, by its own name. The AWS SDK reads its standard ones on its own. */
+const variables = {
+  S3_BUCKET: text.optional(),
+  S3_FORCE_PATH_STYLE: flag.optional(),
+  AWS_REGION: text.optional(),
+  AWS_ENDPOINT_URL_S3: z.url({ error: 'must be a URL' }).optional(),
+  DATABASE_URL: text
+    .refine((value) => /^postgres(ql)?:\/\//.test(value), { error: 'must begin with postgres:// or postgresql://' })
+    .optional(),
+  DB_HOST: text.optional(),
+  DB_PORT: whole(5432, 1, 65535),
+  DB_NAME: text.default('bankpulse'),
+  DB_USER: text.optional(),
+  DB_PASSWORD: text.optional(),
+  TRANSACTIONS_CSV: path(DEFAULT_TRANSACTIONS_CSV),
+  IMPORTANCE_CSV: path(DEFAULT_IMPORTANCE_CSV),
+  CHUNK_ROWS: whole(10_000, 1, 10_000_000),
+  CHUNK_INTERVAL_MS: whole(1000, 0, 86_400_000),
+  BATCH_ROWS: whole(50, 1, 1_000_000),
+  FLUSH_AFTER_MS: whole(5000, 0, 86_400_000),
+  POLL_INTERVAL_MS: whole(250, 10, 3_600_000),
+  FULL_LIST_MS: whole(30_000, 100, 86_400_000),
+  GAP_TIMEOUT_MS: whole(10_000, 0, 86_400_000),
+  MAX_CHUNK_BYTES: whole(1_073_741_824, 1),
+  PREFETCH_BYTES: whole(33_554_432, 0),
+  CHUNKS_PREFIX: prefix('bankpulse/chunks/'),
+  DETECTIONS_PREFIX: prefix('bankpulse/detections/'),
+  BANKPULSE_HOME: path('.bankpulse'),
+  LOG_LEVEL: z
+    .enum(['fatal', 'error', 'warn', 'info', 'debug', 'trace', 'silent'], {
+      error: 'must be one of fatal, error, warn, info, debug, trace, silent',
+    })
+    .default('info'),
+};
+
+type Variables = typeof variables;
+export type Settings = { [Name in keyof Variables]: z.output<Variables[Name]> };
+export type SettingName = keyof Settings;
+
+/**
+ * Puts what `.env` and `config.env` say into the process's environment, where it says nothing itself (an empty
+ * value says nothing), so that libraries with variables of their own, the AWS SDK above all, see the same.
+ * Under `NODE_ENV=test` the files are left alone: tests must not reach a developer's real database.
+ */
+function readEnvironmentFiles(): void {
+  if (process.env.NODE_ENV === 'test') return;
+  for (const name of ['.env', 'config.env']) {
+    const file = resolve(projectDir, name);
+    if (!existsSync(file)) continue;
+    for (const [key, value] of Object.entries(dotenv.parse(readFileSync(file)))) {
+      if (value !== '' && !process.env[key]) process.env[key] = value;
+    }
+  }
+}
+
+/**
+ * The settings of these names, checked; names not asked for are not looked at.
+ * @throws UsageError naming every fault at once.
+ */
+export function loadSettings<Name extends SettingName>(names: readonly Name[]): Pick<Settings, Name> {
+  readEnvironmentFiles();
+  const faults: string[] = [];
+  const settings: Partial<Record<SettingName, unknown>> = {};
+  for (const name of names) {
+    const result = variables[name].safeParse(process.env[name] || undefined);
+    if (result.success) settings[name] = result.data;
+    else faults.push(...result.error.issues.map((issue) => `${name} ${issue.message}`));
+  }
+  const { CHUNKS_PREFIX: chunks, DETECTIONS_PREFIX: detections } = settings as Partial<Settings>;
+  // Either inside the other, Y would read its own output as chunks.
+  if (chunks !== undefined && detections?.startsWith(chunks)) {
+    faults.push('DETECTIONS_PREFIX must not lie inside CHUNKS_PREFIX');
+  }
+  if (faults.length > 0) throw new UsageError(faults);
+  return settings as Pick<Settings, Name>;
+}
+
+/** What a command needs to reach the database. */
+export const databaseSettings = [
+  'DATABASE_URL',
+  'DB_HOST',
+  'DB_PORT',
+  'DB_NAME',
+  'DB_USER',
+  'DB_PASSWORD',
+  'BANKPULSE_HOME',
+] as const;
+
+/** What a command needs to reach the object store. */
+export const objectStoreSettings = [
+  'S3_BUCKET',
+  'S3_FORCE_PATH_STYLE',
+  'AWS_REGION',
+  'AWS_ENDPOINT_URL_S3',
+  'BANKPULSE_HOME',
+] as const;
+
+/** What mechanism X needs besides the object store. */
+export const producerSettings = ['TRANSACTIONS_CSV', 'CHUNK_ROWS', 'CHUNK_INTERVAL_MS', 'CHUNKS_PREFIX'] as const;
+
+/** What mechanism Y needs besides the database and the object store. */
+export const detectorSettings = [
+  'IMPORTANCE_CSV',
+  'BATCH_ROWS',
+  'FLUSH_AFTER_MS',
+  'POLL_INTERVAL_MS',
+  'FULL_LIST_MS',
+  'GAP_TIMEOUT_MS',
+  'MAX_CHUNK_BYTES',
+  'PREFETCH_BYTES',
+  'CHUNKS_PREFIX',
+  'DETECTIONS_PREFIX',
+] as const;
+
+export type DatabaseSettings = Pick<Settings, (typeof databaseSettings)[number]>;
+export type ObjectStoreSettings = Pick<Settings, (typeof objectStoreSettings)[number]>;
+export type ProducerSettings = Pick<Settings, (typeof producerSettings)[number]>;
+export type DetectorSettings = Pick<Settings, (typeof detectorSettings)[number]>;

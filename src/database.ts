@@ -1,0 +1,72 @@
+import { Kysely, PostgresDialect } from 'kysely';
+import pg from 'pg';
+import type { DatabaseSettings } from './config.js';
+import { UserError, messageOf } from './errors.js';
+import type { Views } from './views.js';
+
+/** Whatever runs a query: a client of its own, or a pool. */
+export type Queryable = Pick<pg.ClientBase, 'query'>;
+
+/** Where the database is, as `pg` wants it. Never log it: it holds the password. */
+export function connectionConfig(settings: DatabaseSettings, embeddedUrl?: string): pg.ClientConfig {
+  const url = settings.DATABASE_URL ?? (settings.DB_HOST === undefined ? embeddedUrl : undefined);
+  return {
+    ...(url === undefined
+      ? {
+          host: settings.DB_HOST,
+          port: settings.DB_PORT,
+          database: settings.DB_NAME,
+          user: settings.DB_USER,
+          password: settings.DB_PASSWORD,
+        }
+      : { connectionString: url }),
+    application_name: 'bankpulse',
+    keepAlive: true,
+    connectionTimeoutMillis: 5000,
+  };
+}
+
+/** Server, port and database, for messages; no user, no password. */
+export function describeDatabase(config: pg.ClientConfig): string {
+  const { host, port, database } = new pg.Client(config);
+  return `database "${database ?? ''}" at ${host}:${port}`;
+}
+
+/**
+ * A connected client of its own, for COPY, transactions and session locks. Errors of an idle connection are left
+ * to the next query, which fails then.
+ */
+export async function connect(config: pg.ClientConfig): Promise<pg.Client> {
+  const client = new pg.Client(config);
+  client.on('error', () => undefined);
+  try {
+    await client.connect();
+  } catch (error) {
+    await client.end().catch(() => undefined);
+    throw error;
+  }
+  return client;
+}
+
+/** As `connect`, at the start of a command: what fails is said in one line, with what to do. */
+export async function connectOrExplain(config: pg.ClientConfig): Promise<pg.Client> {
+  try {
+    return await connect(config);
+  } catch (error) {
+    const code = (error as { code?: string }).code;
+    const advice =
+      code === '3D000'
+        ? 'create it (createdb) or set DB_NAME or DATABASE_URL to one that exists'
+        : code === '28P01' || code === '28000'
+          ? 'check DB_USER and DB_PASSWORD, or DATABASE_URL'
+          : 'check that PostgreSQL runs there, and DB_HOST and DB_PORT, or DATABASE_URL';
+    throw new UserError(`cannot connect to ${describeDatabase(config)}: ${messageOf(error)}; ${advice}`);
+  }
+}
+
+/** Reads of views and tables, typed. Ends with `destroy()`. */
+export function openViews(config: pg.ClientConfig): Kysely<Views> {
+  const pool = new pg.Pool({ ...config, max: 2 });
+  pool.on('error', () => undefined);
+  return new Kysely<Views>({ dialect: new PostgresDialect({ pool }) }).withSchema('bankpulse');
+}

@@ -1,0 +1,171 @@
+import { setTimeout as sleep } from 'node:timers/promises';
+import type { DetectorSettings } from '../config.js';
+import { ContentError } from '../errors.js';
+import type { Logger } from '../log.js';
+import { isTransient, type ObjectStore } from '../object-store.js';
+import { retryForever } from '../retry.js';
+import type { Background } from './background.js';
+import type { Backlog, PendingObject } from './backlog.js';
+import type { Lane, Outcome, StagedChunk } from './lane.js';
+import type { Listing } from './listing.js';
+import { ObjectChanged, streamedObject } from './object-source.js';
+import { Prefetcher } from './prefetcher.js';
+
+export interface AppliedEvent {
+  chunkNo: number;
+  rowCount: number;
+  detectionCount: number;
+  /** From the first byte of the COPY to the commit. */
+  ms: number;
+}
+
+export interface ChunkLoopOptions {
+  store: ObjectStore;
+  settings: DetectorSettings;
+  backlog: Backlog;
+  listing: Listing;
+  /** Runs `listing.poll`. */
+  polling: Background;
+  /** Two: one is filled while the other is applied. */
+  lanes: readonly Lane[];
+  log: Logger;
+  signal: AbortSignal;
+  /** A chunk is in the ledger. */
+  onApplied: (event: AppliedEvent) => void;
+  /** Nothing waits, no gap is open, nothing is in hand. @returns whether that is the end. */
+  onRest: () => Promise<boolean>;
+}
+
+/** Takes one chunk after the other from the backlog to the ledger, staging the next while one is applied. */
+export class ChunkLoop {
+  readonly #prefetcher: Prefetcher;
+  #applying: Promise<void> = Promise.resolve();
+
+  constructor(private readonly options: ChunkLoopOptions) {
+    const { store, settings, log, signal } = options;
+    this.#prefetcher = new Prefetcher(store, settings, log, signal);
+  }
+
+  /** Until `onRest` says that it is over, or the signal comes; the chunk being applied then is left to `settle`. */
+  async run(): Promise<void> {
+    for (let turn = 0; ; ) {
+      const object = await this.#next();
+      if (!object) return;
+      const lane = this.options.lanes[turn % this.options.lanes.length]!;
+      const staged = await this.#stage(object, lane);
+      if (!staged) continue;
+      turn++;
+      await this.#applying;
+      this.#applying = this.#apply(staged, lane);
+      // it is looked at before the next one is applied; until then nobody listens
+      this.#applying.catch(() => undefined);
+    }
+  }
+
+  /** Resolves when no chunk is being applied. @throws what applying it threw. */
+  async settle(): Promise<void> {
+    await this.#applying;
+  }
+
+  /** The object whose turn it is, as soon as there is one; undefined at the end. */
+  async #next(): Promise<PendingObject | undefined> {
+    const { backlog, listing, polling, log, signal } = this.options;
+    for (;;) {
+      if (signal.aborted) return undefined;
+      polling.check();
+      const now = performance.now();
+      if (now >= listing.dueAt) polling.start();
+      const claim = backlog.claim(now);
+      this.#prefetcher.announce(backlog.upcoming(this.#prefetcher.room));
+      if (claim && 'object' in claim) {
+        if (claim.skipped > 0n) {
+          log.warn({ key: claim.object.key, missing: claim.skipped.toString() }, 'missing numbers passed over');
+        }
+        return claim.object;
+      }
+      if (polling.isRunning) {
+        await polling.settle();
+        continue;
+      }
+      if (!claim) {
+        await this.#applying;
+        if (await this.options.onRest()) return undefined;
+      }
+      const wakeAt = Math.min(listing.dueAt, claim?.waitUntil ?? Infinity);
+      await sleep(Math.max(0, wakeAt - performance.now()), undefined, { signal });
+    }
+  }
+
+  /** The object's rows in the lane; undefined if there are none to apply: it is missing, or quarantined. */
+  async #stage(object: PendingObject, lane: Lane): Promise<StagedChunk | undefined> {
+    const { settings, backlog, log } = this.options;
+    try {
+      if (object.size > settings.MAX_CHUNK_BYTES) {
+        throw new ContentError(`the object is larger than ${settings.MAX_CHUNK_BYTES} bytes (MAX_CHUNK_BYTES)`);
+      }
+      const staged = this.#prefetcher.fits(object)
+        ? await this.#stageFetched(object, lane)
+        : await this.#stageStreamed(object, lane);
+      if (!staged) {
+        log.debug({ key: object.key }, 'listed, but not there');
+        backlog.lose(object, performance.now());
+      }
+      return staged;
+    } catch (error) {
+      if (!(error instanceof ContentError)) throw error;
+      await this.#applying;
+      this.#report(object, await lane.quarantine(object, error.message));
+      return undefined;
+    }
+  }
+
+  async #stageFetched(object: PendingObject, lane: Lane): Promise<StagedChunk | undefined> {
+    const fetched = await this.#prefetcher.take(object);
+    return fetched && (await lane.stage(object, fetched));
+  }
+
+  async #stageStreamed(object: PendingObject, lane: Lane): Promise<StagedChunk | undefined> {
+    const { store, settings, log, signal } = this.options;
+    return retryForever(
+      'the object store',
+      log,
+      async () => {
+        const fetched = await streamedObject(store, object.key, settings.MAX_CHUNK_BYTES, signal);
+        return fetched && (await lane.stage(object, fetched));
+      },
+      { signal, isTransient: (error) => isTransient(error) || error instanceof ObjectChanged },
+    );
+  }
+
+  async #apply(staged: StagedChunk, lane: Lane): Promise<void> {
+    const start = performance.now();
+    const outcome = await lane.apply(staged);
+    const ms = staged.copyMs + performance.now() - start;
+    this.#report(staged.object, outcome);
+    if (outcome.kind === 'applied') this.options.onApplied({ ...outcome.chunk, ms });
+  }
+
+  /** One line per object. */
+  #report(object: PendingObject, outcome: Outcome): void {
+    const { backlog, log } = this.options;
+    backlog.settle(object);
+    if (outcome.kind === 'quarantined') {
+      log.warn({ key: object.key, reason: outcome.error }, 'object quarantined');
+    } else if (outcome.kind === 'applied') {
+      const { chunkNo, rowCount, rejectedCount, detectionCount, isLate, timings } = outcome.chunk;
+      const ms = Math.round(Object.values(timings).reduce((sum, step) => sum + step, 0));
+      log.info(
+        {
+          chunk: chunkNo,
+          key: object.key,
+          rows: rowCount,
+          ...(rejectedCount > 0 && { rejected: rejectedCount }),
+          ...(isLate && { late: true }),
+          detections: detectionCount,
+          ms,
+        },
+        'chunk applied',
+      );
+    }
+  }
+}

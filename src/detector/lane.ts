@@ -1,0 +1,108 @@
+import type pg from 'pg';
+import { connect } from '../database.js';
+import { ContentError, SQLSTATE, codeOf, isDataError, messageOf } from '../errors.js';
+import { transactionColumns } from '../loader/columns.js';
+import { stageCsv } from '../loader/stage.js';
+import { SqlFunctions, type AppliedChunk } from '../sql-functions.js';
+import type { PendingObject } from './backlog.js';
+import type { FetchedObject } from './object-source.js';
+
+/** A chunk whose rows are in the lane's staging tables, in an open transaction. */
+export interface StagedChunk {
+  object: PendingObject;
+  fetched: FetchedObject;
+  copyMs: number;
+}
+
+/** What became of a chunk. */
+export type Outcome =
+  { kind: 'applied'; chunk: AppliedChunk } | { kind: 'quarantined'; error: string } | { kind: 'known' };
+
+/** PostgreSQL's own message may quote the row, which is not for logs. */
+function refusal(error: unknown): string {
+  return `PostgreSQL refuses its data (SQLSTATE ${codeOf(error)})`;
+}
+
+export interface LaneOptions {
+  runId: number;
+  batchRows: number;
+  detectionsPrefix: string;
+}
+
+/**
+ * A database session with staging tables of its own, in which one chunk at a time goes from bytes to a committed
+ * ledger row. With two lanes the next chunk is staged while this one is applied.
+ */
+export class Lane {
+  readonly #functions: SqlFunctions;
+
+  private constructor(
+    private readonly client: pg.Client,
+    private readonly options: LaneOptions,
+  ) {
+    this.#functions = new SqlFunctions(client);
+  }
+
+  static async open(config: pg.ClientConfig, options: LaneOptions): Promise<Lane> {
+    const client = await connect(config);
+    const lane = new Lane(client, options);
+    await lane.#functions.openStaging();
+    return lane;
+  }
+
+  /** Ends the session; whatever transaction was open is rolled back. */
+  async close(): Promise<void> {
+    await this.client.end().catch(() => undefined);
+  }
+
+  /** @throws ContentError if the object is to be quarantined; whatever the source or the database throws. */
+  async stage(object: PendingObject, fetched: FetchedObject): Promise<StagedChunk> {
+    const start = performance.now();
+    try {
+      await stageCsv(this.client, fetched.open, transactionColumns);
+    } catch (error) {
+      await this.rollBack();
+      throw isDataError(error) ? new ContentError(refusal(error)) : error;
+    }
+    return { object, fetched, copyMs: performance.now() - start };
+  }
+
+  /** Applies what was staged; it is in the ledger when this resolves, one way or the other. */
+  async apply({ object, fetched, copyMs }: StagedChunk): Promise<Outcome> {
+    const { runId, batchRows, detectionsPrefix } = this.options;
+    try {
+      const chunk = await this.#functions.processChunk({
+        runId,
+        objectKey: object.key,
+        etag: fetched.etag,
+        sizeBytes: fetched.size,
+        copyMs,
+        batchRows,
+        detectionsPrefix,
+      });
+      await this.client.query('commit');
+      return { kind: 'applied', chunk };
+    } catch (error) {
+      const code = codeOf(error);
+      if (code === SQLSTATE.objectInLedger) {
+        await this.rollBack();
+        return { kind: 'known' };
+      }
+      if (code === SQLSTATE.objectNumberTaken || isDataError(error)) {
+        await this.rollBack();
+        const reason = isDataError(error) ? refusal(error) : messageOf(error);
+        return this.quarantine({ key: object.key, etag: fetched.etag, size: fetched.size }, reason);
+      }
+      throw error;
+    }
+  }
+
+  async quarantine(object: { key: string; etag: string; size: number }, error: string): Promise<Outcome> {
+    await this.#functions.quarantineChunk(this.options.runId, object, error);
+    return { kind: 'quarantined', error };
+  }
+
+  async rollBack(): Promise<void> {
+    await this.client.query('rollback');
+  }
+}

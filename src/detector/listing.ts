@@ -1,0 +1,108 @@
+import type { Logger } from '../log.js';
+import { isTransient, type ListedObject, type ObjectStore } from '../object-store.js';
+import { retryForever } from '../retry.js';
+import type { SqlFunctions } from '../sql-functions.js';
+import type { Backlog, PendingObject } from './backlog.js';
+
+/** Even an unchanged listing is noted in the database this often, so that one sees that Y looks. */
+const RECORD_MS = 5000;
+
+export interface ListingOptions {
+  store: ObjectStore;
+  functions: SqlFunctions;
+  backlog: Backlog;
+  runId: number;
+  settings: { CHUNKS_PREFIX: string; POLL_INTERVAL_MS: number; FULL_LIST_MS: number };
+  log: Logger;
+  signal: AbortSignal;
+}
+
+/**
+ * Finds what is new under the prefix, by asking the ledger, and adds it to the backlog. A full listing sees every
+ * key: at the start, while a gap is open, and every FULL_LIST_MS. In between, one page behind the last key is enough
+ * to see what mechanism X adds.
+ */
+export class Listing {
+  /** When the next one is due, on the clock of `performance.now()`. */
+  dueAt = -Infinity;
+  #fullDueAt = -Infinity;
+  /** Greatest key seen whose number has leading zeros: only then do later ones sort behind it. */
+  #cursor: string | undefined;
+  readonly #reported = new Set<string>();
+  #recorded = { text: '', at: -Infinity };
+
+  constructor(private readonly options: ListingOptions) {}
+
+  /** Lists what is due now. */
+  async poll(): Promise<void> {
+    const { backlog } = this.options;
+    if (backlog.isGapOpen || performance.now() >= this.#fullDueAt) return this.full();
+    await this.#page(this.#cursor);
+    await this.#finish();
+  }
+
+  /** Lists all pages. */
+  async full(): Promise<void> {
+    let startAfter: string | undefined;
+    do startAfter = await this.#page(startAfter);
+    while (startAfter !== undefined);
+    this.#fullDueAt = performance.now() + this.options.settings.FULL_LIST_MS;
+    await this.#finish();
+  }
+
+  async #finish(): Promise<void> {
+    await this.#record();
+    this.dueAt = performance.now() + this.options.settings.POLL_INTERVAL_MS;
+  }
+
+  /** Returns the key after which the next page begins; undefined after the last page. */
+  async #page(startAfter: string | undefined): Promise<string | undefined> {
+    const { store, settings, log, signal } = this.options;
+    const { objects, isLast } = await retryForever(
+      'the object store',
+      log,
+      () => store.listPage(settings.CHUNKS_PREFIX, startAfter, signal),
+      { signal, isTransient },
+    );
+    if (objects.length > 0) await this.#take(objects);
+    return isLast ? undefined : objects.at(-1)?.key;
+  }
+
+  async #take(objects: readonly ListedObject[]): Promise<void> {
+    const byKey = new Map(objects.map((object) => [object.key, object]));
+    const unseen = await this.options.functions.unseenObjects(
+      objects.map(({ key }) => key),
+      objects.map(({ etag }) => etag),
+    );
+    const added: PendingObject[] = [];
+    for (const { key, number, status } of unseen) {
+      const object = byKey.get(key);
+      if (status === 'new' && object && number !== null) added.push({ ...object, number });
+      else if (status === 'unnumbered') this.#report(key, 'ignored: its name has no usable number');
+      else this.#report(key, 'was replaced after it was applied; it is not applied again');
+    }
+    this.options.backlog.add(added);
+    for (const { key } of objects) {
+      const isPadded = /(^|\D)0\d*\.csv(\.gz)?$/i.test(key);
+      if (isPadded && (this.#cursor === undefined || key > this.#cursor)) this.#cursor = key;
+    }
+  }
+
+  #report(key: string, what: string): void {
+    const report = `${key}\n${what}`;
+    if (this.#reported.has(report)) return;
+    this.#reported.add(report);
+    this.options.log.warn({ key }, `object ${what}`);
+  }
+
+  /** Notes what waits, for pipeline_status. */
+  async #record(): Promise<void> {
+    const { backlog, functions, runId } = this.options;
+    const oldestAt = backlog.oldestAt;
+    const text = `${backlog.size} ${oldestAt?.getTime()}`;
+    const now = performance.now();
+    if (text === this.#recorded.text && now < this.#recorded.at + RECORD_MS) return;
+    await functions.recordListing(runId, backlog.size, oldestAt);
+    this.#recorded = { text, at: now };
+  }
+}

@@ -1,0 +1,86 @@
+import { Readable } from 'node:stream';
+import { createGunzip } from 'node:zlib';
+import { ContentError, messageOf } from '../errors.js';
+import type { ObjectStore } from '../object-store.js';
+import type { OpenSource } from '../loader/stage.js';
+
+/** An object as it was read; its ETag and size are the ledger's. */
+export interface FetchedObject {
+  etag: string;
+  size: number;
+  /** Its bytes, unpacked if the key ends in .gz; may be opened again. */
+  open: OpenSource;
+}
+
+/** @throws ContentError once more than `most` bytes have come. */
+async function* limited(source: AsyncIterable<Buffer>, most: number): AsyncGenerator<Buffer> {
+  let size = 0;
+  for await (const block of source) {
+    size += block.length;
+    if (size > most) throw new ContentError(`the object is larger than ${most} bytes (MAX_CHUNK_BYTES)`);
+    yield block;
+  }
+}
+
+/** The uncompressed bytes. @throws ContentError if they are not a whole gzip file. */
+async function* gunzipped(packed: Readable): AsyncGenerator<Buffer> {
+  const gunzip = createGunzip();
+  // an error of the source must reach whoever reads; pipe() does not forward it
+  packed.on('error', (error) => gunzip.destroy(error)).pipe(gunzip);
+  try {
+    yield* gunzip as AsyncIterable<Buffer>;
+  } catch (error) {
+    const code = (error as { code?: string }).code ?? '';
+    throw code.startsWith('Z_') ? new ContentError(`the gzip data is broken: ${messageOf(error)}`) : error;
+  } finally {
+    packed.destroy();
+  }
+}
+
+function contentOf(key: string, body: Readable, maxBytes: number): AsyncIterable<Buffer> {
+  return limited(/\.gz$/i.test(key) ? gunzipped(body) : (body as AsyncIterable<Buffer>), maxBytes);
+}
+
+/** An object that is in memory. */
+export function bufferedObject(key: string, etag: string, content: Buffer, maxBytes: number): FetchedObject {
+  return {
+    etag,
+    size: content.length,
+    open: () => contentOf(key, Readable.from([content], { objectMode: false }), maxBytes),
+  };
+}
+
+/** Another object, or none, came under the key while it was being read: begin again. Transient. */
+export class ObjectChanged extends Error {
+  override name = 'ObjectChanged';
+}
+
+/** An object too large for memory: read from the store as it is staged, each time anew. */
+export async function streamedObject(
+  store: ObjectStore,
+  key: string,
+  maxBytes: number,
+  signal: AbortSignal,
+): Promise<FetchedObject | undefined> {
+  const first = await store.get(key, signal);
+  if (!first) return undefined;
+  const { etag, size } = first;
+  let unused: Readable | undefined = first.body;
+  return {
+    etag,
+    size,
+    open: async () => {
+      let body = unused;
+      unused = undefined;
+      if (!body) {
+        const again = await store.get(key, signal);
+        if (again?.etag !== etag) {
+          again?.body.destroy();
+          throw new ObjectChanged(`${key} changed while it was read`);
+        }
+        body = again.body;
+      }
+      return contentOf(key, body, maxBytes);
+    },
+  };
+}

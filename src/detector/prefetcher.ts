@@ -1,0 +1,76 @@
+import type { Logger } from '../log.js';
+import { isTransient, type ObjectStore } from '../object-store.js';
+import { retryForever } from '../retry.js';
+import type { PendingObject } from './backlog.js';
+import { bufferedObject, type FetchedObject } from './object-source.js';
+
+/** More than this many requests at once gain nothing, and tiny objects would make thousands. */
+const MAX_OBJECTS = 16;
+
+interface Fetch {
+  bytes: number;
+  object: Promise<FetchedObject | undefined>;
+}
+
+/**
+ * Reads the next objects while earlier ones are applied: at most PREFETCH_BYTES ahead, by the sizes the listing told.
+ * An object larger than that is never held in memory.
+ */
+export class Prefetcher {
+  readonly #fetches = new Map<string, Fetch>();
+  #bytes = 0;
+
+  constructor(
+    private readonly store: ObjectStore,
+    private readonly limits: { PREFETCH_BYTES: number; MAX_CHUNK_BYTES: number },
+    private readonly log: Logger,
+    private readonly signal: AbortSignal,
+  ) {}
+
+  /** How many objects it makes sense to announce. */
+  get room(): number {
+    return MAX_OBJECTS - this.#fetches.size;
+  }
+
+  fits(object: PendingObject): boolean {
+    return object.size <= this.limits.PREFETCH_BYTES;
+  }
+
+  /** Begins to read what comes next, in order, as far as the budget goes. */
+  announce(upcoming: readonly PendingObject[]): void {
+    for (const object of upcoming) {
+      if (this.#fetches.has(object.key)) continue;
+      if (!this.fits(object) || this.room <= 0 || this.#bytes + object.size > this.limits.PREFETCH_BYTES) return;
+      this.#begin(object);
+    }
+  }
+
+  /** The object, read already or now; undefined if it is not there. It no longer counts as fetched ahead. */
+  async take(object: PendingObject): Promise<FetchedObject | undefined> {
+    const fetch = this.#fetches.get(object.key) ?? this.#begin(object);
+    try {
+      return await fetch.object;
+    } finally {
+      this.#fetches.delete(object.key);
+      this.#bytes -= fetch.bytes;
+    }
+  }
+
+  #begin({ key, size }: PendingObject): Fetch {
+    const object = retryForever(
+      'the object store',
+      this.log,
+      async () => {
+        const whole = await this.store.getWhole(key, this.signal);
+        return whole && bufferedObject(key, whole.etag, whole.content, this.limits.MAX_CHUNK_BYTES);
+      },
+      { signal: this.signal, isTransient },
+    );
+    // whoever takes it gets the error; until then nobody listens
+    object.catch(() => undefined);
+    const fetch = { bytes: size, object };
+    this.#fetches.set(key, fetch);
+    this.#bytes += size;
+    return fetch;
+  }
+}

@@ -1,0 +1,148 @@
+import { spawn, type ChildProcess } from 'node:child_process';
+import { once } from 'node:events';
+import { closeSync, openSync, readFileSync } from 'node:fs';
+import { createRequire } from 'node:module';
+import { connect, type Socket } from 'node:net';
+import { join, resolve } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { fileURLToPath, pathToFileURL } from 'node:url';
+import { UserError, messageOf } from '../errors.js';
+import { type Logger } from '../log.js';
+import { childEnvironment } from './account.js';
+import { greetSupervisor, type Answer, type Needs } from './channel.js';
+import { portTaken } from './ports.js';
+import { BUCKET, loadState, type EmbeddedState } from './state.js';
+
+export interface EmbeddedServices {
+  databaseUrl?: string;
+  s3?: { endpoint: string; accessKeyId: string; secretAccessKey: string; region: string; bucket: string };
+  /** Says that this process needs them no longer; they stop soon after the last process said so, or ended. */
+  release(): Promise<void>;
+}
+
+interface Attachment {
+  socket: Socket;
+  notes: string[];
+}
+
+/** For a supervisor to come up on a busy machine; its services may take longer. */
+const SUPERVISOR_MS = 30_000;
+
+/**
+ * The embedded services of this home, started if they do not run yet, kept up until `release` or the end of this
+ * process. The first start takes some seconds. Should their supervisor die meanwhile, another is started; addresses
+ * and passwords stay the same.
+ * @throws UserError when they cannot be had, saying why and what to do.
+ */
+export async function useEmbedded(home: string, needs: Needs, log?: Logger): Promise<EmbeddedServices> {
+  const folder = resolve(home);
+  const state = await loadState(folder);
+  const { socket, notes } = await attach(folder, state, needs, log);
+  for (const note of notes) log?.info(note);
+
+  let current = socket;
+  let isReleased = false;
+  const keep = async (): Promise<void> => {
+    current.unref(); // needing the services is no reason for this process to stay
+    await once(current, 'close');
+    if (isReleased) return;
+    log?.warn('The embedded services ended unexpectedly; starting them again');
+    for (let delay = 100; !isReleased; delay = Math.min(2 * delay, 5000)) {
+      try {
+        current = (await attach(folder, state, needs, undefined)).socket;
+        log?.info('The embedded services are back');
+        if (isReleased) current.destroy();
+        return await keep();
+      } catch (error) {
+        log?.debug({ reason: messageOf(error) }, 'the embedded services are not back yet');
+        await sleep(delay, undefined, { ref: false });
+      }
+    }
+  };
+  void keep();
+
+  return {
+    ...(needs.postgres && {
+      databaseUrl: `postgres://bankpulse:${state.databasePassword}@127.0.0.1:${state.postgresPort}/bankpulse`,
+    }),
+    ...(needs.s3 && {
+      s3: {
+        endpoint: `http://127.0.0.1:${state.s3Port}`,
+        accessKeyId: state.accessKeyId,
+        secretAccessKey: state.secretAccessKey,
+        region: 'us-east-1',
+        bucket: BUCKET,
+      },
+    }),
+    async release() {
+      isReleased = true;
+      if (current.destroyed) return;
+      const closed = once(current, 'close');
+      current.destroy();
+      await closed;
+    },
+  };
+}
+
+/** Connects to the supervisor, starting one if there is none, and waits until it has what is needed. */
+async function attach(home: string, state: EmbeddedState, needs: Needs, log?: Logger): Promise<Attachment> {
+  const deadline = Date.now() + SUPERVISOR_MS;
+  let child: ChildProcess | undefined;
+  let wasAnswered = false;
+  while (Date.now() < deadline) {
+    const socket = await dial(state.controlPort);
+    if (socket !== undefined) {
+      const messages = await greetSupervisor(socket, state.token, needs);
+      if (messages === 'stranger') throw portTaken(home, 'controlPort', state.controlPort);
+      const slow = setTimeout(() => log?.info('Starting the embedded services ...'), 1000);
+      const answer = (await messages?.receive()) as Answer | undefined;
+      clearTimeout(slow);
+      if (answer && 'notes' in answer) return { socket, notes: answer.notes };
+      socket.destroy();
+      if (answer) throw new UserError(answer.error);
+      wasAnswered = true; // by a supervisor on its way out: try again
+    } else if (child === undefined || child.exitCode === 0 || child.signalCode !== null) {
+      child = spawnSupervisor(home); // code 0: another was faster, and has gone again
+    } else if (child.exitCode !== null) {
+      throw new UserError(`The supervisor of the embedded services ended. ${logOf(home)}`);
+    }
+    await sleep(50);
+  }
+  if (wasAnswered) throw portTaken(home, 'controlPort', state.controlPort);
+  throw new UserError(`The supervisor of the embedded services does not answer. ${logOf(home)}`);
+}
+
+/** A connection to whoever listens on the port; undefined when nobody does. */
+async function dial(port: number): Promise<Socket | undefined> {
+  const socket = connect({ port, host: '127.0.0.1' });
+  try {
+    await once(socket, 'connect');
+    socket.on('error', () => undefined); // what matters is its end
+    return socket;
+  } catch {
+    return undefined;
+  }
+}
+
+const logFile = (home: string) => join(home, 'supervisor.log');
+
+function spawnSupervisor(home: string): ChildProcess {
+  const loader = pathToFileURL(createRequire(import.meta.url).resolve('tsx')).href;
+  const program = fileURLToPath(new URL('supervisor.ts', import.meta.url));
+  const output = openSync(logFile(home), 'a', 0o600);
+  const child = spawn(process.execPath, ['--import', loader, program, home], {
+    detached: true, // no Ctrl-C of our terminal, no end with our process group
+    stdio: ['ignore', output, output],
+    cwd: '/',
+    env: childEnvironment,
+  });
+  closeSync(output);
+  child.on('error', () => undefined); // shows as a supervisor that does not answer
+  child.unref();
+  return child;
+}
+
+function logOf(home: string): string {
+  const lines = readFileSync(logFile(home), 'utf8').trim().split('\n').slice(-3);
+  return `Its log, ${logFile(home)}, says: ${lines.join(' | ')}`;
+}

@@ -1,0 +1,30 @@
+import { once } from 'node:events';
+import { createServer } from 'node:net';
+import { UserError } from '../errors.js';
+import { stateFile, type EmbeddedState } from './state.js';
+
+type PortName = {
+  [Name in keyof EmbeddedState]: EmbeddedState[Name] extends number ? Name : never;
+}[keyof EmbeddedState];
+
+/** What to say when another program has taken a port we keep. */
+export function portTaken(home: string, name: PortName, port: number): UserError {
+  return new UserError(
+    `Port ${port} of 127.0.0.1 is in use by another program; ${stateFile(home)} keeps it for BankPulse as ${name}. ` +
+      'End that program, or write another free port there while BankPulse is not running.',
+  );
+}
+
+/** @throws UserError when another program listens there. */
+export async function assertPortFree(home: string, name: PortName, port: number): Promise<void> {
+  const server = createServer();
+  try {
+    server.listen({ port, host: '127.0.0.1' });
+    await once(server, 'listening');
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === 'EADDRINUSE') throw portTaken(home, name, port);
+    throw error;
+  } finally {
+    if (server.listening) await new Promise((done) => server.close(done));
+  }
+}

@@ -1,0 +1,69 @@
+import { spawn, spawnSync, type ChildProcess, type StdioOptions } from 'node:child_process';
+import { once } from 'node:events';
+import { readFileSync } from 'node:fs';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { childEnvironment, type Account } from './account.js';
+
+/**
+ * Starts a program that must not outlive us: a one-line shell waits at a pipe that the kernel closes when we die,
+ * even by SIGKILL, and then interrupts the program.
+ */
+export function spawnBound(
+  program: string,
+  args: string[],
+  options: Account & { cwd: string; stdio: StdioOptions },
+): ChildProcess {
+  const shared = { ...options, env: childEnvironment, detached: true };
+  const child = spawn(program, args, shared);
+  if (child.pid === undefined) return child;
+  const script = 'read -r _ || kill -INT "$1"';
+  const watcher = spawn('/bin/sh', ['-c', script, 'sh', String(child.pid)], {
+    ...shared,
+    cwd: '/',
+    stdio: ['pipe', 'ignore', 'ignore'],
+  });
+  watcher.on('error', () => undefined); // without it the next start cleans up
+  watcher.stdin?.on('error', () => undefined);
+  // A line tells it that there is nothing left to interrupt: the number may soon be another program's.
+  child.once('exit', () => watcher.stdin?.end('ended\n'));
+  return child;
+}
+
+/** The exit code of a child, or its signal; -1 when it never ran. */
+export async function ended(child: ChildProcess): Promise<number | string> {
+  if (child.pid === undefined) return -1;
+  if (child.exitCode === null && child.signalCode === null) await once(child, 'exit');
+  return child.exitCode ?? child.signalCode ?? -1;
+}
+
+/**
+ * Stops a PostgreSQL server: disconnecting clients first, then without its last checkpoint (it recovers at the next
+ * start), then the hard way.
+ */
+export async function stopServer(pid: number, isRunning: () => boolean): Promise<void> {
+  for (const [signal, patience] of [
+    ['SIGINT', 10_000],
+    ['SIGQUIT', 5_000],
+    ['SIGKILL', 5_000],
+  ] as const) {
+    if (!isRunning()) return;
+    try {
+      process.kill(pid, signal);
+    } catch {
+      return;
+    }
+    const deadline = Date.now() + patience;
+    while (isRunning() && Date.now() < deadline) await sleep(20);
+  }
+}
+
+/** The command line of a running process, by words; empty when there is none, or only its remains (a zombie). */
+export function commandLine(pid: number): string[] {
+  try {
+    return readFileSync(`/proc/${pid}/cmdline`, 'utf8').split('\0');
+  } catch {
+    if (process.platform === 'linux') return [];
+    const { stdout } = spawnSync('ps', ['-o', 'args=', '-p', String(pid)], { encoding: 'utf8' });
+    return (stdout ?? '').trim().split(' ');
+  }
+}

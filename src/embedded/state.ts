@@ -1,0 +1,100 @@
+import { randomBytes } from 'node:crypto';
+import { chmodSync, linkSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import getPort from 'get-port';
+import { z } from 'zod';
+import { UserError, messageOf } from '../errors.js';
+import { isRoot } from './account.js';
+
+const port = z.int().min(1).max(65535);
+const secret = z.string().min(16);
+const schema = z.object({
+  controlPort: port,
+  postgresPort: port,
+  s3Port: port,
+  databasePassword: secret,
+  accessKeyId: secret,
+  secretAccessKey: secret,
+  token: secret,
+});
+
+/** What the embedded services keep from start to start, so that URLs handed out stay valid. */
+export type EmbeddedState = z.output<typeof schema>;
+
+/** The bucket of the embedded S3 server, there from the start. */
+export const BUCKET = 'bankpulse';
+
+/** Where a home keeps its ports and secrets. */
+export const stateFile = (home: string) => join(home, 'embedded.json');
+
+/**
+ * The state of this home, made on first use.
+ * @throws UserError when the file cannot be read or understood.
+ */
+export async function loadState(home: string): Promise<EmbeddedState> {
+  const file = stateFile(home);
+  try {
+    // Root keeps it passable, not readable: the database server runs as another user and lives below.
+    const mode = isRoot() ? 0o711 : 0o700;
+    if (mkdirSync(home, { recursive: true, mode }) !== undefined) chmodSync(home, mode);
+    return readState(file) ?? (await createState(file));
+  } catch (error) {
+    if (error instanceof UserError) throw error;
+    const code = (error as NodeJS.ErrnoException).code;
+    const advice =
+      code === 'EACCES' || code === 'EPERM'
+        ? 'Run BankPulse as the user it belongs to, or set BANKPULSE_HOME to a folder of your own.'
+        : 'Check the folder, or set BANKPULSE_HOME to another one.';
+    throw new UserError(`Cannot use ${file}: ${messageOf(error)}. ${advice}`);
+  }
+}
+
+function readState(file: string): EmbeddedState | undefined {
+  let text: string;
+  try {
+    text = readFileSync(file, 'utf8');
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === 'ENOENT') return undefined;
+    throw error;
+  }
+  try {
+    return schema.parse(JSON.parse(text));
+  } catch {
+    throw new UserError(`${file} is damaged. Restore it; it holds the password of the embedded database.`);
+  }
+}
+
+/** Writes aside and links into place: of two processes that start at once, one wins and both read the same. */
+async function createState(file: string): Promise<EmbeddedState> {
+  const random = (bytes: number) => randomBytes(bytes).toString('hex');
+  const state: EmbeddedState = {
+    controlPort: await choosePort(),
+    postgresPort: await choosePort(),
+    s3Port: await choosePort(),
+    databasePassword: random(24),
+    accessKeyId: random(10).toUpperCase(),
+    secretAccessKey: random(20),
+    token: random(32),
+  };
+  const aside = `${file}.${random(6)}`;
+  try {
+    writeFileSync(aside, `${JSON.stringify(state, null, 2)}\n`, { mode: 0o600, flag: 'wx' });
+    linkSync(aside, file);
+    return state;
+  } catch (error) {
+    const other = (error as NodeJS.ErrnoException).code === 'EEXIST' ? readState(file) : undefined;
+    if (other === undefined) throw error;
+    return other;
+  } finally {
+    rmSync(aside, { force: true });
+  }
+}
+
+/**
+ * A free port below the ephemeral range, where no outgoing connection can take it between two starts. At random:
+ * two homes set up at the same time must not choose the same.
+ */
+function choosePort(): Promise<number> {
+  const candidates = Array.from({ length: 50 }, () => 20_000 + (randomBytes(4).readUInt32BE() % 12_000));
+  return getPort({ port: candidates, host: '127.0.0.1', reserve: true });
+}

@@ -1,0 +1,70 @@
+/** Something the user can act on: printed as one line, without a stack trace; the process ends with 1. */
+export class UserError extends Error {
+  override name = 'UserError';
+}
+
+/** Wrong usage or configuration, every fault named at once; the process ends with 2. */
+export class UsageError extends Error {
+  override name = 'UsageError';
+
+  constructor(readonly faults: readonly string[]) {
+    super(faults.join('\n'));
+  }
+}
+
+/** An object's content makes it unusable as a whole: the reason it is quarantined for. */
+export class ContentError extends Error {
+  override name = 'ContentError';
+}
+
+/** The SQLSTATEs that BankPulse's own functions raise. */
+export const SQLSTATE = {
+  /** hold_lease: another run has taken over. */
+  leaseLost: 'BP001',
+  /** process_chunk: an object with the same number was applied before. */
+  objectNumberTaken: 'BP002',
+  /** process_chunk: the object is in the ledger already. */
+  objectInLedger: 'BP003',
+} as const;
+
+/** Classes of SQLSTATE, or whole codes, that may pass by themselves: worth connecting and trying again. */
+const TRANSIENT_SQLSTATES = [
+  '08', // connection exception
+  '40', // transaction rollback: serialization failure, deadlock
+  '53', // insufficient resources: disk full, out of memory, too many connections
+  '55P03', // lock not available
+  '57', // operator intervention: shutdown, crash, statement timeout
+  '58', // system error: input or output failed
+  SQLSTATE.leaseLost, // stand by until the lock is free
+];
+
+/** The SQLSTATE of an error of PostgreSQL, or the code of one of the operating system. */
+export function codeOf(error: unknown): string | undefined {
+  const code = (error as { code?: unknown } | null | undefined)?.code;
+  return typeof code === 'string' ? code : undefined;
+}
+
+/** Whether the database said what connecting again, or waiting, may cure. */
+export function isTransientDatabaseError(error: unknown): boolean {
+  const code = codeOf(error);
+  if (code !== undefined && /^[0-9A-Z]{5}$/.test(code)) {
+    return TRANSIENT_SQLSTATES.some((transient) => code.startsWith(transient));
+  }
+  return (
+    (code !== undefined && /^(ECONN|EPIPE|ETIMEDOUT|EHOSTUNREACH|ENETUNREACH|EAI_AGAIN|ENOTFOUND)/.test(code)) ||
+    // pg's own errors for a lost connection have no code
+    /^(Connection terminated|Client has encountered a connection error|timeout expired|Query read timeout|Client was closed)/.test(
+      messageOf(error),
+    )
+  );
+}
+
+/** Class 22 of SQLSTATE: PostgreSQL objects to the data, not to anything that could pass. */
+export function isDataError(error: unknown): boolean {
+  return /^22...$/.test(codeOf(error) ?? '');
+}
+
+/** The message of anything that was thrown. */
+export function messageOf(error: unknown): string {
+  return error instanceof Error ? error.message || error.name : String(error);
+}

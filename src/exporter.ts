@@ -1,0 +1,51 @@
+import { stringify } from 'csv-stringify/sync';
+import type { Kysely } from 'kysely';
+import type { Logger } from './log.js';
+import { isTransient, type ObjectStore } from './object-store.js';
+import { retryForever } from './retry.js';
+import type { SqlFunctions } from './sql-functions.js';
+import type { Views } from './views.js';
+
+/** The columns of a detection file, in order: what the view calls them is what the header says. */
+const FILE_COLUMNS = [
+  'YStartTime',
+  'detectionTime',
+  'patternId',
+  'ActionType',
+  'customerName',
+  'MerchantId',
+] as const;
+
+/**
+ * Writes the closed batches that have no file yet, in order. Key and content come from stored values alone, so that
+ * writing one again after a crash gives the same object.
+ */
+export async function exportBatches(
+  views: Kysely<Views>,
+  functions: SqlFunctions,
+  store: ObjectStore,
+  log: Logger,
+  signal: AbortSignal,
+): Promise<void> {
+  const batches = await views
+    .selectFrom('detection_batches')
+    .select(['batch_no', 'object_key', 'row_count'])
+    .where('exported_at', 'is', null)
+    .orderBy('batch_no')
+    .execute();
+  for (const { batch_no, object_key, row_count } of batches) {
+    const rows = await views
+      .selectFrom('detection_file_rows')
+      .select(FILE_COLUMNS)
+      .where('batch_no', '=', batch_no)
+      .orderBy('detection_id')
+      .execute();
+    const file = stringify(rows, { header: true, columns: [...FILE_COLUMNS] });
+    await retryForever('the object store', log, () => store.put(object_key, file, 'text/csv', signal), {
+      signal,
+      isTransient,
+    });
+    await functions.markBatchExported(batch_no);
+    log.info({ key: object_key, rows: Number(row_count) }, 'detections written');
+  }
+}

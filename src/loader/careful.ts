@@ -1,0 +1,103 @@
+import { isUtf8 } from 'node:buffer';
+import { parse } from 'csv-parse/sync';
+import { stringify } from 'csv-stringify/sync';
+import { CsvRecordSplitter, type CsvRecord } from '../csv-records.js';
+import { ContentError } from '../errors.js';
+import { locateColumns, type ColumnPositions, type NeededColumns } from './columns.js';
+import { storableText } from './storable-text.js';
+
+/** Columns of pg_temp.staged_records, in the order of the COPY. */
+type StagedRecord = [
+  lineNumber: number,
+  problem: string | null,
+  line: string,
+  customer: string,
+  gender: string,
+  merchant: string,
+  amount: string,
+];
+
+/** Records are handed to COPY in pieces of about this many bytes. */
+const PIECE_BYTES = 1 << 18;
+
+/**
+ * The fields of one record.
+ * @throws if its quotes are not as RFC 4180 has them.
+ */
+function fieldsOf(text: string): string[] {
+  if (!text.includes('"')) return text.split(',');
+  // a carriage return alone is an ordinary character; line feeds stand only inside quotes here
+  return parse(text, { relax_column_count: true, record_delimiter: '\n', info: false })[0] ?? [];
+}
+
+/** Takes a record apart; what keeps it from being judged by its values is its `problem`. */
+function stageRecord({ block, start, end, line }: CsvRecord, positions: ColumnPositions): StagedRecord {
+  const bytes = block.subarray(start, end);
+  const unusable = (problem: string): StagedRecord => [line, problem, storableText(bytes), '', '', '', ''];
+  if (!isUtf8(bytes)) return unusable('the row is not UTF-8');
+  let fields: string[];
+  try {
+    fields = fieldsOf(bytes.toString('utf8'));
+  } catch {
+    return unusable('a double quote stands inside a value');
+  }
+  if (fields.length !== positions.fieldCount) {
+    return unusable(`the row has ${fields.length} fields, the header ${positions.fieldCount}`);
+  }
+  const { customer, gender, merchant, amount } = positions;
+  const values = [customer, gender, merchant, amount].map((at) => fields[at] ?? '');
+  if (values.some((value) => value.includes('\0'))) return unusable('a value holds a NUL byte');
+  return [line, null, storableText(bytes), ...(values as [string, string, string, string])];
+}
+
+function toCopy(records: StagedRecord[]): Buffer {
+  return Buffer.from(stringify(records));
+}
+
+/** The header's positions. @throws ContentError. */
+function readHeader({ block, start, end }: CsvRecord, needed: NeededColumns): ColumnPositions {
+  const bytes = block.subarray(start, end);
+  if (!isUtf8(bytes)) throw new ContentError('the header is not UTF-8');
+  let fields: string[];
+  try {
+    fields = fieldsOf(bytes.toString('utf8'));
+  } catch {
+    throw new ContentError('a double quote stands inside a name of the header');
+  }
+  return locateColumns(fields, needed);
+}
+
+/**
+ * The careful way: every record of a CSV file, of whatever shape, as a row for `copy staged_records from stdin (csv)`,
+ * to be judged in SQL.
+ * @throws ContentError if the file as a whole is unusable: empty, a header without a needed column or with one twice,
+ * a quote that is never closed, a record longer than LONGEST_RECORD.
+ */
+export async function* carefulRecords(
+  source: AsyncIterable<Buffer>,
+  needed: NeededColumns,
+): AsyncGenerator<Buffer> {
+  const splitter = new CsvRecordSplitter("the object");
+  let positions: ColumnPositions | undefined;
+  let records: StagedRecord[] = [];
+  let size = 0;
+  const take = (record: CsvRecord) => {
+    if (!positions) positions = readHeader(record, needed);
+    else {
+      records.push(stageRecord(record, positions));
+      size += record.end - record.start;
+    }
+  };
+  for await (const block of source) {
+    for (const record of splitter.push(block)) {
+      take(record);
+      if (size < PIECE_BYTES) continue;
+      yield toCopy(records);
+      records = [];
+      size = 0;
+    }
+  }
+  for (const record of splitter.end()) take(record);
+  if (!positions) throw new ContentError('the object is empty');
+  if (records.length > 0) yield toCopy(records);
+}

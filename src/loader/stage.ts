@@ -1,0 +1,46 @@
+import { Readable } from 'node:stream';
+import { pipeline } from 'node:stream/promises';
+import type pg from 'pg';
+import { from as copyFrom } from 'pg-copy-streams';
+import { isDataError } from '../errors.js';
+import { carefulRecords } from './careful.js';
+import type { NeededColumns } from './columns.js';
+import { NotPlain, plainRows } from './plain.js';
+
+const COPY_ROWS = 'copy pg_temp.staged_rows (customer_id, gender, merchant_id, amount) from stdin';
+const COPY_RECORDS =
+  'copy pg_temp.staged_records (line_number, problem, line, customer_id, gender, merchant_id, amount) from stdin ' +
+  'with (format csv, force_not_null (line, customer_id, gender, merchant_id, amount))';
+
+/** Opens the file's bytes; called a second time if the straight way had to be given up. */
+export type OpenSource = () => AsyncIterable<Buffer> | Promise<AsyncIterable<Buffer>>;
+
+async function copy(client: pg.Client, statement: string, rows: AsyncIterable<Buffer>): Promise<void> {
+  await pipeline(Readable.from(rows, { objectMode: true }), client.query(copyFrom(statement)));
+}
+
+/**
+ * Begins a transaction and copies a CSV file into the session's staging tables, the straight way if it is plain
+ * throughout, otherwise the careful way; both give the same rows. The transaction is left open for process_chunk or
+ * load_importance.
+ * @returns which way it took.
+ * @throws ContentError if the file as a whole is unusable; whatever the source or the database throws. The
+ * transaction is the caller's to roll back then.
+ */
+export async function stageCsv(
+  client: pg.Client,
+  open: OpenSource,
+  needed: NeededColumns,
+): Promise<'straight' | 'careful'> {
+  await client.query('begin');
+  try {
+    await copy(client, COPY_ROWS, plainRows(await open(), needed));
+    return 'straight';
+  } catch (error) {
+    if (!(error instanceof NotPlain || isDataError(error))) throw error;
+  }
+  await client.query('rollback');
+  await client.query('begin');
+  await copy(client, COPY_RECORDS, carefulRecords(await open(), needed));
+  return 'careful';
+}

@@ -1,0 +1,374 @@
+import { Readable, Transform, finished } from 'node:stream';
+import { setTimeout as sleep } from 'node:timers/promises';
+import {
+  GetObjectCommand,
+  HeadObjectCommand,
+  ListObjectsV2Command,
+  PutObjectCommand,
+  S3Client,
+} from '@aws-sdk/client-s3';
+import { UserError, messageOf } from './errors.js';
+
+// The lock file pins the SDK; its advice about future Node versions would only stand in people's logs.
+process.env.AWS_SDK_JS_NODE_VERSION_SUPPORT_WARNING_DISABLED ??= 'true';
+
+const CONNECT_TIMEOUT_MS = 5_000;
+/** Counts from the last byte in either direction, so a large body over a slow line may take as long as it needs. */
+const NO_PROGRESS_TIMEOUT_MS = 20_000;
+const MOST_SOCKETS = 32;
+/** What AWS answers to a conditional put while another writer is at the same key; asking again settles it. */
+const CONFLICT = 'ConditionalRequestConflict';
+const CONFLICT_PAUSE_MS = 100;
+
+export interface ObjectStoreOptions {
+  bucket: string;
+  /** A URL; without it AWS itself. */
+  endpoint?: string | undefined;
+  /** Without it the SDK's own search (profile files), or `us-east-1` at an endpoint, where it seldom matters. */
+  region?: string | undefined;
+  /** Default: true when an endpoint is set. */
+  forcePathStyle?: boolean | undefined;
+  /** Without them the SDK's default chain. */
+  credentials?: { accessKeyId: string; secretAccessKey: string } | undefined;
+}
+
+export interface ListedObject {
+  key: string;
+  /** In bytes. */
+  size: number;
+  /** Without quotes. */
+  etag: string;
+  lastModified: Date;
+}
+
+/** A body that ended, broke or went wrong before all of it was there. Transient. */
+export class IncompleteBody extends Error {
+  override name = 'IncompleteBody';
+}
+
+/** One bucket of an S3 object store. The only module that knows the AWS SDK. */
+export class ObjectStore {
+  /** What the store makes of `If-None-Match`: `unknown` and `ignored` need a look first, `refused` is never sent it. */
+  #ifNoneMatch: 'unknown' | 'enforced' | 'ignored' | 'refused' = 'unknown';
+
+  private constructor(
+    readonly bucket: string,
+    private readonly place: string,
+    private readonly client: S3Client,
+  ) {}
+
+  /** Opens nothing yet: `checkAccess` does. */
+  static open({ bucket, endpoint, region, forcePathStyle, credentials }: ObjectStoreOptions): ObjectStore {
+    const place = endpoint ? new URL(endpoint).origin : region ? `AWS S3 in ${region}` : 'AWS S3';
+    const sockets = { maxSockets: MOST_SOCKETS };
+    // Checksums stay at the SDK's default, "when supported": all bodies are buffers, so the checksum travels in a
+    // header, which AWS, Ceph and s3rver take alike (streams would need a trailer, which Ceph answers with 411).
+    // For a store that does not, the SDK reads AWS_REQUEST_CHECKSUM_CALCULATION=when_required by itself.
+    const client = new S3Client({
+      ...(endpoint && { endpoint }),
+      ...(region ? { region } : endpoint && { region: 'us-east-1' }),
+      forcePathStyle: forcePathStyle ?? endpoint !== undefined,
+      ...(credentials && { credentials }),
+      requestHandler: {
+        connectionTimeout: CONNECT_TIMEOUT_MS,
+        socketTimeout: NO_PROGRESS_TIMEOUT_MS,
+        httpAgent: sockets,
+        httpsAgent: sockets,
+      },
+    });
+    return new ObjectStore(bucket, place, client);
+  }
+
+  /** Frees the sockets. */
+  close(): void {
+    this.client.destroy();
+  }
+
+  /**
+   * Lists one key under `prefix`, which shows address, bucket, credentials and rights at once.
+   * @throws UserError in one line: what was tried, and what to do.
+   */
+  async checkAccess(prefix = '', signal?: AbortSignal): Promise<void> {
+    try {
+      await this.client.send(
+        new ListObjectsV2Command({ Bucket: this.bucket, Prefix: prefix, MaxKeys: 1 }),
+        until(signal),
+      );
+    } catch (error) {
+      throw this.explain(error);
+    }
+  }
+
+  /** The error as one line for the user, if it came from the store; otherwise the error as it is. */
+  explain(error: unknown): unknown {
+    const name = nameOf(error);
+    const bucket = `bucket "${this.bucket}"`;
+    const answer = [name, messageOf(error).replace(/\s+/g, ' ')]
+      .filter((text) => !['Error', 'UnknownError', 'UserError'].includes(text))
+      .join(': ');
+    const say = (text: string) => new UserError(text, { cause: error });
+
+    if (error instanceof UserError || name === 'AbortError') return error;
+    if (/^Region is missing/.test(messageOf(error))) return say(`no region for ${bucket}: set AWS_REGION`);
+    if (name === 'CredentialsProviderError') {
+      return say(
+        `no credentials for ${bucket} at ${this.place}: set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or AWS_PROFILE`,
+      );
+    }
+    if (isTransient(error)) {
+      return say(
+        `cannot reach ${bucket} at ${this.place} (${answer}): check AWS_ENDPOINT_URL_S3 and the network`,
+      );
+    }
+    if (name === 'NoSuchBucket' || name === 'InvalidBucketName') {
+      return say(
+        `there is no ${bucket} at ${this.place}, and it is never created for you: create it, or correct S3_BUCKET`,
+      );
+    }
+    if (name === 'AuthorizationHeaderMalformed' || statusOf(error) === 301) {
+      return say(
+        `${bucket} is not in the region that ${this.place} was asked for (${answer}): correct AWS_REGION`,
+      );
+    }
+    if (isDenied(error)) {
+      return say(
+        `access to ${bucket} at ${this.place} is denied (${answer}): check the credentials, and their rights to list, read and write it`,
+      );
+    }
+    return isFromStore(error) ? say(`${bucket} at ${this.place} cannot be used (${answer})`) : error;
+  }
+
+  /** Up to 1,000 objects under `prefix` in the order of their keys, those after the key `startAfter`. */
+  async listPage(
+    prefix: string,
+    startAfter?: string,
+    signal?: AbortSignal,
+  ): Promise<{ objects: ListedObject[]; isLast: boolean }> {
+    const page = await this.client.send(
+      new ListObjectsV2Command({
+        Bucket: this.bucket,
+        Prefix: prefix,
+        EncodingType: 'url', // XML has no way to write most control characters
+        ...(startAfter !== undefined && { StartAfter: startAfter }),
+      }),
+      until(signal),
+    );
+    const decode = page.EncodingType === 'url' ? decodeKey : (key: string) => key; // s3rver never encodes
+    const objects = (page.Contents ?? []).map(({ Key = '', Size = 0, ETag = '', LastModified }) => ({
+      key: decode(Key),
+      size: Size,
+      etag: unquoted(ETag),
+      lastModified: LastModified ?? new Date(0),
+    }));
+    return { objects, isLast: page.IsTruncated !== true };
+  }
+
+  /** All objects under `prefix`, page by page. By StartAfter, since continuation tokens do not work with s3rver. */
+  async *list(prefix: string, signal?: AbortSignal): AsyncGenerator<ListedObject> {
+    let startAfter: string | undefined;
+    for (;;) {
+      const { objects, isLast } = await this.listPage(prefix, startAfter, signal);
+      yield* objects;
+      startAfter = objects.at(-1)?.key;
+      if (isLast || startAfter === undefined) return;
+    }
+  }
+
+  /**
+   * An object, or undefined if there is none. Read `body` to its end or destroy it; left alone for 20 s it breaks.
+   * It fails with `IncompleteBody` rather than end before `size` bytes.
+   */
+  async get(
+    key: string,
+    signal?: AbortSignal,
+  ): Promise<{ body: Readable; size: number; etag: string } | undefined> {
+    try {
+      const answer = await this.client.send(
+        new GetObjectCommand({ Bucket: this.bucket, Key: key }),
+        until(signal),
+      );
+      const { Body: source, ContentLength: size, ETag = '' } = answer;
+      if (!(source instanceof Readable) || size === undefined)
+        throw new Error(`no body or no size for ${key}`);
+      return { body: wholeBody(source, size, key), size, etag: unquoted(ETag) };
+    } catch (error) {
+      if (isMissingObject(error)) return undefined;
+      throw error;
+    }
+  }
+
+  /** A whole object in memory, or undefined if there is none. */
+  async getWhole(key: string, signal?: AbortSignal): Promise<{ content: Buffer; etag: string } | undefined> {
+    const object = await this.get(key, signal);
+    if (!object) return undefined;
+    const body: AsyncIterable<Buffer> = object.body;
+    const blocks: Buffer[] = [];
+    for await (const block of body) blocks.push(block);
+    return { content: Buffer.concat(blocks), etag: object.etag };
+  }
+
+  /** Whether there is such an object. */
+  async has(key: string, signal?: AbortSignal): Promise<boolean> {
+    try {
+      await this.client.send(new HeadObjectCommand({ Bucket: this.bucket, Key: key }), until(signal));
+      return true;
+    } catch (error) {
+      if (isMissingObject(error)) return false;
+      throw error;
+    }
+  }
+
+  /** Writes an object, over any that is there. */
+  async put(key: string, body: Buffer | string, contentType: string, signal?: AbortSignal): Promise<void> {
+    await this.#put(key, body, contentType, signal, {});
+  }
+
+  /**
+   * Writes an object unless there is one; false if there is (also when a lost answer made the SDK ask twice).
+   * Where the store has no conditional put, one that appears between our look and our put is written over.
+   */
+  async putIfAbsent(
+    key: string,
+    body: Buffer | string,
+    contentType: string,
+    signal?: AbortSignal,
+  ): Promise<boolean> {
+    if (this.#ifNoneMatch !== 'enforced' && (await this.has(key, signal))) return false;
+    try {
+      await this.#put(
+        key,
+        body,
+        contentType,
+        signal,
+        this.#ifNoneMatch === 'refused' ? {} : { IfNoneMatch: '*' },
+      );
+      return true;
+    } catch (error) {
+      if (statusOf(error) === 412) return false;
+      if (nameOf(error) === CONFLICT) await sleep(CONFLICT_PAUSE_MS, undefined, { signal });
+      else if (statusOf(error) === 501 && this.#ifNoneMatch !== 'refused') this.#ifNoneMatch = 'refused';
+      else throw error;
+      return await this.putIfAbsent(key, body, contentType, signal);
+    }
+  }
+
+  /**
+   * Learns whether the store has conditional puts, by one on an object that exists with exactly this content:
+   * a store that ignores the condition writes the same bytes again. Until then, `putIfAbsent` looks first.
+   */
+  async learnConditionalPut(
+    key: string,
+    content: Buffer,
+    contentType: string,
+    signal?: AbortSignal,
+  ): Promise<void> {
+    try {
+      await this.#put(key, content, contentType, signal, { IfNoneMatch: '*' });
+      this.#ifNoneMatch = 'ignored';
+    } catch (error) {
+      if (statusOf(error) === 412 || nameOf(error) === CONFLICT) this.#ifNoneMatch = 'enforced';
+      else if (statusOf(error) === 501) this.#ifNoneMatch = 'refused';
+      else throw error;
+    }
+  }
+
+  async #put(
+    key: string,
+    body: Buffer | string,
+    contentType: string,
+    signal: AbortSignal | undefined,
+    condition: { IfNoneMatch?: string },
+  ): Promise<void> {
+    const input = {
+      Bucket: this.bucket,
+      Key: key,
+      Body: Buffer.from(body),
+      ContentType: contentType,
+      ...condition,
+    };
+    await this.client.send(new PutObjectCommand(input), until(signal));
+  }
+}
+
+const TRANSIENT_NAMES =
+  /^(IncompleteBody|TimeoutError|RequestTimeout|SlowDown|.*Thrott.*|OperationAborted|BadDigest|XAmzContentSHA256Mismatch|CredentialsProviderError)$/;
+const TRANSIENT_CODES = /^(ECONN|ENET|EHOST|EAI_|HPE_)|^(ENOTFOUND|EPIPE|ETIMEDOUT|EPROTO|EADDRNOTAVAIL)$/;
+const DENIED_NAMES =
+  /^(NoSuchBucket|InvalidBucketName|InvalidToken|ExpiredToken|AuthorizationHeaderMalformed)$/;
+
+/**
+ * True for what may pass by itself: network errors, timeouts, 5xx, throttling, damaged or
+ * unreadable answers, incomplete bodies, credentials that their source does not hand out at the moment.
+ */
+export function isTransient(error: unknown): boolean {
+  if (!(error instanceof Error) || error instanceof UserError || error.name === 'AbortError') return false;
+  const status = statusOf(error);
+  return (
+    TRANSIENT_NAMES.test(error.name) ||
+    ('code' in error && TRANSIENT_CODES.test(String(error.code))) ||
+    (status !== undefined &&
+      ((status >= 500 && status !== 501) || status === 408 || status === 429 || status < 300)) ||
+    (error.cause !== undefined && isTransient(error.cause))
+  );
+}
+
+/** True for what only a person can change: no rights, wrong keys, no such bucket, another region. */
+export function isDenied(error: unknown): boolean {
+  const status = statusOf(error);
+  return DENIED_NAMES.test(nameOf(error)) || status === 401 || status === 403 || status === 301;
+}
+
+// Only names and numbers count: Ceph's messages are empty.
+function nameOf(error: unknown): string {
+  return error instanceof Error ? error.name : '';
+}
+
+/** The HTTP status of the store's answer; undefined if there was none. */
+function statusOf(error: unknown): number | undefined {
+  if (!isFromStore(error)) return undefined;
+  const { httpStatusCode } = error.$metadata;
+  return typeof httpStatusCode === 'number' ? httpStatusCode : undefined;
+}
+
+function isFromStore(error: unknown): error is Error & { $metadata: { httpStatusCode?: unknown } } {
+  return error instanceof Error && '$metadata' in error && error.$metadata instanceof Object;
+}
+
+/** A HEAD has no body to say more than 404; a missing bucket shows at the next call. */
+function isMissingObject(error: unknown): boolean {
+  return statusOf(error) === 404 && nameOf(error) !== 'NoSuchBucket';
+}
+
+function until(signal: AbortSignal | undefined): { abortSignal?: AbortSignal } {
+  return signal ? { abortSignal: signal } : {};
+}
+
+function unquoted(etag: string): string {
+  return etag.replace(/^"|"$/g, '');
+}
+
+/** AWS writes a space as `+`, Ceph as `%20`; a plus is `%2B` with both. */
+function decodeKey(encoded: string): string {
+  return decodeURIComponent(encoded.replaceAll('+', ' '));
+}
+
+/** The source's bytes, with an `IncompleteBody` instead of its own errors and of an end before `size` bytes. */
+function wholeBody(source: Readable, size: number, key: string): Readable {
+  let received = 0;
+  const incomplete = (cause?: unknown) =>
+    new IncompleteBody(`only ${received} of ${size} bytes of ${key} arrived`, { cause });
+  const body = new Transform({
+    transform(block: Buffer, _encoding, done) {
+      received += block.length;
+      done(null, block);
+    },
+    flush(done) {
+      done(received === size ? null : incomplete());
+    },
+  });
+  finished(source, (error) => {
+    if (error) body.destroy(incomplete(error));
+  });
+  body.once('close', () => source.destroy());
+  return source.pipe(body);
+}

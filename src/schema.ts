@@ -1,0 +1,138 @@
+import { createHash } from 'node:crypto';
+import { readFile, readdir } from 'node:fs/promises';
+import { basename, join } from 'node:path';
+import { runner } from 'node-pg-migrate';
+import type pg from 'pg';
+import { projectDir } from './config.js';
+import { describeDatabase, type Queryable } from './database.js';
+import { UserError } from './errors.js';
+import type { Logger } from './log.js';
+
+const migrationsDir = join(projectDir, 'migrations');
+const sqlDir = join(projectDir, 'sql');
+
+/** An arbitrary number that nothing else in this database locks: two migrations at once run one after the other. */
+const MIGRATION_LOCK = 4242002;
+
+interface SqlFile {
+  fileName: string;
+  sha256: string;
+  content: string;
+}
+
+export interface SchemaChanges {
+  /** Names of files in migrations/ that have not run. */
+  migrations: string[];
+  /** Names of files in sql/ that are new or have changed. */
+  sqlFiles: string[];
+}
+
+async function sqlFileNames(dir: string): Promise<string[]> {
+  return (await readdir(dir)).filter((name) => name.endsWith('.sql')).sort();
+}
+
+async function readSqlFiles(): Promise<SqlFile[]> {
+  return Promise.all(
+    (await sqlFileNames(sqlDir)).map(async (fileName) => {
+      const content = await readFile(join(sqlDir, fileName), 'utf8');
+      return { fileName, content, sha256: createHash('sha256').update(content).digest('hex') };
+    }),
+  );
+}
+
+/** The files of sql/ that are new or differ from what this database has. */
+async function changedSqlFiles(client: Queryable): Promise<SqlFile[]> {
+  const { rows } = await client.query<{ file_name: string; sha256: string }>(
+    'select file_name, sha256 from bankpulse.applied_sql_files',
+  );
+  const applied = new Map(rows.map((row) => [row.file_name, row.sha256]));
+  return (await readSqlFiles()).filter((file) => applied.get(file.fileName) !== file.sha256);
+}
+
+/** What `migrate` would do now. Reads bankpulse.migrations and bankpulse.applied_sql_files. */
+export async function pendingChanges(client: Queryable): Promise<SchemaChanges> {
+  const names = (await sqlFileNames(migrationsDir)).map((name) => basename(name, '.sql'));
+  const { rows } = await client.query<{ is_new: boolean }>(
+    `select to_regclass('bankpulse.applied_sql_files') is null as is_new`,
+  );
+  if (rows[0]?.is_new !== false) return { migrations: names, sqlFiles: await sqlFileNames(sqlDir) };
+  const ran = await client.query<{ name: string }>('select name from bankpulse.migrations');
+  const ranNames = new Set(ran.rows.map((row) => row.name));
+  return {
+    migrations: names.filter((name) => !ranNames.has(name)),
+    sqlFiles: (await changedSqlFiles(client)).map((file) => file.fileName),
+  };
+}
+
+/** Applies the changed files of sql/ in name order, all or none. */
+async function applySqlFiles(client: Queryable): Promise<string[]> {
+  const files = await changedSqlFiles(client);
+  await client.query('begin');
+  try {
+    for (const file of files) {
+      await client.query(file.content).catch((error: unknown) => {
+        throw new Error(`sql/${file.fileName}: ${(error as Error).message}`, { cause: error });
+      });
+      await client.query(
+        `insert into bankpulse.applied_sql_files (file_name, sha256) values ($1, $2)
+         on conflict (file_name) do update set sha256 = excluded.sha256, applied_at = clock_timestamp()`,
+        [file.fileName, file.sha256],
+      );
+    }
+    await client.query('commit');
+  } catch (error) {
+    await client.query('rollback');
+    throw error;
+  }
+  return files.map((file) => file.fileName);
+}
+
+/**
+ * Brings the schema up to date: runs the pending files of migrations/, then applies the changed files of sql/.
+ * Safe to call again, and by several processes at once.
+ */
+export async function migrate(client: pg.Client, log: Logger): Promise<SchemaChanges> {
+  const warn = (notice: { severity?: string | undefined; message?: string | undefined }) => {
+    if (notice.severity === 'WARNING') log.warn(notice.message ?? '');
+  };
+  client.on('notice', warn);
+  await client.query('select pg_advisory_lock($1)', [MIGRATION_LOCK]);
+  try {
+    const ran = await runner({
+      dbClient: client,
+      dir: migrationsDir,
+      direction: 'up',
+      migrationsTable: 'migrations',
+      migrationsSchema: 'bankpulse',
+      createMigrationsSchema: true,
+      // the lock above also covers sql/, and waits instead of failing
+      noLock: true,
+      logger: { debug: () => undefined, info: () => undefined, warn: (text) => log.warn(text), error: () => undefined },
+    });
+    return { migrations: ran.map((migration) => migration.name), sqlFiles: await applySqlFiles(client) };
+  } finally {
+    client.off('notice', warn);
+    await client.query('select pg_advisory_unlock($1)', [MIGRATION_LOCK]).catch(() => undefined);
+  }
+}
+
+/**
+ * Migrates if something is pending, as `start` and `detect` do.
+ * @throws UserError naming who must migrate, if this role may not.
+ */
+export async function migrateIfPending(client: pg.Client, config: pg.ClientConfig, log: Logger): Promise<void> {
+  const pending = await pendingChanges(client);
+  const count = pending.migrations.length + pending.sqlFiles.length;
+  if (count === 0) return;
+  try {
+    await migrate(client, log);
+    log.info({ migrations: pending.migrations.length, sqlFiles: pending.sqlFiles.length }, 'schema brought up to date');
+  } catch (error) {
+    const { code } = ((error as Error).cause ?? error) as { code?: string };
+    if (code !== '42501') throw error;
+    throw new UserError(
+      `${count} schema changes are pending in ${describeDatabase(config)}, and this role may not make them; ` +
+        'run "npm run migrate" as the owner of the database',
+    );
+  }
+}

@@ -1,0 +1,72 @@
+import type pg from 'pg';
+import type { DatabaseSettings, ObjectStoreSettings } from './config.js';
+import { connectionConfig } from './database.js';
+import { useEmbedded } from './embedded/client.js';
+import type { Logger } from './log.js';
+import { ObjectStore } from './object-store.js';
+
+/** The database and object store a command works with; embedded ones stay up until `close`. */
+export interface Services {
+  config: pg.ClientConfig;
+  store: ObjectStore;
+  close(): Promise<void>;
+}
+
+/** Where the database is, and how to let go of it. */
+export interface DatabaseService {
+  config: pg.ClientConfig;
+  close(): Promise<void>;
+}
+
+/** The configured PostgreSQL; without DATABASE_URL and DB_HOST the embedded one. */
+export async function openDatabase(settings: DatabaseSettings, log: Logger): Promise<DatabaseService> {
+  const isEmbedded = settings.DATABASE_URL === undefined && settings.DB_HOST === undefined;
+  if (!isEmbedded) return { config: connectionConfig(settings), close: () => Promise.resolve() };
+  const embedded = await useEmbedded(settings.BANKPULSE_HOME, { postgres: true, s3: false }, log);
+  return { config: connectionConfig(settings, embedded.databaseUrl), close: () => embedded.release() };
+}
+
+/** The configured bucket; without S3_BUCKET that of the embedded server. */
+export async function openObjectStore(
+  settings: ObjectStoreSettings,
+  log: Logger,
+): Promise<{ store: ObjectStore; close(): Promise<void> }> {
+  if (settings.S3_BUCKET !== undefined) {
+    const store = ObjectStore.open({
+      bucket: settings.S3_BUCKET,
+      endpoint: settings.AWS_ENDPOINT_URL_S3,
+      region: settings.AWS_REGION,
+      forcePathStyle: settings.S3_FORCE_PATH_STYLE,
+    });
+    return { store, close: () => Promise.resolve(store.close()) };
+  }
+  const embedded = await useEmbedded(settings.BANKPULSE_HOME, { postgres: false, s3: true }, log);
+  const { endpoint, region, bucket, accessKeyId, secretAccessKey } = embedded.s3!;
+  const store = ObjectStore.open({ bucket, endpoint, region, credentials: { accessKeyId, secretAccessKey } });
+  return {
+    store,
+    close: () => {
+      store.close();
+      return embedded.release();
+    },
+  };
+}
+
+/** Both. */
+export async function openServices(settings: DatabaseSettings & ObjectStoreSettings, log: Logger): Promise<Services> {
+  const database = await openDatabase(settings, log);
+  try {
+    const { store, close } = await openObjectStore(settings, log);
+    return {
+      config: database.config,
+      store,
+      close: async () => {
+        await close();
+        await database.close();
+      },
+    };
+  } catch (error) {
+    await database.close();
+    throw error;
+  }
+}

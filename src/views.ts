@@ -1,0 +1,32 @@
+/** The views and tables that TypeScript reads, with the types `pg` gives: bigint and numeric come as text. */
+export interface Views {
+  pipeline_status: PipelineStatus;
+  detection_batches: { batch_no: string; object_key: string; row_count: string; exported_at: Date | null };
+  detection_file_rows: DetectionFileRow;
+  importance_file: { file_name: string; fingerprint: string };
+  chunks: { object_key: string; status: 'applied' | 'quarantined'; error: string | null; applied_at: Date };
+}
+
+export interface PipelineStatus {
+  chunks_applied: string;
+  chunks_quarantined: string;
+  chunks_pending: string;
+  rows_applied: string;
+  rows_rejected: string;
+  detections: Record<string, number>;
+  batches_exported: string;
+  batches_pending: string;
+  lag_seconds: string;
+}
+
+/** One line of a detection file; `batch_no` and `detection_id` say where it stands and are not written. */
+export interface DetectionFileRow {
+  batch_no: string;
+  detection_id: string;
+  YStartTime: string;
+  detectionTime: string;
+  patternId: string;
+  ActionType: string;
+  customerName: string;
+  MerchantId: string;
+}
