@@ -8,7 +8,7 @@ import { visits } from './generate-visits.js';
 export const DEFAULT_ROWS = figures.ROWS;
 export const DEFAULT_SEED = 1;
 
-/** 8 GB; up to here all products of counts are exact in a double. */
+/** Gives 8 GB of transactions; up to here all that is apportioned stays exact in a double. */
 const MOST_ROWS = 100_000_000;
 
 /** Long enough to make few system calls, short enough to keep the memory flat. */
@@ -22,7 +22,7 @@ export interface GenerateOptions {
 }
 
 /**
- * Writes a pair of files like BankSim's: made of the same rows, one each, whose bytes depend on `rows` and `seed`
+ * Writes a pair of files like BankSim's, parallel row by row, whose bytes depend on `rows` and `seed`
  * alone. Another number of rows scales the rows of every day, merchant and customer. The 180 days, the 50 merchants
  * (from 50 rows on), the 4,112 customers (from 5,000 rows on), the amounts and the customers that a merchant other
  * than the big two wins at most stay as they are.

@@ -15,7 +15,10 @@ program
   .description('mechanisms X and Y together')
   .option('--once', onceText, false)
   .action(runStart);
-program.command('produce').description('mechanism X: cut the transactions into chunks in S3').action(runProduce);
+program
+  .command('produce')
+  .description('mechanism X: cut the transactions into chunks in S3')
+  .action(runProduce);
 program
   .command('detect')
   .description('mechanism Y: apply the chunks, write the detections')
@@ -64,7 +67,9 @@ function report(error: unknown): number {
   // not one of ours: where it came from is what helps. An error of PostgreSQL has details beside its message; those
   // may quote rows and stay out.
   const code = codeOf(error);
-  process.stderr.write(`unexpected error${code ? ` (${code})` : ''}: ${(error as Error).stack ?? String(error)}\n`);
+  process.stderr.write(
+    `unexpected error${code ? ` (${code})` : ''}: ${(error as Error).stack ?? String(error)}\n`,
+  );
   return 1;
 }
 

@@ -40,7 +40,9 @@ const variables = {
   AWS_REGION: text.optional(),
   AWS_ENDPOINT_URL_S3: z.url({ error: 'must be a URL' }).optional(),
   DATABASE_URL: text
-    .refine((value) => /^postgres(ql)?:\/\//.test(value), { error: 'must begin with postgres:// or postgresql://' })
+    .refine((value) => /^postgres(ql)?:\/\//.test(value), {
+      error: 'must begin with postgres:// or postgresql://',
+    })
     .optional(),
   DB_HOST: text.optional(),
   DB_PORT: whole(5432, 1, 65535),
@@ -131,7 +133,12 @@ export const objectStoreSettings = [
 ] as const;
 
 /** What mechanism X needs besides the object store. */
-export const producerSettings = ['TRANSACTIONS_CSV', 'CHUNK_ROWS', 'CHUNK_INTERVAL_MS', 'CHUNKS_PREFIX'] as const;
+export const producerSettings = [
+  'TRANSACTIONS_CSV',
+  'CHUNK_ROWS',
+  'CHUNK_INTERVAL_MS',
+  'CHUNKS_PREFIX',
+] as const;
 
 /** What mechanism Y needs besides the database and the object store. */
 export const detectorSettings = [

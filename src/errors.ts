@@ -51,7 +51,8 @@ export function isTransientDatabaseError(error: unknown): boolean {
     return TRANSIENT_SQLSTATES.some((transient) => code.startsWith(transient));
   }
   return (
-    (code !== undefined && /^(ECONN|EPIPE|ETIMEDOUT|EHOSTUNREACH|ENETUNREACH|EAI_AGAIN|ENOTFOUND)/.test(code)) ||
+    (code !== undefined &&
+      /^(ECONN|EPIPE|ETIMEDOUT|EHOSTUNREACH|ENETUNREACH|EAI_AGAIN|ENOTFOUND)/.test(code)) ||
     // pg's own errors for a lost connection have no code
     /^(Connection terminated|Client has encountered a connection error|timeout expired|Query read timeout|Client was closed)/.test(
       messageOf(error),

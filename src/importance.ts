@@ -23,10 +23,16 @@ export async function loadImportance(
   path: string,
   log: Logger,
 ): Promise<void> {
-  const loaded = await views.selectFrom('importance_file').select(['fingerprint', 'file_name']).executeTakeFirst();
+  const loaded = await views
+    .selectFrom('importance_file')
+    .select(['fingerprint', 'file_name'])
+    .executeTakeFirst();
   const source = new CsvSource('IMPORTANCE_CSV', path);
   if (!existsSync(path) && loaded) {
-    log.warn({ loaded: loaded.file_name }, `${source.name} does not exist; going on with the weights loaded before`);
+    log.warn(
+      { loaded: loaded.file_name },
+      `${source.name} does not exist; going on with the weights loaded before`,
+    );
     return;
   }
   const fingerprint = await fingerprintOf(source);

@@ -10,6 +10,9 @@ export type { Logger };
 export function createLog(level: string): Logger {
   const options: pino.LoggerOptions = { level, base: null, timestamp: pino.stdTimeFunctions.isoTime };
   return process.stderr.isTTY
-    ? pino(options, pretty({ destination: 2, sync: true, translateTime: 'SYS:HH:MM:ss.l', ignore: 'pid,hostname' }))
+    ? pino(
+        options,
+        pretty({ destination: 2, sync: true, translateTime: 'SYS:HH:MM:ss.l', ignore: 'pid,hostname' }),
+      )
     : pino(options, pino.destination({ dest: 2, sync: true }));
 }

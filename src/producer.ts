@@ -120,7 +120,7 @@ async function claim(
   const { source_sha256, source_rows, chunk_rows } = readManifest(stored.content, manifestKey, remedy);
   if (source_sha256 !== manifest.source_sha256 || source_rows !== manifest.source_rows) {
     throw new UserError(
-      `the chunks in ${place} were cut from another file (${source_rows} rows) than ${sourceName} (${manifest.source_rows} rows): use that file, or ${remedy}`,
+      `the chunks in ${place} were cut from another file (${source_rows} rows, sha256 ${source_sha256.slice(0, 8)}) than ${sourceName} (${manifest.source_rows} rows, ${manifest.source_sha256.slice(0, 8)}): use that file, or ${remedy}`,
     );
   }
   if (chunk_rows !== manifest.chunk_rows) {

@@ -107,7 +107,12 @@ export async function migrate(client: pg.Client, log: Logger): Promise<SchemaCha
       createMigrationsSchema: true,
       // the lock above also covers sql/, and waits instead of failing
       noLock: true,
-      logger: { debug: () => undefined, info: () => undefined, warn: (text) => log.warn(text), error: () => undefined },
+      logger: {
+        debug: () => undefined,
+        info: () => undefined,
+        warn: (text) => log.warn(text),
+        error: () => undefined,
+      },
     });
     return { migrations: ran.map((migration) => migration.name), sqlFiles: await applySqlFiles(client) };
   } finally {
@@ -120,13 +125,20 @@ export async function migrate(client: pg.Client, log: Logger): Promise<SchemaCha
  * Migrates if something is pending, as `start` and `detect` do.
  * @throws UserError naming who must migrate, if this role may not.
  */
-export async function migrateIfPending(client: pg.Client, config: pg.ClientConfig, log: Logger): Promise<void> {
+export async function migrateIfPending(
+  client: pg.Client,
+  config: pg.ClientConfig,
+  log: Logger,
+): Promise<void> {
   const pending = await pendingChanges(client);
   const count = pending.migrations.length + pending.sqlFiles.length;
   if (count === 0) return;
   try {
     await migrate(client, log);
-    log.info({ migrations: pending.migrations.length, sqlFiles: pending.sqlFiles.length }, 'schema brought up to date');
+    log.info(
+      { migrations: pending.migrations.length, sqlFiles: pending.sqlFiles.length },
+      'schema brought up to date',
+    );
   } catch (error) {
     const { code } = ((error as Error).cause ?? error) as { code?: string };
     if (code !== '42501') throw error;

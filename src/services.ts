@@ -53,7 +53,10 @@ export async function openObjectStore(
 }
 
 /** Both. */
-export async function openServices(settings: DatabaseSettings & ObjectStoreSettings, log: Logger): Promise<Services> {
+export async function openServices(
+  settings: DatabaseSettings & ObjectStoreSettings,
+  log: Logger,
+): Promise<Services> {
   const database = await openDatabase(settings, log);
   try {
     const { store, close } = await openObjectStore(settings, log);

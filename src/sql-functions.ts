@@ -134,7 +134,12 @@ export class SqlFunctions {
   }
 
   /** Returns how many batches it closed. */
-  async closeBatches(runId: number, batchRows: number, detectionsPrefix: string, flush: boolean): Promise<number> {
+  async closeBatches(
+    runId: number,
+    batchRows: number,
+    detectionsPrefix: string,
+    flush: boolean,
+  ): Promise<number> {
     return Number(
       await this.#value(
         `select bankpulse.close_batches(

@@ -33,7 +33,9 @@ export async function readStatus(views: Kysely<Views>): Promise<Status> {
 }
 
 /** Quarantined objects, oldest first. */
-export async function readQuarantined(views: Kysely<Views>): Promise<{ object_key: string; error: string | null }[]> {
+export async function readQuarantined(
+  views: Kysely<Views>,
+): Promise<{ object_key: string; error: string | null }[]> {
   return views
     .selectFrom('chunks')
     .select(['object_key', 'error'])
@@ -45,15 +47,19 @@ export async function readQuarantined(views: Kysely<Views>): Promise<{ object_ke
 /** Text for a terminal: whatever a key from a bucket holds, it is printed as one harmless word. */
 export function printable(text: string): string {
   // eslint-disable-next-line no-control-regex -- control characters are what is looked for
-  return text.replace(/[\u0000-\u001f\u007f-\u009f\u2028\u2029]/g, (character) =>
-    `\\u${character.charCodeAt(0).toString(16).padStart(4, '0')}`,
+  return text.replace(
+    /[\u0000-\u001f\u007f-\u009f\u2028\u2029]/g,
+    (character) => `\\u${character.charCodeAt(0).toString(16).padStart(4, '0')}`,
   );
 }
 
 const number = new Intl.NumberFormat('en');
 
 /** The status as lines for people. */
-export function describeStatus(status: Status, quarantined: readonly { object_key: string; error: string | null }[]): string {
+export function describeStatus(
+  status: Status,
+  quarantined: readonly { object_key: string; error: string | null }[],
+): string {
   const found = Object.entries(status.detections);
   const total = found.reduce((sum, [, count]) => sum + count, 0);
   const lines = [

@@ -146,7 +146,10 @@ describe('embedded services', function () {
     const warnings: string[] = [];
     const log = pino({ level: 'warn' }, { write: (line: string) => void warnings.push(line) });
     const services = await useEmbedded(home, both, log);
-    kill(running(home, 'supervisor.ts'));
+    const killed = running(home, 'supervisor.ts');
+    kill(killed);
+    const isOther = (pid: number) => killed.every((one) => one.pid !== pid);
+    await untilTrue(() => Promise.resolve(running(home, 'supervisor.ts').some(({ pid }) => isOther(pid))));
     await untilTrue(() =>
       query(services.databaseUrl, 'select line from kept').then((rows) => rows.length === 1),
     );

@@ -43,9 +43,14 @@ async function withClient<Result>(
 export async function runMigrate(): Promise<void> {
   await withDatabase(async (config, log) => {
     const { migrations, sqlFiles } = await withClient(config, (client) => migrate(client, log));
-    const changes = [...migrations.map((name) => `migrations/${name}.sql`), ...sqlFiles.map((name) => `sql/${name}`)];
+    const changes = [
+      ...migrations.map((name) => `migrations/${name}.sql`),
+      ...sqlFiles.map((name) => `sql/${name}`),
+    ];
     process.stdout.write(
-      changes.length === 0 ? 'The schema is up to date.\n' : `Applied:\n${changes.map((name) => `  ${name}\n`).join('')}`,
+      changes.length === 0
+        ? 'The schema is up to date.\n'
+        : `Applied:\n${changes.map((name) => `  ${name}\n`).join('')}`,
     );
   });
 }
@@ -87,16 +92,22 @@ export async function runStatus({ json }: { json?: boolean }): Promise<void> {
 export async function runQuarantine({ retry }: { retry?: string }): Promise<void> {
   await withDatabase(async (config) => {
     if (retry !== undefined) {
-      const wasThere = await withClient(config, (client) => new SqlFunctions(client).retryQuarantinedChunk(retry));
+      const wasThere = await withClient(config, (client) =>
+        new SqlFunctions(client).retryQuarantinedChunk(retry),
+      );
       if (!wasThere) throw new UserError(`no quarantined object has the key ${printable(retry)}`);
-      process.stdout.write(`${printable(retry)} is taken out of quarantine; mechanism Y will find it again\n`);
+      process.stdout.write(
+        `${printable(retry)} is taken out of quarantine; mechanism Y will find it again\n`,
+      );
       return;
     }
     const views = openViews(config);
     try {
       await readStatus(views);
       const objects = await readQuarantined(views);
-      const lines = objects.map(({ object_key, error }) => `${printable(object_key)}: ${printable(error ?? '')}\n`);
+      const lines = objects.map(
+        ({ object_key, error }) => `${printable(object_key)}: ${printable(error ?? '')}\n`,
+      );
       process.stdout.write(lines.length === 0 ? 'Nothing is quarantined.\n' : lines.join(''));
     } finally {
       await views.destroy();
@@ -108,14 +119,22 @@ export async function runQuarantine({ retry }: { retry?: string }): Promise<void
 export async function runPsql(args: readonly string[]): Promise<number> {
   return withDatabase(async (config) => {
     const { host, port, user, password, database } = new pg.Client(config);
-    const query = config.connectionString === undefined ? undefined : new URL(config.connectionString).searchParams;
+    const query =
+      config.connectionString === undefined ? undefined : new URL(config.connectionString).searchParams;
     const folder = await mkdtemp(join(tmpdir(), 'bankpulse-psql-'));
     try {
       // a file, since arguments and environment can be seen by others
       const passFile = join(folder, 'pgpass');
       const escaped = (text: string) => text.replace(/[\\:]/g, '\\$&');
-      await writeFile(passFile, `*:*:*:*:${escaped(typeof password === 'string' ? password : '')}\n`, { mode: 0o600 });
-      const { DATABASE_URL: _url, DB_PASSWORD: _password, PGPASSWORD: _pgPassword, ...environment } = process.env;
+      await writeFile(passFile, `*:*:*:*:${escaped(typeof password === 'string' ? password : '')}\n`, {
+        mode: 0o600,
+      });
+      const {
+        DATABASE_URL: _url,
+        DB_PASSWORD: _password,
+        PGPASSWORD: _pgPassword,
+        ...environment
+      } = process.env;
       const child = spawn('psql', args, {
         stdio: 'inherit',
         env: {

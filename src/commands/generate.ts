@@ -1,18 +1,15 @@
 import { existsSync } from 'node:fs';
 import { join, relative, resolve } from 'node:path';
 import { DEFAULT_ROWS, DEFAULT_SEED, generate } from '../../scripts/generate.js';
-import {
-  DEFAULT_IMPORTANCE_CSV,
-  DEFAULT_TRANSACTIONS_CSV,
-  projectDir,
-  type Settings,
-} from '../config.js';
+import { DEFAULT_IMPORTANCE_CSV, DEFAULT_TRANSACTIONS_CSV, projectDir, type Settings } from '../config.js';
 import { UsageError } from '../errors.js';
 import type { Logger } from '../log.js';
 
 function readWhole(name: string, text: string, least: number): number | string {
   const value = Number(text);
-  return /^\d{1,15}$/.test(text) && value >= least ? value : `--${name} must be a whole number, ${least} or more`;
+  return /^\d{1,15}$/.test(text) && value >= least
+    ? value
+    : `--${name} must be a whole number, ${least} or more`;
 }
 
 /** `npm run generate`: a pair of files like BankSim's. */
@@ -42,7 +39,8 @@ export async function generateMissingInput(
 ): Promise<void> {
   const transactionsCsv = resolve(projectDir, DEFAULT_TRANSACTIONS_CSV);
   const importanceCsv = resolve(projectDir, DEFAULT_IMPORTANCE_CSV);
-  const areDefault = settings.TRANSACTIONS_CSV === transactionsCsv && settings.IMPORTANCE_CSV === importanceCsv;
+  const areDefault =
+    settings.TRANSACTIONS_CSV === transactionsCsv && settings.IMPORTANCE_CSV === importanceCsv;
   if (!areDefault || existsSync(transactionsCsv) || existsSync(importanceCsv)) return;
   log.info(`no input files: generating ${DEFAULT_TRANSACTIONS_CSV} and ${DEFAULT_IMPORTANCE_CSV}`);
   await generate({ rows: DEFAULT_ROWS, seed: DEFAULT_SEED, transactionsCsv, importanceCsv });

@@ -56,7 +56,12 @@ export async function runProduce(): Promise<void> {
 
 /** `npm run detect`: mechanism Y alone. */
 export async function runDetect({ once }: { once: boolean }): Promise<void> {
-  const settings = loadSettings([...databaseSettings, ...objectStoreSettings, ...detectorSettings, 'LOG_LEVEL']);
+  const settings = loadSettings([
+    ...databaseSettings,
+    ...objectStoreSettings,
+    ...detectorSettings,
+    'LOG_LEVEL',
+  ]);
   const log = createLog(settings.LOG_LEVEL);
   const signal = stopSignal();
   const services = await openServices(settings, log);
@@ -88,11 +93,13 @@ export async function runStart({ once }: { once: boolean }): Promise<void> {
     await prepareDatabase(services, log);
     let hasProduced = false;
     let isSummaryDue = false;
-    const producing = produce({ store: services.store, settings, log, signal }).then(({ chunks, rows, uploaded }) => {
-      hasProduced = true;
-      isSummaryDue = !once && !signal.aborted;
-      if (!signal.aborted) log.info({ chunks, rows, uploaded }, 'mechanism X has no more rows');
-    });
+    const producing = produce({ store: services.store, settings, log, signal }).then(
+      ({ chunks, rows, uploaded }) => {
+        hasProduced = true;
+        isSummaryDue = !once && !signal.aborted;
+        if (!signal.aborted) log.info({ chunks, rows, uploaded }, 'mechanism X has no more rows');
+      },
+    );
     const detecting = detect({
       ...services,
       settings,

@@ -48,7 +48,7 @@ export class ChunkLoop {
 
   /** Until `onRest` says that it is over, or the signal comes; the chunk being applied then is left to `settle`. */
   async run(): Promise<void> {
-    for (let turn = 0; ; ) {
+    for (let turn = 0; ;) {
       const object = await this.#next();
       if (!object) return;
       const lane = this.options.lanes[turn % this.options.lanes.length]!;
@@ -79,7 +79,10 @@ export class ChunkLoop {
       this.#prefetcher.announce(backlog.upcoming(this.#prefetcher.room));
       if (claim && 'object' in claim) {
         if (claim.skipped > 0n) {
-          log.warn({ key: claim.object.key, missing: claim.skipped.toString() }, 'missing numbers passed over');
+          log.warn(
+            { key: claim.object.key, missing: claim.skipped.toString() },
+            'missing numbers passed over',
+          );
         }
         return claim.object;
       }
@@ -101,7 +104,9 @@ export class ChunkLoop {
     const { settings, backlog, log } = this.options;
     try {
       if (object.size > settings.MAX_CHUNK_BYTES) {
-        throw new ContentError(`the object is larger than ${settings.MAX_CHUNK_BYTES} bytes (MAX_CHUNK_BYTES)`);
+        throw new ContentError(
+          `the object is larger than ${settings.MAX_CHUNK_BYTES} bytes (MAX_CHUNK_BYTES)`,
+        );
       }
       const staged = this.#prefetcher.fits(object)
         ? await this.#stageFetched(object, lane)

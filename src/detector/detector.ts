@@ -46,7 +46,8 @@ export async function detect(options: DetectorOptions): Promise<void> {
       if (signal.aborted) break;
       if (!isTransientDatabaseError(error)) throw error;
       if (codeOf(error) === SQLSTATE.leaseLost) log.warn('another mechanism Y has taken over; standing by');
-      else if (failures === 0) log.warn({ reason: messageOf(error) }, 'database in trouble; trying again until it works');
+      else if (failures === 0)
+        log.warn({ reason: messageOf(error) }, 'database in trouble; trying again until it works');
       const pause = Math.min(LONGEST_PAUSE_MS, FIRST_PAUSE_MS * 2 ** failures++);
       await sleep(pause * (0.5 + Math.random() / 2), undefined, { signal }).catch(() => undefined);
     }

@@ -40,7 +40,8 @@ export class Prefetcher {
   announce(upcoming: readonly PendingObject[]): void {
     for (const object of upcoming) {
       if (this.#fetches.has(object.key)) continue;
-      if (!this.fits(object) || this.room <= 0 || this.#bytes + object.size > this.limits.PREFETCH_BYTES) return;
+      if (!this.fits(object) || this.room <= 0 || this.#bytes + object.size > this.limits.PREFETCH_BYTES)
+        return;
       this.#begin(object);
     }
   }

@@ -59,7 +59,11 @@ export async function reign(options: ReignOptions): Promise<void> {
   try {
     if (!(await standBy(new SqlFunctions(control), runId, log, signal))) return;
     await loadImportance(control, views, runId, settings.IMPORTANCE_CSV, log);
-    const laneOptions = { runId, batchRows: settings.BATCH_ROWS, detectionsPrefix: settings.DETECTIONS_PREFIX };
+    const laneOptions = {
+      runId,
+      batchRows: settings.BATCH_ROWS,
+      detectionsPrefix: settings.DETECTIONS_PREFIX,
+    };
     for (let count = 0; count < 2; count++) lanes.push(await Lane.open(config, laneOptions));
     await work(options, control, views, lanes);
   } finally {
@@ -69,7 +73,12 @@ export async function reign(options: ReignOptions): Promise<void> {
 }
 
 /** Waits to be elected. @returns false if the signal came first. */
-async function standBy(functions: SqlFunctions, runId: number, log: Logger, signal: AbortSignal): Promise<boolean> {
+async function standBy(
+  functions: SqlFunctions,
+  runId: number,
+  log: Logger,
+  signal: AbortSignal,
+): Promise<boolean> {
   for (let isFirst = true; !signal.aborted; isFirst = false) {
     if (await functions.tryTakeOver(runId)) {
       if (!isFirst) log.info('taking over');
@@ -150,10 +159,17 @@ async function work(
   if (!signal.aborted) return;
 
   const isFinished = await within(FINISH_CHUNK_MS, loop.settle());
-  if (!isFinished) log.warn('the chunk in hand takes too long: it is rolled back, and comes again at the next start');
+  if (!isFinished)
+    log.warn('the chunk in hand takes too long: it is rolled back, and comes again at the next start');
   const deadline = AbortSignal.timeout(FINISH_FILES_MS);
-  await within(FINISH_FILES_MS, closeLastBatch().then(() => exportFiles(deadline))).catch((error: unknown) =>
-    log.warn({ reason: messageOf(error) }, 'the last detections were not written; the next start writes them'),
+  await within(
+    FINISH_FILES_MS,
+    closeLastBatch().then(() => exportFiles(deadline)),
+  ).catch((error: unknown) =>
+    log.warn(
+      { reason: messageOf(error) },
+      'the last detections were not written; the next start writes them',
+    ),
   );
 }
 

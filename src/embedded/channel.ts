@@ -9,11 +9,16 @@ export interface Needs {
 }
 export type Answer = { notes: string[] } | { error: string };
 
+export interface Client {
+  needs: Needs;
+  answer(answer: Answer): void;
+}
+
 const HANDSHAKE_MS = 10_000;
 
 /** JSON messages, one a line. */
 export class Messages {
-  private readonly lines: AsyncIterator<string, undefined>;
+  private readonly lines: { next(): Promise<IteratorResult<string, undefined>> };
 
   constructor(private readonly socket: Socket) {
     const reader = createInterface({ input: socket });
@@ -25,10 +30,15 @@ export class Messages {
     this.socket.write(`${JSON.stringify(message)}\n`);
   }
 
-  /** The next message; undefined at the end of the connection. */
+  /**
+   * The next message; undefined at the end of the connection, however it ended.
+   * @throws SyntaxError when the other side speaks something else.
+   */
   async receive(): Promise<Record<string, unknown> | null | undefined> {
-    const line: IteratorResult<string, undefined> = await this.lines.next();
-    return line.done ? undefined : (JSON.parse(line.value) as Record<string, unknown> | null);
+    const line = await this.lines.next().catch(() => undefined);
+    return line === undefined || line.done
+      ? undefined
+      : (JSON.parse(line.value) as Record<string, unknown> | null);
   }
 }
 
@@ -53,7 +63,7 @@ export async function greetSupervisor(
   needs: Needs,
 ): Promise<Messages | 'stranger' | undefined> {
   const nonce = randomBytes(16).toString('hex');
-  return withDeadline<Messages | 'stranger'>(socket, 'stranger', async () => {
+  return withDeadline<Messages | 'stranger' | undefined>(socket, 'stranger', async () => {
     const messages = new Messages(socket);
     messages.send({ nonce });
     const hello = await messages.receive();
@@ -65,12 +75,9 @@ export async function greetSupervisor(
 }
 
 /** The supervisor's side: what the client needs, and the way to answer it; undefined for strangers. */
-export async function greetClient(
-  socket: Socket,
-  token: string,
-): Promise<{ needs: Needs; answer: (answer: Answer) => void } | undefined> {
+export async function greetClient(socket: Socket, token: string): Promise<Client | undefined> {
   const nonce = randomBytes(16).toString('hex');
-  return withDeadline(socket, undefined, async () => {
+  return withDeadline<Client | undefined>(socket, undefined, async () => {
     const messages = new Messages(socket);
     const hello = await messages.receive();
     messages.send({ nonce, proof: proof(token, 'supervisor', hello?.nonce) });
@@ -79,28 +86,22 @@ export async function greetClient(
     const { postgres, s3 } = (reply?.needs ?? {}) as Partial<Needs>;
     return {
       needs: { postgres: postgres === true, s3: s3 === true },
-      answer: (answer: Answer) => messages.send(answer),
+      answer: (answer) => messages.send(answer),
     };
   });
 }
 
-/** Runs a handshake; `otherwise` when it takes too long, or the other side speaks something else. */
+/** Runs a handshake, whose connection ends when it takes too long; `otherwise` when the other side speaks no JSON. */
 async function withDeadline<Result>(
   socket: Socket,
   otherwise: Result,
-  handshake: () => Promise<Result | undefined>,
-): Promise<Result | undefined> {
-  let isLate = false;
-  const timer = setTimeout(() => {
-    isLate = true;
-    socket.destroy();
-  }, HANDSHAKE_MS);
+  handshake: () => Promise<Result>,
+): Promise<Result> {
+  const timer = setTimeout(() => socket.destroy(), HANDSHAKE_MS);
   try {
-    const result = await handshake();
-    return isLate ? otherwise : result;
-  } catch (error) {
-    if (error instanceof SyntaxError) return otherwise; // no JSON
-    return undefined; // a connection that broke says nothing about who it was
+    return await handshake();
+  } catch {
+    return otherwise;
   } finally {
     clearTimeout(timer);
   }

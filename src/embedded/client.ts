@@ -88,7 +88,7 @@ export async function useEmbedded(home: string, needs: Needs, log?: Logger): Pro
 async function attach(home: string, state: EmbeddedState, needs: Needs, log?: Logger): Promise<Attachment> {
   const deadline = Date.now() + SUPERVISOR_MS;
   let child: ChildProcess | undefined;
-  let wasAnswered = false;
+  let isStrange = false;
   while (Date.now() < deadline) {
     const socket = await dial(state.controlPort);
     if (socket !== undefined) {
@@ -100,7 +100,7 @@ async function attach(home: string, state: EmbeddedState, needs: Needs, log?: Lo
       if (answer && 'notes' in answer) return { socket, notes: answer.notes };
       socket.destroy();
       if (answer) throw new UserError(answer.error);
-      wasAnswered = true; // by a supervisor on its way out: try again
+      isStrange = messages === undefined; // or a supervisor on its way out: try again
     } else if (child === undefined || child.exitCode === 0 || child.signalCode !== null) {
       child = spawnSupervisor(home); // code 0: another was faster, and has gone again
     } else if (child.exitCode !== null) {
@@ -108,7 +108,7 @@ async function attach(home: string, state: EmbeddedState, needs: Needs, log?: Lo
     }
     await sleep(50);
   }
-  if (wasAnswered) throw portTaken(home, 'controlPort', state.controlPort);
+  if (isStrange) throw portTaken(home, 'controlPort', state.controlPort);
   throw new UserError(`The supervisor of the embedded services does not answer. ${logOf(home)}`);
 }
 

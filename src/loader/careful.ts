@@ -77,7 +77,7 @@ export async function* carefulRecords(
   source: AsyncIterable<Buffer>,
   needed: NeededColumns,
 ): AsyncGenerator<Buffer> {
-  const splitter = new CsvRecordSplitter("the object");
+  const splitter = new CsvRecordSplitter('the object');
   let positions: ColumnPositions | undefined;
   let records: StagedRecord[] = [];
   let size = 0;

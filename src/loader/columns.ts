@@ -31,7 +31,9 @@ export interface ColumnPositions {
 /** As `bankpulse.clean_value`, for a name in the header: without white space around it, then one pair of quotes. */
 function cleanName(field: string): string {
   const trimmed = field.replace(/^[ \t\n\v\f\r]+|[ \t\n\v\f\r]+$/g, '');
-  return trimmed.length >= 2 && trimmed.startsWith("'") && trimmed.endsWith("'") ? trimmed.slice(1, -1) : trimmed;
+  return trimmed.length >= 2 && trimmed.startsWith("'") && trimmed.endsWith("'")
+    ? trimmed.slice(1, -1)
+    : trimmed;
 }
 
 /**

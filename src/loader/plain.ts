@@ -152,7 +152,10 @@ function plainPositions(header: Buffer, needed: NeededColumns): ColumnPositions 
  * valid UTF-8, no double quotes. Anything else, and every row that may have to be rejected, is for the careful way.
  * @throws NotPlain at the first such thing.
  */
-export async function* plainRows(source: AsyncIterable<Buffer>, needed: NeededColumns): AsyncGenerator<Buffer> {
+export async function* plainRows(
+  source: AsyncIterable<Buffer>,
+  needed: NeededColumns,
+): AsyncGenerator<Buffer> {
   let projector: Projector | undefined;
   let rest: Buffer = Buffer.alloc(0);
   let isStart = true;

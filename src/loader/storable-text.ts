@@ -10,10 +10,13 @@ const MAX_CHARACTERS = 1000;
 export function storableText(bytes: Buffer): string {
   // no character is longer than 4 bytes, so nothing behind these can be among the first 1,000
   const head = bytes.subarray(0, MAX_CHARACTERS * 4);
-  if (head.length === bytes.length && isUtf8(head) && !head.includes(0)) return firstCharacters(head.toString());
+  if (head.length === bytes.length && isUtf8(head) && !head.includes(0))
+    return firstCharacters(head.toString());
   let text = '';
-  for (let at = 0; at < head.length && text.length < MAX_CHARACTERS * 2; ) {
-    const length = [1, 2, 3, 4].find((bytesLong) => isUtf8(head.subarray(at, at + bytesLong)) && at + bytesLong <= head.length);
+  for (let at = 0; at < head.length && text.length < MAX_CHARACTERS * 2;) {
+    const length = [1, 2, 3, 4].find(
+      (bytesLong) => isUtf8(head.subarray(at, at + bytesLong)) && at + bytesLong <= head.length,
+    );
     if (length === undefined || head[at] === 0) {
       text += `\\x${head[at]!.toString(16).padStart(2, '0').toUpperCase()}`;
       at += 1;
