@@ -1,4 +1,4 @@
-import { UserError } from './errors.js';
+import { ContentError } from './errors.js';
 
 const LF = 0x0a;
 const CR = 0x0d;
@@ -32,12 +32,9 @@ export class CsvRecordSplitter {
   /** Line feeds between the quotes of the record at hand. */
   #innerLines = 0;
 
-  /** `file` is what errors call the file. */
-  constructor(private readonly file: string) {}
-
   /**
    * The records that end in this block; to be taken, all of them, before the next block is pushed.
-   * @throws UserError if a record is longer than LONGEST_RECORD.
+   * @throws ContentError if a record is longer than LONGEST_RECORD.
    */
   *push(block: Buffer): Generator<CsvRecord, void, undefined> {
     if (this.#isFileStart) {
@@ -51,7 +48,7 @@ export class CsvRecordSplitter {
 
   /**
    * The last record, if it lacks a line end.
-   * @throws UserError if a quote is open.
+   * @throws ContentError if a quote is open.
    */
   *end(): Generator<CsvRecord, void, undefined> {
     if (this.#isFileStart) yield* this.#start();
@@ -132,8 +129,8 @@ export class CsvRecordSplitter {
     return { block, start, end, line };
   }
 
-  #fault(what: string): UserError {
-    return new UserError(`${this.file}: the record that starts on line ${this.#line} ${what}`);
+  #fault(what: string): ContentError {
+    return new ContentError(`the record that starts on line ${this.#line} ${what}`);
   }
 }
 

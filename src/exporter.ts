@@ -1,7 +1,8 @@
 import { stringify } from 'csv-stringify/sync';
 import type { Kysely } from 'kysely';
 import type { Logger } from './log.js';
-import { isTransient, type ObjectStore } from './object-store.js';
+import type { ObjectStore } from './object-store.js';
+import { isTransientStoreError } from './object-store-errors.js';
 import { retryForever } from './retry.js';
 import type { SqlFunctions } from './sql-functions.js';
 import type { Views } from './views.js';
@@ -43,7 +44,7 @@ export async function exportBatches(
     const file = stringify(rows, { header: true, columns: [...FILE_COLUMNS] });
     await retryForever('the object store', log, () => store.put(object_key, file, 'text/csv', signal), {
       signal,
-      isTransient,
+      isTransient: isTransientStoreError,
     });
     await functions.markBatchExported(batch_no);
     log.info({ key: object_key, rows: Number(row_count) }, 'detections written');

@@ -1,14 +1,14 @@
 import { setTimeout as sleep } from 'node:timers/promises';
-import { parse } from 'csv-parse/sync';
 import { z } from 'zod';
 import type { ProducerSettings } from './config.js';
-import { UserError, messageOf } from './errors.js';
+import { ContentError, UserError } from './errors.js';
+import { readHeader, transactionColumns } from './loader/columns.js';
 import type { Logger } from './log.js';
-import { isTransient, type ObjectStore } from './object-store.js';
+import type { ObjectStore } from './object-store.js';
+import { isTransientStoreError } from './object-store-errors.js';
 import { retryForever } from './retry.js';
 import { CsvSource, type Chunk } from './source.js';
 
-const NEEDED_COLUMNS = ['customer', 'gender', 'merchant', 'amount'];
 /** Enough to hide the store's latency when chunks go out as fast as possible. */
 const MOST_UPLOADS = 4;
 
@@ -62,26 +62,13 @@ export async function produce(options: ProducerOptions): Promise<ProducerSummary
   return summary;
 }
 
+/** Y would quarantine every chunk of a file without the needed columns. */
 function checkHeader(header: Buffer, name: string): void {
-  let columns: string[];
   try {
-    columns = parse(header)[0] ?? [];
+    readHeader(header, transactionColumns);
   } catch (error) {
-    throw new UserError(`${name}: the header is not valid CSV: ${messageOf(error)}`);
+    throw error instanceof ContentError ? new UserError(`${name}: ${error.message}`) : error;
   }
-  const found = columns.map((column) =>
-    column
-      .replace(/^[ \t\n\v\f\r]+|[ \t\n\v\f\r]+$/g, '')
-      .replace(/^'(.*)'$/s, '$1')
-      .toLowerCase(),
-  );
-  const lacking = NEEDED_COLUMNS.filter((column) => !found.includes(column));
-  const repeated = NEEDED_COLUMNS.filter((column) => found.indexOf(column) !== found.lastIndexOf(column));
-  const faults = [
-    ...(lacking.length > 0 ? [`lacks ${lacking.join(', ')}`] : []),
-    ...(repeated.length > 0 ? [`repeats ${repeated.join(', ')}`] : []),
-  ];
-  if (faults.length > 0) throw new UserError(`${name}: the header ${faults.join(' and ')}`);
 }
 
 const manifestSchema = z.object({ source_sha256: z.string(), source_rows: z.int(), chunk_rows: z.int() });
@@ -160,7 +147,10 @@ async function upload(
       return store.putIfAbsent(key, content, 'text/csv', stop);
     };
     try {
-      const isNew = await retryForever('the object store', log, put, { signal: stop, isTransient });
+      const isNew = await retryForever('the object store', log, put, {
+        signal: stop,
+        isTransient: isTransientStoreError,
+      });
       const ms = Math.round(performance.now() - start);
       log.info(
         { chunk: number, rows, bytes: content.length, ms },

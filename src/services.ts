@@ -59,12 +59,12 @@ export async function openServices(
 ): Promise<Services> {
   const database = await openDatabase(settings, log);
   try {
-    const { store, close } = await openObjectStore(settings, log);
+    const objectStore = await openObjectStore(settings, log);
     return {
       config: database.config,
-      store,
+      store: objectStore.store,
       close: async () => {
-        await close();
+        await objectStore.close();
         await database.close();
       },
     };

@@ -3,7 +3,7 @@ import { createReadStream } from 'node:fs';
 import { pipeline } from 'node:stream';
 import { createGunzip } from 'node:zlib';
 import { CsvRecordSplitter, type CsvRecord } from './csv-records.js';
-import { UserError, messageOf } from './errors.js';
+import { ContentError, UserError, messageOf } from './errors.js';
 
 const BLOCK_BYTES = 256 * 1024;
 const CR = 0x0d;
@@ -65,12 +65,21 @@ export class CsvSource {
 
   /** The records, the header first, in groups that must be taken one after the other; each block is shown first. */
   async *records(onBlock: (block: Buffer) => void): AsyncGenerator<Iterable<CsvRecord>, void, undefined> {
-    const splitter = new CsvRecordSplitter(this.name);
+    const splitter = new CsvRecordSplitter();
     for await (const block of this.blocks()) {
       onBlock(block);
-      yield splitter.push(block);
+      yield this.#named(splitter.push(block));
     }
-    yield splitter.end();
+    yield this.#named(splitter.end());
+  }
+
+  /** What the splitter objects to, with the name of the file. */
+  *#named(records: Iterable<CsvRecord>): Generator<CsvRecord, void, undefined> {
+    try {
+      yield* records;
+    } catch (error) {
+      throw error instanceof ContentError ? new UserError(`${this.name}: ${error.message}`) : error;
+    }
   }
 
   /**

@@ -2,7 +2,7 @@ import { expect } from 'chai';
 import { parse } from 'csv-parse/sync';
 import fc from 'fast-check';
 import { CsvRecordSplitter, LONGEST_RECORD } from '../src/csv-records.js';
-import { UserError } from '../src/errors.js';
+import { ContentError } from '../src/errors.js';
 
 interface Found {
   text: string;
@@ -11,7 +11,7 @@ interface Found {
 
 /** The records of `bytes`, pushed in blocks of these sizes, taken in turn. */
 function split(bytes: Buffer, sizes: readonly number[] = [Infinity]): Found[] {
-  const splitter = new CsvRecordSplitter('the file');
+  const splitter = new CsvRecordSplitter();
   const found: Found[] = [];
   const collect = (records: ReturnType<CsvRecordSplitter['push']>) => {
     for (const { block, start, end, line } of records)
@@ -113,18 +113,18 @@ describe('CsvRecordSplitter', () => {
 
   it('names the line of a record whose quote is never closed', () => {
     expect(() => splitText('a\nb,"c\nd\n')).to.throw(
-      UserError,
-      'the file: the record that starts on line 2 opens a quote',
+      ContentError,
+      'the record that starts on line 2 opens a quote',
     );
   });
 
   it('gives up a record that has become too long, before it has read all of it', () => {
-    const splitter = new CsvRecordSplitter('the file');
+    const splitter = new CsvRecordSplitter();
     const block = Buffer.alloc(1024 * 1024, 'x\n');
     expect([...splitter.push(Buffer.from('a\n"'))].length).to.equal(1);
     const pushMore = () => {
       for (let bytes = 0; bytes <= LONGEST_RECORD; bytes += block.length) [...splitter.push(block)];
     };
-    expect(pushMore).to.throw(UserError, `line 2 is longer than ${LONGEST_RECORD} bytes`);
+    expect(pushMore).to.throw(ContentError, `line 2 is longer than ${LONGEST_RECORD} bytes`);
   });
 });

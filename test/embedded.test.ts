@@ -80,16 +80,13 @@ describe('embedded services', function () {
     expect(running(home, 'supervisor.ts')).to.have.length(1);
 
     const { databaseUrl } = first.services;
-    await query(databaseUrl, 'create table kept (line text)');
     first.child.kill('SIGKILL');
     await sleep(1800); // longer than the grace
-    await query(databaseUrl, `insert into kept values ('by the second')`);
+    await keep(databaseUrl, 'by the second');
     const third = await startUser(home);
     second.child.kill('SIGKILL');
     await sleep(1800);
-    expect(await query(third.services.databaseUrl, 'select line from kept')).to.deep.equal([
-      { line: 'by the second' },
-    ]);
+    expect(await kept(third.services.databaseUrl)).to.include('by the second');
   });
 
   it('are gone a few seconds after the last process was killed', async () => {
@@ -109,12 +106,16 @@ describe('embedded services', function () {
   });
 
   it('keep data, ports and secrets from one start to the next', async () => {
+    const first = await useEmbedded(home, both);
     const before = readFileSync(stateFile(home), 'utf8');
-    expect(running(home)).to.deep.equal([]);
-    const services = await useEmbedded(home, both);
-    expect(await query(services.databaseUrl, 'select line from kept')).to.have.length(1);
+    await keep(first.databaseUrl, 'by the first start');
+    await first.release();
+    await untilGone(home, 5000);
+    const second = await useEmbedded(home, both);
+    expect({ ...second, release: undefined }).to.deep.equal({ ...first, release: undefined });
+    expect(await kept(second.databaseUrl)).to.include('by the first start');
     expect(readFileSync(stateFile(home), 'utf8')).to.equal(before);
-    await services.release();
+    await second.release();
   });
 
   it('show their secrets nowhere and listen on the loopback address only', async () => {
@@ -146,20 +147,19 @@ describe('embedded services', function () {
     const warnings: string[] = [];
     const log = pino({ level: 'warn' }, { write: (line: string) => void warnings.push(line) });
     const services = await useEmbedded(home, both, log);
+    await keep(services.databaseUrl, 'before the crash');
     const killed = running(home, 'supervisor.ts');
     kill(killed);
     const isOther = (pid: number) => killed.every((one) => one.pid !== pid);
     await untilTrue(() => Promise.resolve(running(home, 'supervisor.ts').some(({ pid }) => isOther(pid))));
-    await untilTrue(() =>
-      query(services.databaseUrl, 'select line from kept').then((rows) => rows.length === 1),
-    );
+    await untilTrue(() => kept(services.databaseUrl).then((lines) => lines.includes('before the crash')));
     expect(warnings).to.have.length(1);
     await services.release();
   });
 
   it('stop a server that was left over, and recover its data', async () => {
     const { child, services } = await startUser(home, database);
-    await query(services.databaseUrl, `insert into kept values ('just before')`);
+    await keep(services.databaseUrl, 'just before');
     const leftover = running(home, '/postgres');
     // Without its watcher the server stays when the others are killed.
     kill(
@@ -174,17 +174,20 @@ describe('embedded services', function () {
     expect(running(home, '/postgres')).to.deep.equal(leftover);
 
     const again = await useEmbedded(home, database);
-    expect(await query(again.databaseUrl, `select from kept where line = 'just before'`)).to.have.length(1);
+    expect(await kept(again.databaseUrl)).to.include('just before');
     expect(running(home, '/postgres')).not.to.deep.equal(leftover);
     await again.release();
   });
 
   it('recover when a server was killed and its number went to another process', async () => {
+    const first = await useEmbedded(home, database);
+    await keep(first.databaseUrl, 'before the crash');
+    await first.release();
     await untilGone(home);
     const data = join(home, 'postgres');
     writeFileSync(join(data, 'postmaster.pid'), `${process.pid}\n${data}\n1\n1\n\n127.0.0.1\n\nready\n`);
     const services = await useEmbedded(home, database);
-    expect(await query(services.databaseUrl, 'select line from kept')).to.have.length(2);
+    expect(await kept(services.databaseUrl)).to.include('before the crash');
     await services.release();
   });
 
@@ -291,6 +294,14 @@ async function query(connectionString: string | undefined, text: string): Promis
   } finally {
     await client.end();
   }
+}
+
+async function keep(url: string | undefined, line: string): Promise<void> {
+  await query(url, `create table if not exists kept (line text); insert into kept values ('${line}')`);
+}
+
+async function kept(url: string | undefined): Promise<unknown[]> {
+  return (await query(url, 'select line from kept')).map((row) => (row as { line: string }).line);
 }
 
 function processes(): { pid: number; command: string }[] {

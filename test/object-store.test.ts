@@ -8,7 +8,8 @@ import S3rver from '@20minutes/s3rver';
 import { expect } from 'chai';
 import pino from 'pino';
 import { UserError } from '../src/errors.js';
-import { IncompleteBody, ObjectStore, isDenied, isTransient } from '../src/object-store.js';
+import { IncompleteBody, isDeniedByStore, isTransient: isTransientStoreError } from '../src/object-store-errors.js';
+import { ObjectStore } from '../src/object-store.js';
 import { retryForever } from '../src/retry.js';
 import { testObjectStore, type TestObjectStore } from './support/s3.js';
 
@@ -169,8 +170,8 @@ describe('ObjectStore', () => {
       for (const read of ways) {
         const error = await failureOf(read());
         expect(error).to.be.instanceOf(IncompleteBody);
-        expect(isTransient(error)).to.equal(true);
-        expect(isDenied(error)).to.equal(false);
+        expect(isTransientStoreError(error)).to.equal(true);
+        expect(isDeniedByStore(error)).to.equal(false);
       }
     } finally {
       cut.close();
@@ -209,9 +210,9 @@ describe('ObjectStore', () => {
       expect(message)
         .to.match(says)
         .and.not.match(/\n|wrong-secret/);
-      expect(isTransient(error)).to.equal(false);
-      expect(isTransient(cause)).to.equal(/cannot reach/.test(message));
-      expect(isDenied(cause)).to.equal(!/cannot reach/.test(message));
+      expect(isTransientStoreError(error)).to.equal(false);
+      expect(isTransientStoreError(cause)).to.equal(/cannot reach/.test(message));
+      expect(isDeniedByStore(cause)).to.equal(!/cannot reach/.test(message));
       wrong.close();
     }
     await store.checkAccess();
@@ -219,7 +220,7 @@ describe('ObjectStore', () => {
 
   it('ends a request when its signal is aborted', async () => {
     const error = await failureOf(store.listPage('', undefined, AbortSignal.abort()));
-    expect(isTransient(error)).to.equal(false);
+    expect(isTransientStoreError(error)).to.equal(false);
     expect(store.explain(error)).to.equal(error);
   });
 });
@@ -236,7 +237,7 @@ describe('retryForever', () => {
   it('tries until it works, and says once that there is trouble and once that it is over', async () => {
     let left = 3;
     const work = () => (left-- > 0 ? Promise.reject(passing) : Promise.resolve('done'));
-    expect(await retryForever('the thing', log, work, { isTransient })).to.equal('done');
+    expect(await retryForever('the thing', log, work, { isTransient: isTransientStoreError })).to.equal('done');
     expect(lines.map(({ level, msg, reason }) => ({ level, msg, reason }))).to.deep.equal([
       { level: 40, msg: 'the thing is in trouble; trying again until it works', reason: 'gone' },
       { level: 30, msg: 'the thing works again', reason: undefined },
@@ -248,7 +249,7 @@ describe('retryForever', () => {
       let left = 2;
       return () => (left-- > 0 ? Promise.reject(passing) : Promise.resolve());
     };
-    await Promise.all([1, 2, 3].map(() => retryForever('the thing', log, work(), { isTransient })));
+    await Promise.all([1, 2, 3].map(() => retryForever('the thing', log, work(), { isTransient: isTransientStoreError })));
     expect(lines.map(({ level }) => level)).to.deep.equal([40, 30]);
   });
 
@@ -256,7 +257,9 @@ describe('retryForever', () => {
     const lasting = new Error('no');
     let calls = 0;
     const work = () => (calls++, Promise.reject(lasting));
-    expect(await failureOf(retryForever('the thing', log, work, { isTransient }))).to.equal(lasting);
+    expect(await failureOf(retryForever('the thing', log, work, { isTransient: isTransientStoreError }))).to.equal(
+      lasting,
+    );
     expect(calls).to.equal(1);
     expect(lines).to.deep.equal([]);
   });
@@ -265,7 +268,9 @@ describe('retryForever', () => {
     const controller = new AbortController();
     const reason = new Error('enough');
     const work = () => Promise.reject(passing);
-    const call = failureOf(retryForever('the thing', log, work, { isTransient, signal: controller.signal }));
+    const call = failureOf(
+      retryForever('the thing', log, work, { isTransient: isTransientStoreError, signal: controller.signal }),
+    );
     setTimeout(() => controller.abort(reason), 30);
     expect(await call).to.equal(reason);
   });
@@ -273,8 +278,8 @@ describe('retryForever', () => {
   it('keeps the result of work that ended well although it was told to end', async () => {
     const controller = new AbortController();
     const work = () => (controller.abort(), Promise.resolve('done'));
-    expect(await retryForever('the thing', log, work, { isTransient, signal: controller.signal })).to.equal(
-      'done',
-    );
+    expect(
+      await retryForever('the thing', log, work, { isTransient: isTransientStoreError, signal: controller.signal }),
+    ).to.equal('done');
   });
 });

@@ -222,9 +222,12 @@ describe('produce', () => {
 
   it('refuses a file without the needed columns before it writes anything', async () => {
     const cases = [
-      ['step,customer,amount\n1,2,3\n', /TRANSACTIONS_CSV .*: the header lacks gender, merchant$/],
-      ['Customer,gender,merchant,amount,"\'CUSTOMER\'"\n', /: the header repeats customer$/],
-      ['customer,gender,merchant,"amount" x\n', /: the header is not valid CSV/],
+      [
+        'step,customer,amount\n1,2,3\n',
+        /TRANSACTIONS_CSV .*: the header has no column "gender", no column "merchant"$/,
+      ],
+      ['Customer,gender,merchant,amount,"\'CUSTOMER\'"\n', /: the header has column "customer" twice$/],
+      ['customer,gender,merchant,"amount" x\n', /: a double quote stands inside a name of the header/],
       ['', /TRANSACTIONS_CSV .* is empty: it lacks even a header line/],
       [
         `${HEADER}\n${row(1)}\n1,"never closed\n${row(2)}\n`,

@@ -45,12 +45,13 @@ export async function runProduce(): Promise<void> {
   const log = createLog(settings.LOG_LEVEL);
   const signal = stopSignal();
   await generateMissingInput(settings, log);
-  const { store, close } = await openObjectStore(settings, log);
+  const objectStore = await openObjectStore(settings, log);
   try {
+    const { store } = objectStore;
     const { chunks, rows, uploaded, skipped } = await produce({ store, settings, log, signal });
     process.stdout.write(`${chunks} chunks, ${rows} rows: ${uploaded} written, ${skipped} were there\n`);
   } finally {
-    await close();
+    await objectStore.close();
   }
 }
 

@@ -2,7 +2,8 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import type { DetectorSettings } from '../config.js';
 import { ContentError } from '../errors.js';
 import type { Logger } from '../log.js';
-import { isTransient, type ObjectStore } from '../object-store.js';
+import type { ObjectStore } from '../object-store.js';
+import { isTransientStoreError } from '../object-store-errors.js';
 import { retryForever } from '../retry.js';
 import type { Background } from './background.js';
 import type { Backlog, PendingObject } from './backlog.js';
@@ -138,7 +139,7 @@ export class ChunkLoop {
         const fetched = await streamedObject(store, object.key, settings.MAX_CHUNK_BYTES, signal);
         return fetched && (await lane.stage(object, fetched));
       },
-      { signal, isTransient: (error) => isTransient(error) || error instanceof ObjectChanged },
+      { signal, isTransient: (error) => isTransientStoreError(error) || error instanceof ObjectChanged },
     );
   }
 

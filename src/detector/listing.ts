@@ -1,5 +1,6 @@
 import type { Logger } from '../log.js';
-import { isTransient, type ListedObject, type ObjectStore } from '../object-store.js';
+import type { ListedObject, ObjectStore } from '../object-store.js';
+import { isTransientStoreError } from '../object-store-errors.js';
 import { retryForever } from '../retry.js';
 import type { SqlFunctions } from '../sql-functions.js';
 import type { Backlog, PendingObject } from './backlog.js';
@@ -62,7 +63,7 @@ export class Listing {
       'the object store',
       log,
       () => store.listPage(settings.CHUNKS_PREFIX, startAfter, signal),
-      { signal, isTransient },
+      { signal, isTransient: isTransientStoreError },
     );
     if (objects.length > 0) await this.#take(objects);
     return isLast ? undefined : objects.at(-1)?.key;

@@ -1,5 +1,6 @@
 import type { Logger } from '../log.js';
-import { isTransient, type ObjectStore } from '../object-store.js';
+import type { ObjectStore } from '../object-store.js';
+import { isTransientStoreError } from '../object-store-errors.js';
 import { retryForever } from '../retry.js';
 import type { PendingObject } from './backlog.js';
 import { bufferedObject, type FetchedObject } from './object-source.js';
@@ -65,7 +66,7 @@ export class Prefetcher {
         const whole = await this.store.getWhole(key, this.signal);
         return whole && bufferedObject(key, whole.etag, whole.content, this.limits.MAX_CHUNK_BYTES);
       },
-      { signal: this.signal, isTransient },
+      { signal: this.signal, isTransient: isTransientStoreError },
     );
     // whoever takes it gets the error; until then nobody listens
     object.catch(() => undefined);

@@ -1,9 +1,9 @@
 import { isUtf8 } from 'node:buffer';
-import { parse } from 'csv-parse/sync';
 import { stringify } from 'csv-stringify/sync';
 import { CsvRecordSplitter, type CsvRecord } from '../csv-records.js';
 import { ContentError } from '../errors.js';
-import { locateColumns, type ColumnPositions, type NeededColumns } from './columns.js';
+import { readHeader, type ColumnPositions, type NeededColumns } from './columns.js';
+import { fieldsOf } from './fields.js';
 import { storableText } from './storable-text.js';
 
 /** Columns of pg_temp.staged_records, in the order of the COPY. */
@@ -19,16 +19,6 @@ type StagedRecord = [
 
 /** Records are handed to COPY in pieces of about this many bytes. */
 const PIECE_BYTES = 1 << 18;
-
-/**
- * The fields of one record.
- * @throws if its quotes are not as RFC 4180 has them.
- */
-function fieldsOf(text: string): string[] {
-  if (!text.includes('"')) return text.split(',');
-  // a carriage return alone is an ordinary character; line feeds stand only inside quotes here
-  return parse(text, { relax_column_count: true, record_delimiter: '\n', info: false })[0] ?? [];
-}
 
 /** Takes a record apart; what keeps it from being judged by its values is its `problem`. */
 function stageRecord({ block, start, end, line }: CsvRecord, positions: ColumnPositions): StagedRecord {
@@ -54,19 +44,6 @@ function toCopy(records: StagedRecord[]): Buffer {
   return Buffer.from(stringify(records));
 }
 
-/** The header's positions. @throws ContentError. */
-function readHeader({ block, start, end }: CsvRecord, needed: NeededColumns): ColumnPositions {
-  const bytes = block.subarray(start, end);
-  if (!isUtf8(bytes)) throw new ContentError('the header is not UTF-8');
-  let fields: string[];
-  try {
-    fields = fieldsOf(bytes.toString('utf8'));
-  } catch {
-    throw new ContentError('a double quote stands inside a name of the header');
-  }
-  return locateColumns(fields, needed);
-}
-
 /**
  * The careful way: every record of a CSV file, of whatever shape, as a row for `copy staged_records from stdin (csv)`,
  * to be judged in SQL.
@@ -77,12 +54,12 @@ export async function* carefulRecords(
   source: AsyncIterable<Buffer>,
   needed: NeededColumns,
 ): AsyncGenerator<Buffer> {
-  const splitter = new CsvRecordSplitter('the object');
+  const splitter = new CsvRecordSplitter();
   let positions: ColumnPositions | undefined;
   let records: StagedRecord[] = [];
   let size = 0;
   const take = (record: CsvRecord) => {
-    if (!positions) positions = readHeader(record, needed);
+    if (!positions) positions = readHeader(record.block.subarray(record.start, record.end), needed);
     else {
       records.push(stageRecord(record, positions));
       size += record.end - record.start;

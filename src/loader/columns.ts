@@ -1,4 +1,6 @@
+import { isUtf8 } from 'node:buffer';
 import { ContentError } from '../errors.js';
+import { fieldsOf } from './fields.js';
 
 /** The four things BankPulse needs of a row; an importance file has no gender, and its weight is the amount. */
 export interface NeededColumns {
@@ -58,4 +60,19 @@ export function locateColumns(header: readonly string[], needed: NeededColumns):
   };
   if (faults.length > 0) throw new ContentError(`the header has ${faults.join(', ')}`);
   return positions;
+}
+
+/**
+ * As `locateColumns`, from the header's bytes.
+ * @throws ContentError also if they are no header at all.
+ */
+export function readHeader(header: Buffer, needed: NeededColumns): ColumnPositions {
+  if (!isUtf8(header)) throw new ContentError('the header is not UTF-8');
+  let fields: string[];
+  try {
+    fields = fieldsOf(header.toString());
+  } catch {
+    throw new ContentError('a double quote stands inside a name of the header');
+  }
+  return locateColumns(fields, needed);
 }
