@@ -8,7 +8,7 @@ import S3rver from '@20minutes/s3rver';
 import { expect } from 'chai';
 import pino from 'pino';
 import { UserError } from '../src/errors.js';
-import { IncompleteBody, isDeniedByStore, isTransient: isTransientStoreError } from '../src/object-store-errors.js';
+import { IncompleteBody, isDeniedByStore, isTransientStoreError } from '../src/object-store-errors.js';
 import { ObjectStore } from '../src/object-store.js';
 import { retryForever } from '../src/retry.js';
 import { testObjectStore, type TestObjectStore } from './support/s3.js';
@@ -237,7 +237,9 @@ describe('retryForever', () => {
   it('tries until it works, and says once that there is trouble and once that it is over', async () => {
     let left = 3;
     const work = () => (left-- > 0 ? Promise.reject(passing) : Promise.resolve('done'));
-    expect(await retryForever('the thing', log, work, { isTransient: isTransientStoreError })).to.equal('done');
+    expect(await retryForever('the thing', log, work, { isTransient: isTransientStoreError })).to.equal(
+      'done',
+    );
     expect(lines.map(({ level, msg, reason }) => ({ level, msg, reason }))).to.deep.equal([
       { level: 40, msg: 'the thing is in trouble; trying again until it works', reason: 'gone' },
       { level: 30, msg: 'the thing works again', reason: undefined },
@@ -249,7 +251,9 @@ describe('retryForever', () => {
       let left = 2;
       return () => (left-- > 0 ? Promise.reject(passing) : Promise.resolve());
     };
-    await Promise.all([1, 2, 3].map(() => retryForever('the thing', log, work(), { isTransient: isTransientStoreError })));
+    await Promise.all(
+      [1, 2, 3].map(() => retryForever('the thing', log, work(), { isTransient: isTransientStoreError })),
+    );
     expect(lines.map(({ level }) => level)).to.deep.equal([40, 30]);
   });
 
@@ -257,9 +261,9 @@ describe('retryForever', () => {
     const lasting = new Error('no');
     let calls = 0;
     const work = () => (calls++, Promise.reject(lasting));
-    expect(await failureOf(retryForever('the thing', log, work, { isTransient: isTransientStoreError }))).to.equal(
-      lasting,
-    );
+    expect(
+      await failureOf(retryForever('the thing', log, work, { isTransient: isTransientStoreError })),
+    ).to.equal(lasting);
     expect(calls).to.equal(1);
     expect(lines).to.deep.equal([]);
   });
@@ -279,7 +283,10 @@ describe('retryForever', () => {
     const controller = new AbortController();
     const work = () => (controller.abort(), Promise.resolve('done'));
     expect(
-      await retryForever('the thing', log, work, { isTransient: isTransientStoreError, signal: controller.signal }),
+      await retryForever('the thing', log, work, {
+        isTransient: isTransientStoreError,
+        signal: controller.signal,
+      }),
     ).to.equal('done');
   });
 });

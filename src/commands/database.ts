@@ -129,12 +129,8 @@ export async function runPsql(args: readonly string[]): Promise<number> {
       await writeFile(passFile, `*:*:*:*:${escaped(typeof password === 'string' ? password : '')}\n`, {
         mode: 0o600,
       });
-      const {
-        DATABASE_URL: _url,
-        DB_PASSWORD: _password,
-        PGPASSWORD: _pgPassword,
-        ...environment
-      } = process.env;
+      const environment = { ...process.env };
+      for (const secret of ['DATABASE_URL', 'DB_PASSWORD', 'PGPASSWORD']) delete environment[secret];
       const child = spawn('psql', args, {
         stdio: 'inherit',
         env: {
