@@ -230,21 +230,27 @@ comment on column bankpulse.merchant_count_histogram.customer_count is 'Customer
 create table bankpulse.upgrade_candidates (
   merchant_id text collate "C" not null,
   customer_id text collate "C" not null,
-  transaction_count bigint not null,
   average_weight numeric not null,
   smaller_weights bigint not null,
   weight_count bigint not null,
   primary key (merchant_id, customer_id)
-) with (fillfactor = 60);
+);
 comment on table bankpulse.upgrade_candidates is
-  'Running state of PatId1: the pairs with a low enough weight that are not yet detected. Built again when thresholds or weights change.';
+  'Running state of PatId1: the pairs with a low enough weight that are not yet detected. Built again when thresholds or weights change; in between it only shrinks.';
 comment on column bankpulse.upgrade_candidates.merchant_id is 'The merchant.';
 comment on column bankpulse.upgrade_candidates.customer_id is 'The customer.';
-comment on column bankpulse.upgrade_candidates.transaction_count is 'Transactions of the customer at the merchant; 0 before the first.';
 comment on column bankpulse.upgrade_candidates.average_weight is 'The customer''s weight for the merchant.';
 comment on column bankpulse.upgrade_candidates.smaller_weights is 'Customers with a strictly smaller weight for the merchant.';
 comment on column bankpulse.upgrade_candidates.weight_count is 'Customers that have a weight for the merchant.';
-create index upgrade_candidates_transaction_count on bankpulse.upgrade_candidates (merchant_id, transaction_count);
+
+create table bankpulse.merchant_top_counts (
+  merchant_id text collate "C" primary key,
+  top_count bigint
+);
+comment on table bankpulse.merchant_top_counts is
+  'Running state of PatId1: where the top share of a merchant''s customers began after the last chunk that touched it.';
+comment on column bankpulse.merchant_top_counts.merchant_id is 'A merchant with enough transactions; others have no row.';
+comment on column bankpulse.merchant_top_counts.top_count is 'The smallest number of transactions in the top share (10 % by default); null if nobody is in it, since too many tie.';
 
 create table bankpulse.detections (
   detection_id bigint generated always as identity,

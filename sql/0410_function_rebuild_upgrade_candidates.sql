@@ -1,12 +1,14 @@
 -- Builds the candidates of PatId1 from nothing: every pair whose weight is in the merchant's bottom share (10 % by
 -- default), unless it is detected already. Called when thresholds or weights have changed.
--- Reads: patterns, customer_weights, customer_merchant_stats, detections. Writes: upgrade_candidates.
+-- Reads: patterns, customer_weights, detections. Writes: upgrade_candidates, merchant_top_counts.
 create or replace function bankpulse.rebuild_upgrade_candidates() returns void
 language plpgsql volatile
 set search_path = bankpulse, pg_temp
 as $$
 begin
   delete from upgrade_candidates;
+  -- every merchant counts as not looked at yet
+  delete from merchant_top_counts;
 
   with ranked_weights as (
     select
@@ -25,19 +27,9 @@ begin
       ranked_weights.smaller_weights
       <= (patterns.thresholds ->> 'weight_percent_rank_up_to')::numeric * greatest(ranked_weights.weight_count - 1, 1)
   )
-  insert into upgrade_candidates (
-    merchant_id, customer_id, transaction_count, average_weight, smaller_weights, weight_count
-  )
-  select
-    low_weights.merchant_id,
-    low_weights.customer_id,
-    coalesce(stats.transaction_count, 0),
-    low_weights.average_weight,
-    low_weights.smaller_weights,
-    low_weights.weight_count
+  insert into upgrade_candidates (merchant_id, customer_id, average_weight, smaller_weights, weight_count)
+  select merchant_id, customer_id, average_weight, smaller_weights, weight_count
   from low_weights
-  left join customer_merchant_stats as stats
-    on stats.merchant_id = low_weights.merchant_id and stats.customer_id = low_weights.customer_id
   where
     not exists (
       select from detections
@@ -46,9 +38,9 @@ begin
         and detections.pattern_id = 'PatId1'
         and detections.customer_id = low_weights.customer_id
     )
-  order by low_weights.merchant_id, low_weights.customer_id;
+  order by merchant_id, customer_id;
 end;
 $$;
 
 comment on function bankpulse.rebuild_upgrade_candidates() is
-  'Builds upgrade_candidates again from weights, counts and detections.';
+  'Builds upgrade_candidates again from the weights, without what is detected.';

@@ -1,27 +1,20 @@
 -- PatId1, UPGRADE, from what the chunk touched: customers in the top 10 % by transactions and the bottom 10 % by
 -- weight, at a merchant with more than 50,000 transactions.
--- In: the pattern's thresholds. Reads: pg_temp.touched_pairs, merchant_stats, merchant_count_histogram.
--- Writes: upgrade_candidates. Out: the pairs that satisfy it now and have not been detected.
+-- In: the pattern's thresholds. Reads: pg_temp.touched_pairs, merchant_stats, merchant_count_histogram,
+-- customer_merchant_stats. Writes: upgrade_candidates, merchant_top_counts. Out: the pairs that satisfy it now and
+-- were not found before.
 --
--- The low weights are a fixed set, the candidates. Of these, all whose count reaches the merchant's top share are
--- found at once, whether they were touched, their merchant has just passed 50,000, or the share's lower end has
--- fallen below them. What is found is no candidate any more.
+-- The low weights are a fixed set, the candidates; what is found is no candidate any more. A candidate comes into the
+-- top share either because the chunk touched it, or because the share's lower end, top_count, has fallen to its count.
+-- That is rare; a merchant that has just passed 50,000, or whose customers all tied, counts as one whose top share
+-- began out of reach before.
 create or replace function bankpulse.detect_upgrade(p_thresholds jsonb)
 returns table (merchant_id text, customer_id text, reason jsonb)
 language plpgsql volatile
 set search_path = bankpulse, pg_temp
-set enable_hashjoin = off
-set enable_mergejoin = off
 as $$
 #variable_conflict use_column
 begin
-  update upgrade_candidates as candidates
-  set transaction_count = touched_pairs.transaction_count
-  from pg_temp.touched_pairs
-  where
-    candidates.merchant_id = touched_pairs.merchant_id
-    and candidates.customer_id = touched_pairs.customer_id;
-
   return query
   with busy_merchants as (
     select stats.merchant_id, stats.transaction_count, stats.customer_count
@@ -42,31 +35,67 @@ begin
     from busy_merchants
     inner join merchant_count_histogram as histogram on histogram.merchant_id = busy_merchants.merchant_id
   ),
-  top_counts as (
-    select ranked_counts.*
+  top_counts as materialized (
+    select
+      merchant_id,
+      min(transaction_count) filter (
+        where
+          smaller_counts >= (p_thresholds ->> 'count_percent_rank_from')::numeric * greatest(customer_count - 1, 1)
+      ) as top_count
     from ranked_counts
-    where
-      smaller_counts >= (p_thresholds ->> 'count_percent_rank_from')::numeric * greatest(customer_count - 1, 1)
+    group by merchant_id
+  ),
+  fallen_top_counts as (
+    select top_counts.merchant_id, top_counts.top_count
+    from top_counts
+    left join merchant_top_counts as former on former.merchant_id = top_counts.merchant_id
+    where former.top_count is null or top_counts.top_count < former.top_count
+  ),
+  noted_top_counts as (
+    insert into merchant_top_counts as former (merchant_id, top_count)
+    select merchant_id, top_count from top_counts
+    on conflict (merchant_id) do update
+    set top_count = excluded.top_count
+    where former.top_count is distinct from excluded.top_count
+  ),
+  frequent_pairs as (
+    select touched_pairs.merchant_id, touched_pairs.customer_id, touched_pairs.transaction_count
+    from top_counts
+    inner join pg_temp.touched_pairs
+      on
+        touched_pairs.merchant_id = top_counts.merchant_id
+        and touched_pairs.transaction_count >= top_counts.top_count
+    union
+    select stats.merchant_id, stats.customer_id, stats.transaction_count
+    from fallen_top_counts
+    inner join upgrade_candidates as candidates on candidates.merchant_id = fallen_top_counts.merchant_id
+    inner join customer_merchant_stats as stats
+      on stats.merchant_id = candidates.merchant_id and stats.customer_id = candidates.customer_id
+    where stats.transaction_count >= fallen_top_counts.top_count
   ),
   found_candidates as (
     delete from upgrade_candidates as candidates
-    using top_counts
+    using frequent_pairs
     where
-      candidates.merchant_id = top_counts.merchant_id
-      and candidates.transaction_count = top_counts.transaction_count
-    returning candidates.*, top_counts.merchant_transactions, top_counts.customer_count, top_counts.smaller_counts
+      candidates.merchant_id = frequent_pairs.merchant_id
+      and candidates.customer_id = frequent_pairs.customer_id
+    returning candidates.*, frequent_pairs.transaction_count
   )
   select
     found_candidates.merchant_id,
     found_candidates.customer_id,
     jsonb_build_object(
-      'merchant_transactions', found_candidates.merchant_transactions,
+      'merchant_transactions', ranked_counts.merchant_transactions,
       'transactions', found_candidates.transaction_count,
-      'count_percent_rank', share_below(found_candidates.smaller_counts, found_candidates.customer_count),
+      'count_percent_rank', share_below(ranked_counts.smaller_counts, ranked_counts.customer_count),
       'average_weight', found_candidates.average_weight,
       'weight_percent_rank', share_below(found_candidates.smaller_weights, found_candidates.weight_count)
     )
-  from found_candidates;
+  from found_candidates
+  inner join ranked_counts
+    on
+      ranked_counts.merchant_id = found_candidates.merchant_id
+      and ranked_counts.transaction_count = found_candidates.transaction_count;
 end;
 $$;
 

@@ -2,7 +2,7 @@
 -- customer. Each enabled pattern's detect function is asked; after a change of thresholds or weights, when older
 -- state may match too, pattern_matches as well.
 -- In: the chunk, the run, the time of detection, and whether the rules changed. Reads: patterns, pattern_matches, and
--- what detect functions read. Writes: detections, upgrade_candidates. Out: how many new detections there are.
+-- what detect functions read. Writes: detections, and what they write. Out: how many new detections there are.
 create or replace function bankpulse.record_detections(
   p_chunk_no bigint,
   p_run_id bigint,

@@ -27,6 +27,7 @@ begin
     bankpulse.merchant_stats,
     bankpulse.merchant_count_histogram,
     bankpulse.upgrade_candidates,
+    bankpulse.merchant_top_counts,
     bankpulse.detections,
     bankpulse.detection_batches
   to bankpulse_writer;

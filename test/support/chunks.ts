@@ -93,6 +93,29 @@ export class ChunkDriver {
     return rows;
   }
 
+  /** The customers detected for a pattern at a merchant, in order. */
+  async detected(pattern: string, merchant: string): Promise<string[]> {
+    return (await this.detections())
+      .filter((detection) => detection.pattern === pattern && detection.merchant === merchant)
+      .map(({ customer }) => customer);
+  }
+
+  /** Changes thresholds of a pattern, the others stay; it takes effect with the next chunk. */
+  async setThresholds(pattern: string, thresholds: Record<string, number>): Promise<void> {
+    await this.client.query(
+      'update bankpulse.patterns set thresholds = thresholds || $2::jsonb where pattern_id = $1',
+      [pattern, JSON.stringify(thresholds)],
+    );
+  }
+
+  /**
+   * An empty chunk. The first chunk after a change of thresholds or weights asks pattern_matches too; the one after
+   * this is judged by the detect functions alone.
+   */
+  async settle(): Promise<void> {
+    await this.apply([]);
+  }
+
   async #stage(
     rows: { customer: string; gender: string; merchant: string; amount: string | number }[],
   ): Promise<void> {
