@@ -35,7 +35,8 @@ begin
     transaction_count bigint not null,
     total_amount numeric not null,
     added_count bigint not null,
-    is_new boolean not null
+    is_new boolean not null,
+    stats_row tid -- where the pair stood in customer_merchant_stats before the chunk; null if it is new
   ) on commit delete rows;
 end;
 $$;

@@ -8,6 +8,11 @@ as $$
 declare
   v_rejected_count bigint;
 begin
+  -- most chunks come the straight way
+  if not exists (select from pg_temp.staged_records) then
+    return 0;
+  end if;
+
   with cleaned_records as (
     select
       line_number,

@@ -28,10 +28,7 @@ begin
       with matches as (
         select merchant_id collate "C" as merchant_id, customer_id collate "C" as customer_id, reason
         from %I($1)
-        union all
-        select merchant_id, customer_id collate "C", reason
-        from pattern_matches
-        where $2 and pattern_id = $3
+        %s
       ),
       new_matches as (
         select distinct on (merchant_id, customer_id) *
@@ -41,7 +38,7 @@ begin
             select from detections
             where
               detections.merchant_id = matches.merchant_id
-              and detections.pattern_id = $3
+              and detections.pattern_id = $2
               and detections.customer_id = matches.customer_id
           )
         order by merchant_id, customer_id
@@ -49,20 +46,17 @@ begin
       insert into detections (
         pattern_id, action_type, merchant_id, customer_id, chunk_no, run_id, detected_at, reason
       )
-      select $3, $4, merchant_id, customer_id, $5, $6, $7, reason
+      select $2, $3, merchant_id, customer_id, $4, $5, $6, reason
       from new_matches
       order by merchant_id, customer_id
       $sql$,
-      v_pattern.detect_function
+      v_pattern.detect_function,
+      case
+        when p_rules_changed then
+          'union all select merchant_id, customer_id collate "C", reason from pattern_matches where pattern_id = $2'
+      end
     )
-    using
-      v_pattern.thresholds,
-      p_rules_changed,
-      v_pattern.pattern_id,
-      v_pattern.action_type,
-      p_chunk_no,
-      p_run_id,
-      p_detected_at;
+    using v_pattern.thresholds, v_pattern.pattern_id, v_pattern.action_type, p_chunk_no, p_run_id, p_detected_at;
 
     get diagnostics v_found_count = row_count;
     v_detection_count := v_detection_count + v_found_count;

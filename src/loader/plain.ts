@@ -31,6 +31,8 @@ kinds[CR] = RETURN;
 
 /** As in judge_staged_records: what an index entry can hold. */
 const MAX_NAME_BYTES = 1000;
+/** Rows are handed on in pieces of about this many bytes, so that PostgreSQL takes one while the next is cut. */
+const PIECE_BYTES = 1 << 17;
 /** A longer line is for the careful way, which knows its limits. */
 const MAX_LINE_BYTES = 1 << 20;
 
@@ -178,7 +180,10 @@ export async function* plainRows(
       }
     }
     const linesEnd = projector ? bytes.lastIndexOf(LF) + 1 : 0;
-    if (projector && linesEnd > 0) yield projector.project(bytes.subarray(0, linesEnd));
+    for (let start = 0, end; projector && start < linesEnd; start = end) {
+      end = bytes.indexOf(LF, Math.min(start + PIECE_BYTES, linesEnd - 1)) + 1;
+      yield projector.project(bytes.subarray(start, end));
+    }
     rest = bytes.subarray(linesEnd);
     if (rest.length > MAX_LINE_BYTES) throw new NotPlain();
   }

@@ -192,7 +192,7 @@ describe('detect', function () {
   }
 
   async function state({ client } = database): Promise<unknown[]> {
-    const { rows } = await client.query(
+    const { rows } = await client.query<object>(
       `select to_jsonb(stats) as state
        from bankpulse.customer_merchant_stats as stats
        order by stats.merchant_id, stats.customer_id`,
@@ -237,25 +237,16 @@ describe('detect', function () {
       expect(chunks.some(({ is_late }) => is_late)).to.equal(false);
     });
 
-    it('is the same with more objects than one page of a listing holds', async () => {
-      const numbers = Array.from({ length: 1100 }, (_, index) => index + 1);
-      for (let at = 0; at < numbers.length; at += 20) {
-        await Promise.all(numbers.slice(at, at + 20).map((number) => put(number, csv())));
-      }
-      await detectOnce({ GAP_TIMEOUT_MS: 30_000 });
-      expect((await ledger()).map(({ object_number }) => object_number)).to.deep.equal(numbers);
-    });
-
-    it('passes over no number that lies on a later page, even if missing ones are not waited for', async () => {
-      // what sorts between chunk_10 and chunk_2 fills the first page
-      const fill = Array.from({ length: 1000 }, (_, index) => `chunk_1x${index}.txt`);
+    it('is the same with more objects than one page of a listing holds, even if gaps are not waited for', async () => {
+      // what sorts between chunk_19 and chunk_2 fills the first page
+      const fill = Array.from({ length: 1040 }, (_, index) => `chunk_1x${index}.txt`);
       for (let at = 0; at < fill.length; at += 20) {
         await Promise.all(fill.slice(at, at + 20).map((name) => put(name, '')));
       }
-      for (let number = 1; number <= 10; number++) await put(number, csv());
+      const numbers = Array.from({ length: 60 }, (_, index) => index + 1);
+      await Promise.all(numbers.map((number) => put(number, csv())));
       await detectOnce({ GAP_TIMEOUT_MS: 0 });
-      const numbers = (await ledger()).map(({ object_number }) => object_number);
-      expect(numbers).to.deep.equal([1, 2, 3, 4, 5, 6, 7, 8, 9, 10]);
+      expect((await ledger()).map(({ object_number }) => object_number)).to.deep.equal(numbers);
     });
 
     it('passes over a gap after a while; what fills it later is applied as late', async () => {
@@ -781,6 +772,19 @@ describe('detect', function () {
     expect((await run())!.oldest_pending_at).to.be.instanceOf(Date);
     await detector.stop();
     expect((await run())!.ended_at).to.be.instanceOf(Date);
+  });
+
+  it('gives Node no reason for warnings, however many objects wait', async () => {
+    const warnings: string[] = [];
+    const collect = ({ message }: Error) => warnings.push(message);
+    process.on('warning', collect);
+    try {
+      await Promise.all(Array.from({ length: 40 }, (_, index) => put(index + 1, csv())));
+      await detectOnce();
+    } finally {
+      process.off('warning', collect);
+    }
+    expect(warnings).to.deep.equal([]);
   });
 
   it('leaves no session behind', async () => {

@@ -238,7 +238,7 @@ const files = fc
     lastEnd: fc.constantFrom('\n', '\r\n', '', '\r'),
   })
   .map(({ mark, header: { order, written }, headerEnd, lines, lastEnd }) => {
-    const ends = [headerEnd, ...lines.map(({ end }) => end)];
+    const ends: string[] = [headerEnd, ...lines.map(({ end }) => end)];
     ends[ends.length - 1] = lines.length === 0 && lastEnd === '\r' ? '' : lastEnd; // part of a name it would be
     const records = lines.map(({ row, change }) => {
       const fields = order.map((name) => row[name]!);

@@ -11,7 +11,9 @@ describe('PatId2, CHILD', () => {
 
   /** Applies rows of customer c at a merchant of its own, so many of each amount; returns who was detected there. */
   async function spend(merchant: string, ...amounts: [count: number, amount: string][]): Promise<string[]> {
-    await driver.apply(amounts.flatMap(([count, amount]) => times(count, { customer: 'c', merchant, amount })));
+    await driver.apply(
+      amounts.flatMap(([count, amount]) => times(count, { customer: 'c', merchant, amount })),
+    );
     return driver.detected('PatId2', merchant);
   }
 

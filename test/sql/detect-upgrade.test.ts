@@ -84,7 +84,12 @@ describe('PatId1, UPGRADE', () => {
 
       it('finds nobody where everyone has come equally often', async () => {
         await prepare('equal', equalWeights(12));
-        await driver.apply(visits('equal', Array.from({ length: 12 }, () => 3)));
+        await driver.apply(
+          visits(
+            'equal',
+            Array.from({ length: 12 }, () => 3),
+          ),
+        );
         expect(await driver.detected('PatId1', 'equal')).to.deep.equal([]);
       });
 

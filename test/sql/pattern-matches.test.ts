@@ -211,7 +211,7 @@ describe('the two ways to compute the patterns', () => {
         await driver.loadWeights(changedWeights);
         oracle.setWeights(changedWeights);
       }
-      const { chunkNo, rowCount } = await driver.apply(rows, { key: 'stream' + String(keyNumber++) });
+      const { chunkNo, rowCount } = await driver.apply(rows);
       expect(rowCount).to.equal(rows.length);
       const found = await find('detections', newDetections, chunkNo);
       const matches = await find('matches', newMatches, chunkNo);
@@ -225,12 +225,11 @@ describe('the two ways to compute the patterns', () => {
       for (const { pattern } of found) seen.set(pattern, (seen.get(pattern) ?? 0) + 1);
     }
   }
-  let keyNumber = 1;
 
   it('agree with each other and with an oracle after every chunk of any stream', async function () {
     this.timeout(120_000);
     await fc.assert(fc.asyncProperty(stream, checkStream), {
-      numRuns: Number(process.env.PROPERTY_RUNS ?? 120),
+      numRuns: Number(process.env.PROPERTY_RUNS ?? 100),
       interruptAfterTimeLimit: 100_000,
     });
     expect([...seen.keys()].sort()).to.deep.equal(['PatId1', 'PatId2', 'PatId3']);

@@ -104,7 +104,8 @@ export class StreamOracle {
           matches.push({ pattern: 'PatId1', merchant, customer });
       }
     }
-    const bytes = ({ pattern, merchant, customer }: Found) => Buffer.from([pattern, merchant, customer].join('\0'));
+    const bytes = ({ pattern, merchant, customer }: Found) =>
+      Buffer.from([pattern, merchant, customer].join('\0'));
     return matches.sort((one, other) => Buffer.compare(bytes(one), bytes(other)));
   }
 

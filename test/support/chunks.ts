@@ -43,7 +43,7 @@ export class ChunkDriver {
 
   async apply(
     rows: readonly Row[],
-    { key = `test/${++this.#chunks}.csv`, batchRows = 50 }: { key?: string; batchRows?: number } = {},
+    { key = this.#nextKey(), batchRows = 50 }: { key?: string; batchRows?: number } = {},
   ): Promise<AppliedChunk> {
     await this.client.query('begin');
     try {
@@ -114,6 +114,11 @@ export class ChunkDriver {
    */
   async settle(): Promise<void> {
     await this.apply([]);
+  }
+
+  /** Each driver of a database has numbers of its own. */
+  #nextKey(): string {
+    return `test/${this.runId}${String(++this.#chunks).padStart(6, '0')}.csv`;
   }
 
   async #stage(

@@ -1,0 +1,115 @@
+import { readFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { expect } from 'chai';
+import { parse } from 'csv-parse/sync';
+import type { DetectorSettings, ProducerSettings } from '../src/config.js';
+import { detect } from '../src/detector/detector.js';
+import { createLog } from '../src/log.js';
+import { produce } from '../src/producer.js';
+import { useDatabase } from './support/database.js';
+import { testObjectStore, type TestObjectStore } from './support/s3.js';
+
+const folder = process.env.BANKSIM_DIR;
+
+describe('the real BankSim files', function () {
+  this.timeout(300_000);
+
+  if (!folder) {
+    it('give exactly the expected detections (BANKSIM_DIR is not set: it names the folder with the files)', function () {
+      this.skip();
+    });
+    return;
+  }
+
+  const database = useDatabase('empty');
+  let s3: TestObjectStore;
+  const ask = async <Row>(query: string) => (await database().client.query(query)).rows as Row[];
+
+  before(async () => {
+    s3 = await testObjectStore();
+    const settings: ProducerSettings & DetectorSettings = {
+      TRANSACTIONS_CSV: join(folder, 'transactions.csv.gz'),
+      IMPORTANCE_CSV: join(folder, 'CustomerImportance.csv.gz'),
+      CHUNK_ROWS: 10_000,
+      CHUNK_INTERVAL_MS: 0,
+      BATCH_ROWS: 50,
+      FLUSH_AFTER_MS: 60_000,
+      POLL_INTERVAL_MS: 50,
+      FULL_LIST_MS: 30_000,
+      GAP_TIMEOUT_MS: 60_000,
+      MAX_CHUNK_BYTES: 1_000_000_000,
+      PREFETCH_BYTES: 32_000_000,
+      CHUNKS_PREFIX: 'chunks/',
+      DETECTIONS_PREFIX: 'detections/',
+    };
+    const log = createLog('silent');
+    let hasProduced = false;
+    await Promise.all([
+      produce({ store: s3.store, settings, log }).finally(() => (hasProduced = true)),
+      detect({
+        config: database().config,
+        store: s3.store,
+        settings,
+        log,
+        signal: new AbortController().signal,
+        isInputOver: () => hasProduced,
+      }),
+    ]);
+  });
+
+  it('give exactly the expected detections, each with its chunk', async () => {
+    const text = await readFile(join(folder, 'expected-detections.csv'), 'utf8');
+    const expected = parse(text).map((fields) => fields.join(','));
+    const found = await ask<{ line: string }>(
+      `select concat_ws(',', pattern_id, customer_id, merchant_id, chunk_no) as line from bankpulse.detections`,
+    );
+    const lines = ['patternId,customerName,MerchantId,chunk', ...found.map(({ line }) => line)];
+    expect(lines.sort()).to.deep.equal(expected.sort());
+  });
+
+  it('make 60 chunks, in which every one of the 594,643 rows counts', async () => {
+    expect(
+      await ask(
+        `select count(*)::int as chunks, sum(row_count)::int as rows, sum(rejected_count)::int as rejected
+         from bankpulse.chunks where status = 'applied'`,
+      ),
+    ).to.deep.equal([{ chunks: 60, rows: 594_643, rejected: 0 }]);
+    expect(
+      await ask('select sum(transaction_count)::int as rows from bankpulse.customer_merchant_stats'),
+    ).to.deep.equal([{ rows: 594_643 }]);
+  });
+
+  it('make three files, of 50, 50 and 29 detections in their order', async () => {
+    const written: string[] = [];
+    const sizes: number[] = [];
+    for await (const { key } of s3.store.list('detections/')) {
+      const [, ...rows] = parse((await s3.store.getWhole(key))!.content);
+      sizes.push(rows.length);
+      written.push(
+        ...rows.map(([, , pattern, , customer, merchant]) => `${pattern} ${merchant} ${customer}`),
+      );
+    }
+    expect(sizes).to.deep.equal([50, 50, 29]);
+    const found = await ask<{ row: string }>(
+      `select pattern_id || ' ' || merchant_id || ' ' || customer_id as row
+       from bankpulse.detections
+       order by chunk_no, pattern_id, merchant_id, customer_id`,
+    );
+    expect(written).to.deep.equal(found.map(({ row }) => row));
+  });
+
+  it('leave 34 pairs that satisfy PatId2 and one merchant that satisfies PatId3', async () => {
+    expect(
+      await ask(
+        `select pattern_id, count(*)::int from bankpulse.pattern_matches
+         where pattern_id <> 'PatId1' group by pattern_id order by pattern_id`,
+      ),
+    ).to.deep.equal([
+      { pattern_id: 'PatId2', count: 34 },
+      { pattern_id: 'PatId3', count: 1 },
+    ]);
+    expect(
+      await ask(`select merchant_id from bankpulse.pattern_matches where pattern_id = 'PatId3'`),
+    ).to.deep.equal([{ merchant_id: 'M677738360' }]);
+  });
+});

@@ -1,0 +1,155 @@
+import { join } from 'node:path';
+import { expect } from 'chai';
+import {
+  databaseSettings,
+  detectorSettings,
+  loadSettings,
+  objectStoreSettings,
+  producerSettings,
+  projectDir,
+  type SettingName,
+} from '../src/config.js';
+import { UsageError } from '../src/errors.js';
+
+const all = [
+  ...databaseSettings,
+  ...objectStoreSettings,
+  ...producerSettings,
+  ...detectorSettings,
+  'LOG_LEVEL',
+] as const;
+
+describe('loadSettings', () => {
+  let environment: NodeJS.ProcessEnv;
+  beforeEach(() => {
+    environment = { ...process.env };
+    for (const name of all) delete process.env[name];
+  });
+  afterEach(() => {
+    for (const name of all) delete process.env[name];
+    Object.assign(process.env, environment);
+  });
+
+  /** The faults it finds in this environment. */
+  function faults(env: Record<string, string>, names: readonly SettingName[] = all): readonly string[] {
+    Object.assign(process.env, env);
+    try {
+      loadSettings(names);
+    } catch (error) {
+      if (error instanceof UsageError) return error.faults;
+      throw error;
+    } finally {
+      for (const name of Object.keys(env)) delete process.env[name];
+    }
+    return [];
+  }
+
+  it('has the defaults of the interface', () => {
+    const settings = loadSettings(all);
+    expect(settings).to.deep.include({
+      DB_PORT: 5432,
+      CHUNK_ROWS: 10_000,
+      CHUNK_INTERVAL_MS: 1000,
+      BATCH_ROWS: 50,
+      FLUSH_AFTER_MS: 5000,
+      POLL_INTERVAL_MS: 250,
+      FULL_LIST_MS: 30_000,
+      GAP_TIMEOUT_MS: 10_000,
+      MAX_CHUNK_BYTES: 1_073_741_824,
+      PREFETCH_BYTES: 33_554_432,
+      CHUNKS_PREFIX: 'bankpulse/chunks/',
+      DETECTIONS_PREFIX: 'bankpulse/detections/',
+      LOG_LEVEL: 'info',
+      TRANSACTIONS_CSV: join(projectDir, 'data', 'transactions.csv'),
+      IMPORTANCE_CSV: join(projectDir, 'data', 'CustomerImportance.csv'),
+      BANKPULSE_HOME: join(projectDir, '.bankpulse'),
+    });
+    for (const name of [
+      'DATABASE_URL',
+      'DB_HOST',
+      'S3_BUCKET',
+      'S3_FORCE_PATH_STYLE',
+      'AWS_ENDPOINT_URL_S3',
+    ] as const)
+      expect(settings[name], name).to.equal(undefined);
+  });
+
+  it('takes what is set, and what is set to nothing for unset', () => {
+    Object.assign(process.env, {
+      CHUNK_ROWS: '7',
+      BATCH_ROWS: '',
+      DB_HOST: '',
+      S3_FORCE_PATH_STYLE: 'False',
+      IMPORTANCE_CSV: '/elsewhere/importance.csv.gz',
+      TRANSACTIONS_CSV: 'here.csv',
+    });
+    expect(loadSettings(all)).to.deep.include({
+      CHUNK_ROWS: 7,
+      BATCH_ROWS: 50,
+      S3_FORCE_PATH_STYLE: false,
+      IMPORTANCE_CSV: '/elsewhere/importance.csv.gz',
+      TRANSACTIONS_CSV: join(projectDir, 'here.csv'),
+    });
+    expect(loadSettings(['DB_HOST']).DB_HOST).to.equal(undefined);
+  });
+
+  it('names every fault at once', () => {
+    const found = faults({
+      CHUNK_ROWS: '0',
+      BATCH_ROWS: '1.5',
+      GAP_TIMEOUT_MS: '-1',
+      DB_PORT: '65536',
+      POLL_INTERVAL_MS: '1e3',
+      PREFETCH_BYTES: '99999999999999999999',
+      S3_FORCE_PATH_STYLE: 'yes',
+      DATABASE_URL: 'mysql://localhost/x',
+      AWS_ENDPOINT_URL_S3: 'localhost',
+      LOG_LEVEL: 'loud',
+      CHUNKS_PREFIX: '/chunks/',
+    });
+    expect(found.map((fault) => fault.split(' ')[0])).to.have.members([
+      'CHUNK_ROWS',
+      'BATCH_ROWS',
+      'GAP_TIMEOUT_MS',
+      'DB_PORT',
+      'POLL_INTERVAL_MS',
+      'PREFETCH_BYTES',
+      'S3_FORCE_PATH_STYLE',
+      'DATABASE_URL',
+      'AWS_ENDPOINT_URL_S3',
+      'LOG_LEVEL',
+      'CHUNKS_PREFIX',
+    ]);
+    expect(found).to.include('CHUNK_ROWS must be a whole number from 1 to 10000000');
+  });
+
+  it('never repeats a value: it may be a password', () => {
+    expect(faults({ DATABASE_URL: 'postgre://bankpulse:secret@host/db' }).join()).not.to.include('secret');
+  });
+
+  it('looks at nothing that was not asked for', () => {
+    expect(faults({ CHUNK_ROWS: 'many', DB_PORT: 'x' }, detectorSettings)).to.deep.equal([]);
+    expect(faults({ BATCH_ROWS: 'many' }, [...objectStoreSettings, ...producerSettings])).to.deep.equal([]);
+    expect(Object.keys(loadSettings(['BATCH_ROWS']))).to.deep.equal(['BATCH_ROWS']);
+  });
+
+  describe('refuses prefixes with which mechanism Y would read its own files as chunks', () => {
+    const refused: [chunks: string, detections: string][] = [
+      ['data/', 'data/'],
+      ['data/', 'data/detections/'],
+      ['data/det', 'data/'],
+      ['data', 'data-out/'],
+    ];
+    for (const [CHUNKS_PREFIX, DETECTIONS_PREFIX] of refused) {
+      it(`chunks in ${CHUNKS_PREFIX} and detections in ${DETECTIONS_PREFIX}`, () => {
+        expect(faults({ CHUNKS_PREFIX, DETECTIONS_PREFIX })).to.have.length(1);
+      });
+    }
+
+    it('and no others', () => {
+      expect(
+        faults({ CHUNKS_PREFIX: 'data/chunks/', DETECTIONS_PREFIX: 'data/chunks-found/' }),
+      ).to.deep.equal([]);
+    });
+  });
+});

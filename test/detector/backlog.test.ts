@@ -1,0 +1,261 @@
+import { expect } from 'chai';
+import fc from 'fast-check';
+import { Backlog, type PendingObject } from '../../src/detector/backlog.js';
+
+const objectOf = (number: number | bigint, key = `chunk_${number}.csv`): PendingObject => ({
+  key,
+  number: BigInt(number),
+  size: 1,
+  etag: 'e',
+  lastModified: new Date(Number(number)),
+});
+
+/** A backlog in which these numbers wait. */
+function backlogOf(numbers: readonly number[], { gapTimeoutMs = 1000, position = 0 } = {}): Backlog {
+  const backlog = new Backlog(gapTimeoutMs, BigInt(position));
+  backlog.add(numbers.map((number) => objectOf(number)));
+  return backlog;
+}
+
+/** The number whose turn it is, in hand now; or until when one is waited for; or undefined. */
+function claim(backlog: Backlog, now = 0): number | { waitUntil: number } | undefined {
+  const claimed = backlog.claim(now);
+  return claimed && 'object' in claimed ? Number(claimed.object.number) : claimed;
+}
+
+/** All that can be claimed now, each settled. */
+function claimAll(backlog: Backlog, now = 0): number[] {
+  const numbers: number[] = [];
+  for (;;) {
+    const claimed = backlog.claim(now);
+    if (!claimed || !('object' in claimed)) return numbers;
+    numbers.push(Number(claimed.object.number));
+    backlog.settle(claimed.object);
+  }
+}
+
+function take(backlog: Backlog, now: number): PendingObject {
+  const claimed = backlog.claim(now);
+  return claimed && 'object' in claimed ? claimed.object : expect.fail('nothing could be claimed');
+}
+
+describe('Backlog', () => {
+  it('goes by number, not by key', () => {
+    expect(claimAll(backlogOf([10, 2, 1, 9, 3, 8, 4, 7, 5, 6]))).to.deep.equal([
+      1, 2, 3, 4, 5, 6, 7, 8, 9, 10,
+    ]);
+  });
+
+  it('tells apart numbers of 18 digits', () => {
+    const backlog = new Backlog(0, 0n);
+    backlog.add([objectOf(999_999_999_999_999_999n), objectOf(999_999_999_999_999_998n)]);
+    expect(take(backlog, 0).number).to.equal(999_999_999_999_999_998n);
+  });
+
+  it('begins at 1, or at 0 if there is a 0', () => {
+    expect(claimAll(backlogOf([1, 2]))).to.deep.equal([1, 2]);
+    expect(claimAll(backlogOf([0, 1, 2]))).to.deep.equal([0, 1, 2]);
+    expect(claim(backlogOf([2]), 0)).to.deep.equal({ waitUntil: 1000 });
+  });
+
+  it('goes on behind the number that was dealt with last', () => {
+    expect(claimAll(backlogOf([8, 9], { position: 7 }))).to.deep.equal([8, 9]);
+    expect(claim(backlogOf([9], { position: 7 }))).to.deep.equal({ waitUntil: 1000 });
+  });
+
+  it('waits for a missing number, then passes over it and says how many were missing', () => {
+    const backlog = backlogOf([1, 5]);
+    expect(claim(backlog, 0)).to.equal(1);
+    expect(backlog.isGapOpen).to.equal(false);
+    expect(claim(backlog, 100)).to.deep.equal({ waitUntil: 1100 });
+    expect(backlog.isGapOpen).to.equal(true);
+    expect(claim(backlog, 1099)).to.deep.equal({ waitUntil: 1100 });
+    expect(backlog.claim(1100)).to.deep.include({ skipped: 3n });
+    expect(backlog.isGapOpen).to.equal(false);
+  });
+
+  it('goes on at once when the missing number comes', () => {
+    const backlog = backlogOf([2]);
+    expect(claim(backlog, 0)).to.deep.equal({ waitUntil: 1000 });
+    backlog.add([objectOf(1)]);
+    expect(claimAll(backlog, 1)).to.deep.equal([1, 2]);
+  });
+
+  it('waits for each gap anew, and once for a gap of several numbers', () => {
+    const backlog = backlogOf([1, 4, 6]);
+    expect(claimAll(backlog, 0)).to.deep.equal([1]);
+    expect(claimAll(backlog, 1000)).to.deep.equal([4]);
+    expect(claim(backlog, 1000)).to.deep.equal({ waitUntil: 2000 });
+    expect(claimAll(backlog, 2000)).to.deep.equal([6]);
+  });
+
+  it('waits for what is still missing when a part of a gap is filled', () => {
+    const backlog = backlogOf([1, 4]);
+    expect(claimAll(backlog, 0)).to.deep.equal([1]);
+    backlog.add([objectOf(2)]);
+    expect(claimAll(backlog, 500)).to.deep.equal([2]);
+    expect(claim(backlog, 500)).to.deep.equal({ waitUntil: 1500 });
+  });
+
+  it('waits for nothing with a timeout of 0', () => {
+    expect(claimAll(backlogOf([3, 7], { gapTimeoutMs: 0 }))).to.deep.equal([3, 7]);
+  });
+
+  it('applies at once what comes after its number was passed, smallest first', () => {
+    const backlog = backlogOf([1, 5], { gapTimeoutMs: 0 });
+    expect(claimAll(backlog)).to.deep.equal([1, 5]);
+    backlog.add([objectOf(4), objectOf(2), objectOf(6)]);
+    expect(claimAll(backlog)).to.deep.equal([2, 4, 6]);
+  });
+
+  it('lets a late object go first while a gap is open', () => {
+    const backlog = backlogOf([5], { position: 3 });
+    expect(claim(backlog, 0)).to.deep.equal({ waitUntil: 1000 });
+    backlog.add([objectOf(2)]);
+    expect(claim(backlog, 1)).to.equal(2);
+  });
+
+  it('gives objects with one number in the order of their keys', () => {
+    const backlog = new Backlog(0, 0n);
+    backlog.add([objectOf(1, 'b_1.csv'), objectOf(1, 'B_1.csv'), objectOf(1, 'a-01.csv')]);
+    expect([take(backlog, 0), take(backlog, 0), take(backlog, 0)].map(({ key }) => key)).to.deep.equal([
+      'B_1.csv',
+      'a-01.csv',
+      'b_1.csv',
+    ]);
+  });
+
+  it('does not add again what waits or is in hand', () => {
+    const backlog = backlogOf([1, 2]);
+    const first = take(backlog, 0);
+    backlog.add([objectOf(1), objectOf(2)]);
+    expect(backlog.size).to.equal(2);
+    expect(claim(backlog)).to.equal(2);
+    expect(claim(backlog)).to.equal(undefined);
+    backlog.settle(first);
+    expect(backlog.size).to.equal(1);
+  });
+
+  it('knows how many wait or are in hand, and since when', () => {
+    const backlog = backlogOf([3, 1, 2]);
+    expect(backlog.oldestAt).to.deep.equal(new Date(1));
+    const first = take(backlog, 0);
+    expect({ size: backlog.size, oldestAt: backlog.oldestAt }).to.deep.equal({
+      size: 3,
+      oldestAt: new Date(1),
+    });
+    backlog.settle(first);
+    expect({ size: backlog.size, oldestAt: backlog.oldestAt }).to.deep.equal({
+      size: 2,
+      oldestAt: new Date(2),
+    });
+    claimAll(backlog);
+    expect({ size: backlog.size, oldestAt: backlog.oldestAt }).to.deep.equal({ size: 0, oldestAt: null });
+  });
+
+  it('shows what comes next without taking it', () => {
+    const backlog = backlogOf([4, 3, 1, 2]);
+    expect(backlog.upcoming(3).map(({ number }) => Number(number))).to.deep.equal([1, 2, 3]);
+    expect(claim(backlog)).to.equal(1);
+  });
+
+  describe('an object that was listed but is not there', () => {
+    it('is a gap, until it is listed again', () => {
+      const backlog = backlogOf([1, 2]);
+      backlog.lose(take(backlog, 0), 10);
+      expect(backlog.size).to.equal(1);
+      expect(claim(backlog, 20)).to.deep.equal({ waitUntil: 1010 });
+      backlog.add([objectOf(1)]);
+      expect(claimAll(backlog, 30)).to.deep.equal([1, 2]);
+    });
+
+    it('is passed over in the end, though it is listed and lost again and again', () => {
+      const backlog = backlogOf([1, 2]);
+      backlog.lose(take(backlog, 0), 0);
+      for (let now = 100; now < 1000; now += 100) {
+        backlog.add([objectOf(1)]);
+        backlog.lose(take(backlog, now), now);
+        expect(claim(backlog, now)).to.deep.equal({ waitUntil: 1000 });
+      }
+      expect(claim(backlog, 1000)).to.equal(2);
+    });
+
+    it('does not begin the wait for the numbers before it anew', () => {
+      const backlog = backlogOf([3]);
+      expect(claim(backlog, 0)).to.deep.equal({ waitUntil: 1000 });
+      backlog.lose(take(backlog, 1000), 1000);
+      backlog.add([objectOf(4)]);
+      expect(claim(backlog, 1000)).to.equal(4);
+    });
+
+    it('that comes late leaves no gap behind', () => {
+      const backlog = backlogOf([2], { position: 5 });
+      backlog.lose(take(backlog, 0), 0);
+      backlog.add([objectOf(6)]);
+      expect(claim(backlog, 0)).to.equal(6);
+      expect(backlog.isGapOpen).to.equal(false);
+    });
+  });
+
+  it('gives any objects in any order of arrival as a simple model does', () => {
+    const step = fc.oneof(
+      fc.record({
+        kind: fc.constant('add' as const),
+        numbers: fc.uniqueArray(fc.nat({ max: 12 }), { maxLength: 4 }),
+      }),
+      fc.record({ kind: fc.constant('claim' as const), isLost: fc.boolean() }),
+      fc.record({ kind: fc.constant('wait' as const), ms: fc.nat({ max: 60 }) }),
+    );
+    fc.assert(
+      fc.property(fc.array(step, { maxLength: 40 }), (steps) => {
+        const backlog = new Backlog(100, 0n);
+        const waiting = new Set<number>();
+        let position = 0;
+        let gapSince: number | undefined;
+        let now = 0;
+        for (const step of steps) {
+          if (step.kind === 'wait') now += step.ms;
+          else if (step.kind === 'add') {
+            backlog.add(step.numbers.map((number) => objectOf(number)));
+            for (const number of step.numbers) waiting.add(number);
+          } else {
+            const claimed = backlog.claim(now);
+            if (waiting.size === 0) {
+              expect(claimed).to.equal(undefined);
+              gapSince = undefined;
+              continue;
+            }
+            const least = Math.min(...waiting);
+            if (least > position + 1 && now < (gapSince ??= now) + 100) {
+              expect(claimed).to.deep.equal({ waitUntil: gapSince + 100 });
+              continue;
+            }
+            if (!claimed || !('object' in claimed)) expect.fail(`${least} could not be claimed`);
+            expect(Number(claimed.object.number)).to.equal(least);
+            expect(Number(claimed.skipped)).to.equal(Math.max(0, least - position - 1));
+            waiting.delete(least);
+            if (step.isLost) {
+              backlog.lose(claimed.object, now);
+              gapSince ??= now;
+            } else {
+              backlog.settle(claimed.object);
+              position = Math.max(position, least);
+              gapSince = undefined;
+            }
+          }
+          expect(backlog.size).to.equal(waiting.size);
+        }
+      }),
+      { numRuns: 1000 },
+    );
+  });
+
+  it('takes 10,000 objects that come page by page in a moment', function () {
+    this.timeout(10_000); // a quadratic one takes minutes
+    const numbers = Array.from({ length: 10_000 }, (_, index) => index + 1);
+    const keys = numbers.map((number) => objectOf(number)).sort((a, b) => (a.key < b.key ? -1 : 1));
+    const backlog = new Backlog(1000, 0n);
+    for (let at = 0; at < keys.length; at += 1000) backlog.add(keys.slice(at, at + 1000));
+    expect(claimAll(backlog)).to.deep.equal(numbers);
+  });
+});

@@ -1,0 +1,370 @@
+import { expect } from 'chai';
+import { readFile, writeFile } from 'node:fs/promises';
+import type pg from 'pg';
+import { connect } from '../../src/database.js';
+import { createLog } from '../../src/log.js';
+import { migrate, pendingChanges } from '../../src/schema.js';
+import { useDatabase } from '../support/database.js';
+import { ChunkDriver, type Row } from '../support/chunks.js';
+
+const log = createLog('error');
+
+/** The first column of a query's rows. */
+async function column(client: pg.Client, query: string, values: unknown[] = []): Promise<string[]> {
+  const { rows } = await client.query<[string]>({ text: query, values, rowMode: 'array' });
+  return rows.map((row) => String(row[0]));
+}
+
+describe('migrating', () => {
+  describe('a new database', () => {
+    const database = useDatabase('bare');
+
+    it('makes everything the first time and nothing the second', async () => {
+      const { client } = database();
+      const pending = await pendingChanges(client);
+      const first = await migrate(client, log);
+      expect(first).to.deep.equal(pending);
+      expect(first.migrations).to.include('0001_create_tables');
+      expect(first.sqlFiles).to.include('0530_function_process_chunk.sql');
+      expect(first.sqlFiles).to.deep.equal([...first.sqlFiles].sort());
+      expect(await pendingChanges(client)).to.deep.equal({ migrations: [], sqlFiles: [] });
+      expect(await migrate(client, log)).to.deep.equal({ migrations: [], sqlFiles: [] });
+    });
+  });
+
+  describe('a new database by two at once', () => {
+    const database = useDatabase('bare');
+
+    it('ends well for both: one does the work', async () => {
+      const other = await connect(database().config);
+      try {
+        const results = await Promise.all([migrate(database().client, log), migrate(other, log)]);
+        const counts = results.map(({ migrations, sqlFiles }) => [
+          migrations.length > 0,
+          sqlFiles.length > 0,
+        ]);
+        expect(counts).to.have.deep.members([
+          [true, true],
+          [false, false],
+        ]);
+      } finally {
+        await other.end();
+      }
+    });
+  });
+
+  describe('a database whose functions are out of date', () => {
+    const database = useDatabase('seeded');
+
+    async function forget(fileName: string): Promise<void> {
+      const { rowCount } = await database().client.query(
+        `update bankpulse.applied_sql_files set sha256 = 'other' where file_name = $1`,
+        [fileName],
+      );
+      expect(rowCount).to.equal(1);
+    }
+
+    it('applies the changed file again, and no other', async () => {
+      const { client } = database();
+      await client.query(
+        `create or replace function bankpulse.last_object_number() returns bigint language sql return 42`,
+      );
+      await forget('0570_function_last_object_number.sql');
+      const changes = { migrations: [], sqlFiles: ['0570_function_last_object_number.sql'] };
+      expect(await pendingChanges(client)).to.deep.equal(changes);
+      expect(await migrate(client, log)).to.deep.equal(changes);
+      expect(await column(client, 'select bankpulse.last_object_number()')).to.deep.equal(['null']);
+    });
+
+    it('can apply every file again, keeping the data', async () => {
+      const { client } = database();
+      const found = await column(client, 'select to_jsonb(detections) from bankpulse.detections');
+      await client.query(`update bankpulse.applied_sql_files set sha256 = 'other'`);
+      const { sqlFiles } = await migrate(client, log);
+      expect(sqlFiles.length).to.be.greaterThan(30);
+      expect(await column(client, 'select to_jsonb(detections) from bankpulse.detections')).to.deep.equal(
+        found,
+      );
+      expect(await column(client, 'select count(*) > 0 from bankpulse.customer_averages')).to.deep.equal([
+        'true',
+      ]);
+    });
+
+    it('lets the roles read what was made anew', async () => {
+      const { client } = database();
+      await forget('0910_materialized_view_customer_averages.sql');
+      await migrate(client, log);
+      expect(
+        await column(
+          client,
+          `select has_table_privilege(role, 'bankpulse.customer_averages', 'select')
+           from unnest(array['bankpulse_reader', 'bankpulse_writer']) as roles (role)`,
+        ),
+      ).to.deep.equal(['true', 'true']);
+    });
+  });
+});
+
+describe('the schema', () => {
+  const database = useDatabase('empty');
+
+  it('describes every table, view and function, and every column', async () => {
+    const undescribed = await column(
+      database().client,
+      `select relname::text from pg_class
+       where
+         relnamespace = 'bankpulse'::regnamespace and relkind in ('r', 'v', 'm', 'p')
+         and obj_description(oid, 'pg_class') is null
+       union all
+       select relname || '.' || attname
+       from pg_attribute
+       inner join pg_class on pg_class.oid = attrelid
+       where
+         relnamespace = 'bankpulse'::regnamespace and relkind in ('r', 'v', 'm', 'p')
+         and attnum > 0 and not attisdropped and col_description(attrelid, attnum) is null
+       union all
+       select proname || '()' from pg_proc
+       where pronamespace = 'bankpulse'::regnamespace and obj_description(oid, 'pg_proc') is null
+       union all
+       select 'the schema' where obj_description('bankpulse'::regnamespace, 'pg_namespace') is null`,
+    );
+    expect(undescribed).to.deep.equal([]);
+  });
+
+  it('names its check constraints with sentences', async () => {
+    const names = await column(
+      database().client,
+      `select conname from pg_constraint
+       where connamespace = 'bankpulse'::regnamespace and contype = 'c' order by conname`,
+    );
+    expect(names).to.have.length.greaterThan(10);
+    expect(names.filter((name) => !/_(is|are|agree|say)(_|$)/.test(name))).to.deep.equal([]);
+    expect(names.filter((name) => /_check\d*$/.test(name))).to.deep.equal([]);
+  });
+
+  it('has functions that pin their search_path, or whose names were resolved when they were made', async () => {
+    const loose = await column(
+      database().client,
+      `select proname from pg_proc
+       where
+         pronamespace = 'bankpulse'::regnamespace
+         and prosqlbody is null
+         and not exists (select from unnest(proconfig) as setting where setting like 'search_path=bankpulse, pg_temp')`,
+    );
+    expect(loose).to.deep.equal([]);
+  });
+
+  it('has merchant_id in every key of a state table', async () => {
+    const without = await column(
+      database().client,
+      `select indexrelid::regclass::text from pg_index
+       where
+         indrelid::regclass::text in (
+           'bankpulse.customer_merchant_stats', 'bankpulse.merchant_stats', 'bankpulse.merchant_count_histogram',
+           'bankpulse.upgrade_candidates', 'bankpulse.customer_weights', 'bankpulse.detections'
+         )
+         and indisunique
+         and not exists (
+           select from pg_attribute
+           where attrelid = indrelid and attnum = any (indkey::smallint[]) and attname = 'merchant_id'
+         )`,
+    );
+    expect(without).to.deep.equal([]);
+  });
+
+  it('compares every name bytewise', async () => {
+    const others = await column(
+      database().client,
+      `select relname || '.' || attname
+       from pg_attribute
+       inner join pg_class on pg_class.oid = attrelid
+       inner join pg_collation on pg_collation.oid = attcollation
+       where
+         relnamespace = 'bankpulse'::regnamespace and relkind in ('r', 'm') and collname <> 'C'
+         and attname in ('merchant_id', 'customer_id', 'pattern_id')
+         or relname in ('chunks', 'rejected_rows') and attname = 'object_key' and collname <> 'C'`,
+    );
+    expect(others).to.deep.equal([]);
+  });
+
+  it('is what schema-snapshot.txt says (UPDATE_SNAPSHOT=1 writes it anew)', async () => {
+    const path = new URL('schema-snapshot.txt', import.meta.url);
+    const actual = await describeSchema(database().client);
+    if (process.env.UPDATE_SNAPSHOT === '1') await writeFile(path, actual);
+    expect(actual.split('\n')).to.deep.equal((await readFile(path, 'utf8')).split('\n'));
+  });
+
+  it('has PL/pgSQL bodies in which plpgsql_check finds nothing', async function () {
+    const { client } = database();
+    if (
+      (await column(client, `select name from pg_available_extensions where name = 'plpgsql_check'`))
+        .length === 0
+    ) {
+      this.test!.title += ' [not checked: this server has no plpgsql_check]';
+      this.skip();
+    }
+    await client.query('create extension if not exists plpgsql_check schema public');
+    await client.query('select bankpulse.open_staging()');
+    const faults = await column(
+      client,
+      `select checked.proname || ' line ' || coalesce(lineno, 0) || ': ' || level || ': ' || message
+       from pg_proc as checked
+       inner join pg_language on pg_language.oid = prolang and lanname = 'plpgsql'
+       cross join lateral public.plpgsql_check_function_tb(
+         checked.oid, extra_warnings => true, security_warnings => true
+       )
+       where pronamespace = 'bankpulse'::regnamespace`,
+    );
+    expect(faults).to.deep.equal([]);
+  });
+});
+
+/** Tables, views and functions, as the catalogs of every version of PostgreSQL say the same of them. */
+async function describeSchema(client: pg.Client): Promise<string> {
+  await client.query('set search_path = pg_catalog'); // then every name of the schema is written with it
+  const lines = await column(
+    client,
+    `with relations as (
+       select
+         oid,
+         relname,
+         case relkind when 'r' then 'table' when 'v' then 'view' when 'm' then 'materialized view' end as kind,
+         relname || coalesce(' with (' || array_to_string(reloptions, ', ') || ')', '') as title
+       from pg_class
+       where relnamespace = 'bankpulse'::regnamespace and relkind in ('r', 'v', 'm')
+     )
+     select line from (
+       select kind || ' ' || relname as place, 0 as part, '' as name, kind || ' ' || title as line from relations
+       union all
+       select
+         kind || ' ' || relname,
+         1,
+         to_char(attnum, 'FM000'),
+         '  ' || attname || ' ' || format_type(atttypid, atttypmod)
+         || case when collname not in ('default') then ' collate ' || collname else '' end
+         || case when attnotnull then ' not null' else '' end
+         || case attidentity when 'a' then ' generated always as identity' else '' end
+         || coalesce(' default ' || pg_get_expr(adbin, adrelid), '')
+       from relations
+       inner join pg_attribute on attrelid = relations.oid and attnum > 0 and not attisdropped
+       left join pg_collation on pg_collation.oid = attcollation
+       left join pg_attrdef on adrelid = attrelid and adnum = attnum
+       union all
+       select
+         kind || ' ' || relname, 2, conname, '  constraint ' || conname || ' ' || pg_get_constraintdef(pg_constraint.oid)
+       from relations
+       -- not null is a constraint in some versions, and said at the column in all
+       inner join pg_constraint on conrelid = relations.oid and contype <> 'n'
+       union all
+       select kind || ' ' || relname, 3, indexrelid::regclass::text, '  ' || pg_get_indexdef(indexrelid)
+       from relations
+       inner join pg_index on indrelid = relations.oid
+       union all
+       select
+         'function ' || proname,
+         0,
+         '',
+         'function ' || proname || '(' || pg_get_function_identity_arguments(oid) || ') returns '
+         || pg_get_function_result(oid)
+         || case provolatile when 'i' then ' immutable' when 's' then ' stable' else ' volatile' end
+         || case when prosecdef then ' security definer' else '' end
+         || coalesce(' set ' || array_to_string(proconfig, ', '), '')
+       from pg_proc where pronamespace = 'bankpulse'::regnamespace
+     ) as described
+     order by place collate "C", part, name collate "C"`,
+  );
+  await client.query('reset search_path');
+  return lines.join('\n') + '\n';
+}
+
+describe('the hot path', () => {
+  const database = useDatabase('empty');
+  let driver: ChunkDriver;
+
+  /** One row each of 4,000 out of 7,507 pairs: every chunk touches about half of them. */
+  function chunk(seed: number): Row[] {
+    return Array.from({ length: 4000 }, (_, place) => {
+      const pair = (place * 7919 + seed * 104_729) % 7507;
+      const [customer, merchant] = [pair % 1500, Math.floor(pair / 1500)];
+      return { customer: `customer-${customer}`, merchant: `merchant-${merchant}`, amount: '12.34' };
+    });
+  }
+
+  /** After each chunk: updates of each table so far, and how many were heap-only. */
+  const updates: Map<string, { all: number; heapOnly: number }>[] = [];
+
+  async function countUpdates(): Promise<Map<string, { all: number; heapOnly: number }>> {
+    await driver.client.query('select pg_stat_force_next_flush()');
+    const { rows } = await driver.client.query<{ name: string; all: number; heapOnly: number }>(
+      `select relname as name, n_tup_upd::int as all, n_tup_hot_upd::int as "heapOnly"
+       from pg_stat_user_tables where schemaname = 'bankpulse'`,
+    );
+    return new Map(rows.map(({ name, all, heapOnly }) => [name, { all, heapOnly }]));
+  }
+
+  before(async () => {
+    driver = await ChunkDriver.start(database().client);
+    for (let seed = 0; seed < 20; seed++) {
+      await driver.apply(chunk(seed));
+      updates.push(await countUpdates());
+    }
+  });
+
+  it('updates rows in place: at least 90 % of the updates of a chunk are heap-only', () => {
+    for (const table of ['customer_merchant_stats', 'merchant_stats']) {
+      const shares = updates
+        .slice(1)
+        .map((counts, place) => {
+          const [after, before] = [counts.get(table)!, updates[place]!.get(table)!];
+          return (after.heapOnly - before.heapOnly) / (after.all - before.all);
+        })
+        .sort((one, other) => one - other);
+      // of the chunk in the middle: other sessions of the server now and then keep old versions alive for a moment
+      expect(shares[Math.floor(shares.length / 2)], table).to.be.at.least(0.9);
+    }
+  });
+
+  it('has no index on a column that changes', async () => {
+    expect(
+      await column(
+        driver.client,
+        `select attname from pg_index
+         inner join pg_attribute on attrelid = indrelid and attnum = any (indkey::smallint[])
+         where indrelid = 'bankpulse.customer_merchant_stats'::regclass order by attname`,
+      ),
+    ).to.deep.equal(['customer_id', 'merchant_id']);
+  });
+
+  it('looks up pairs by primary key, also where the tables are small or not analyzed', async () => {
+    const { client } = driver;
+    const { rows } = await client.query<{ source: string; settings: string[] }>(
+      `select prosrc as source, proconfig as settings from pg_proc
+       where oid = 'bankpulse.add_staged_rows()'::regprocedure`,
+    );
+    const { source, settings } = rows[0]!;
+    const statement = /with staged_pairs[^;]*;/.exec(source)![0];
+    await client.query('begin');
+    try {
+      for (const setting of settings) {
+        const [name, value] = setting.split('=') as [string, string];
+        await client.query(`set local ${name} = ${value}`);
+      }
+      await client.query(
+        `insert into pg_temp.staged_rows select 'customer-' || n, 'F', 'merchant-' || n % 5, 1
+         from generate_series(1, 5000) as numbers (n)`,
+      );
+      for (const statistics of [
+        '',
+        'analyze customer_merchant_stats',
+        'delete from customer_merchant_stats',
+      ]) {
+        await client.query(statistics);
+        const plan = (await column(client, `explain ${statement}`)).join('\n');
+        expect(plan).to.match(/Index Scan using customer_merchant_stats_pkey on customer_merchant_stats/);
+        expect(plan).not.to.match(/Seq Scan on customer_merchant_stats/);
+      }
+    } finally {
+      await client.query('rollback');
+    }
+  });
+});

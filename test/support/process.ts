@@ -1,0 +1,57 @@
+import { spawn, type ChildProcess } from 'node:child_process';
+import { once } from 'node:events';
+import { projectDir } from '../../src/config.js';
+
+export interface Ended {
+  code: number | null;
+  stdout: string;
+  stderr: string;
+}
+
+/** A `bankpulse` command as a process of its own. */
+export class Command {
+  stdout = '';
+  stderr = '';
+  readonly ended: Promise<Ended>;
+
+  private constructor(readonly child: ChildProcess) {
+    child.stdout?.setEncoding('utf8').on('data', (text: string) => (this.stdout += text));
+    child.stderr?.setEncoding('utf8').on('data', (text: string) => (this.stderr += text));
+    this.ended = once(child, 'close').then(([code]) => ({
+      code: code as number | null,
+      stdout: this.stdout,
+      stderr: this.stderr,
+    }));
+  }
+
+  /** With this environment and next to nothing else: neither a developer's `.env` nor their AWS profile is seen. */
+  static start(args: readonly string[], env: Record<string, string> = {}): Command {
+    const child = spawn(process.execPath, ['--import', 'tsx', 'src/cli.ts', ...args], {
+      cwd: projectDir,
+      env: {
+        PATH: process.env.PATH,
+        HOME: '/nonexistent',
+        NODE_ENV: 'test',
+        LOG_LEVEL: 'info',
+        AWS_EC2_METADATA_DISABLED: 'true',
+        ...env,
+      },
+      stdio: ['ignore', 'pipe', 'pipe'],
+    });
+    return new Command(child);
+  }
+
+  /** Resolves when its log holds this. */
+  async says(text: string): Promise<void> {
+    while (!this.stderr.includes(text)) {
+      const ended = await Promise.race([this.ended, once(this.child.stderr!, 'data').then(() => undefined)]);
+      if (ended && !this.stderr.includes(text))
+        throw new Error(`it ended with ${ended.code} and never said "${text}": ${ended.stderr}`);
+    }
+  }
+}
+
+/** Runs a command to its end. */
+export function run(args: readonly string[], env?: Record<string, string>): Promise<Ended> {
+  return Command.start(args, env).ended;
+}
