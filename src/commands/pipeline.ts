@@ -1,4 +1,3 @@
-import { setTimeout as sleep } from 'node:timers/promises';
 import {
   databaseSettings,
   detectorSettings,
@@ -15,9 +14,6 @@ import { openObjectStore, openServices, type Services } from '../services.js';
 import { stopSignal } from '../signals.js';
 import { describeStatus, readQuarantined, readStatus } from '../status.js';
 import { generateMissingInput } from './generate.js';
-
-/** Y may note what it did for this long before its sessions are closed. */
-const PAUSE_AFTER_ERROR_MS = 100;
 
 /** Results of the pipeline so far, on stdout. */
 async function printSummary(services: Services): Promise<void> {
@@ -114,19 +110,11 @@ export async function runStart({ once }: { once: boolean }): Promise<void> {
       },
     });
     // whoever fails first ends the other in order; its error is the command's
-    const results = await Promise.allSettled(
-      [producing, detecting].map((work) =>
-        work.catch((error: unknown) => {
-          failed.abort(error);
-          throw error;
-        }),
-      ),
-    );
-    if (failed.signal.aborted) throw failed.signal.reason;
-    void results;
+    const abortBoth = (error: unknown) => failed.abort(error);
+    await Promise.all([producing.catch(abortBoth), detecting.catch(abortBoth)]);
+    failed.signal.throwIfAborted();
     await printSummary(services);
   } finally {
     await services.close();
-    await sleep(PAUSE_AFTER_ERROR_MS, undefined, { ref: false });
   }
 }

@@ -35,7 +35,7 @@ export interface DetectorOptions {
   /** Whether no more objects are expected, so that the work ends when none waits; without `--once` never. */
   isInputOver: () => boolean;
   onApplied?: ((event: AppliedEvent) => void) | undefined;
-  /** Nothing waits, and the last detections are in closed batches. */
+  /** Nothing has come for FLUSH_AFTER_MS, and the last detections are written; called again and again while so. */
   onQuiet?: (() => void) | undefined;
 }
 
@@ -144,8 +144,8 @@ async function work(
         await exporting.settle();
         void refresher.refresh();
         isQuietDone = true;
-        options.onQuiet?.();
       }
+      if (isQuietDone) options.onQuiet?.();
       return false;
     },
   });
@@ -175,6 +175,10 @@ async function work(
 
 /** Whether the promise is kept in this time. @throws what it throws. */
 async function within(ms: number, promise: Promise<unknown>): Promise<boolean> {
-  const timeout = sleep(ms, false, { ref: false });
-  return Promise.race([promise.then(() => true), timeout]);
+  const timeout = new AbortController();
+  try {
+    return await Promise.race([promise.then(() => true), sleep(ms, false, { signal: timeout.signal })]);
+  } finally {
+    timeout.abort();
+  }
 }

@@ -1,6 +1,5 @@
 import { randomBytes } from 'node:crypto';
-import { readFile } from 'node:fs/promises';
-import { mkdtemp, rm } from 'node:fs/promises';
+import { chmod, mkdtemp, readFile, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { Suite } from 'mocha';
@@ -49,6 +48,8 @@ async function startServer(): Promise<Server> {
     return { url, release: () => Promise.resolve() };
   }
   const home = await mkdtemp(join(tmpdir(), 'bankpulse-test-db-'));
+  // when root runs the tests, PostgreSQL runs as another user, who must come in
+  await chmod(home, 0o711);
   const services = await useEmbedded(home, { postgres: true, s3: false });
   return {
     url: services.databaseUrl!,
