@@ -347,8 +347,11 @@ describe('the hot path', () => {
        )
        select 'PatId0', 'NONE', 'old-merchant', 'old-' || n, 1, 1, now(), 1, '{}'
        from generate_series(1, 20000) as numbers (n);
-       insert into bankpulse.chunks (object_key, object_number, chunk_no, etag, size_bytes, status, run_id)
-       select 'old/' || n, 100 + n, 100 + n, 'x', 0, 'applied', 1 from generate_series(1, 20000) as numbers (n)`,
+       insert into bankpulse.chunks (
+         object_key, object_number, chunk_no, etag, size_bytes, status, run_id, rules_hash
+       )
+       select 'old/' || n, 100 + n, 100 + n, 'x', 0, 'applied', 1, bankpulse.rules_hash()
+       from generate_series(1, 20000) as numbers (n)`,
     );
     const readWhole = async () => {
       await client.query('select pg_stat_force_next_flush()');
