@@ -342,7 +342,7 @@ describe('the command line', function () {
   describe('psql', () => {
     const database = useDatabase('empty');
 
-    before(async function () {
+    before(function () {
       const places = (process.env.PATH ?? '').split(':').map((place) => join(place, 'psql'));
       if (!places.some((place) => existsSync(place))) this.skip(); // no psql on this machine
     });

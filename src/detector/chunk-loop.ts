@@ -57,6 +57,7 @@ export class ChunkLoop {
       if (!staged) continue;
       turn++;
       await this.#applying;
+      if (this.options.signal.aborted) return; // the end of its session rolls the staged one back
       this.#applying = this.#apply(staged, lane);
       // it is looked at before the next one is applied; until then nobody listens
       this.#applying.catch(() => undefined);

@@ -1,3 +1,4 @@
+import { setMaxListeners } from 'node:events';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { connect } from '../database.js';
 import { SQLSTATE, codeOf, isTransientDatabaseError, messageOf } from '../errors.js';
@@ -20,6 +21,8 @@ const LONGEST_PAUSE_MS = 5000;
 export async function detect(options: DetectorOptions): Promise<void> {
   const { config, log, signal } = options;
   const bornAt = performance.now();
+  // every request under way listens to it: many are no leak
+  setMaxListeners(0, signal);
   const call = async <Result>(work: (functions: SqlFunctions) => Promise<Result>): Promise<Result> => {
     const client = await connect(config);
     try {
@@ -44,7 +47,7 @@ export async function detect(options: DetectorOptions): Promise<void> {
       break;
     } catch (error) {
       if (signal.aborted) break;
-      if (!isTransientDatabaseError(error)) throw error;
+      if (!isTransientDatabaseError(error)) throw options.store.explain(error);
       if (codeOf(error) === SQLSTATE.leaseLost) log.warn('another mechanism Y has taken over; standing by');
       else if (failures === 0)
         log.warn({ reason: messageOf(error) }, 'database in trouble; trying again until it works');

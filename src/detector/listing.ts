@@ -27,8 +27,8 @@ export class Listing {
   /** When the next one is due, on the clock of `performance.now()`. */
   dueAt = -Infinity;
   #fullDueAt = -Infinity;
-  /** Greatest key seen whose number has leading zeros: only then do later ones sort behind it. */
-  #cursor: string | undefined;
+  /** The key with the greatest number that has leading zeros: only then do later ones sort behind it. */
+  #cursor: { key: string; number: bigint } | undefined;
   readonly #reported = new Set<string>();
   #recorded = { text: '', at: -Infinity };
 
@@ -38,7 +38,7 @@ export class Listing {
   async poll(): Promise<void> {
     const { backlog } = this.options;
     if (backlog.isGapOpen || performance.now() >= this.#fullDueAt) return this.full();
-    await this.#page(this.#cursor);
+    await this.#page(this.#cursor?.key);
     await this.#finish();
   }
 
@@ -84,8 +84,10 @@ export class Listing {
     }
     this.options.backlog.add(added);
     for (const { key } of objects) {
-      const isPadded = /(^|\D)0\d*\.csv(\.gz)?$/i.test(key);
-      if (isPadded && (this.#cursor === undefined || key > this.#cursor)) this.#cursor = key;
+      const padded = /(?:^|\D)(0\d*)\.csv(?:\.gz)?$/i.exec(key)?.[1];
+      if (padded === undefined) continue;
+      const number = BigInt(padded);
+      if (this.#cursor === undefined || number >= this.#cursor.number) this.#cursor = { key, number };
     }
   }
 

@@ -33,8 +33,9 @@ export class Prefetcher {
     return MAX_OBJECTS - this.#fetches.size;
   }
 
-  fits(object: PendingObject): boolean {
-    return object.size <= this.limits.PREFETCH_BYTES;
+  /** Whether the object is one to hold in memory. */
+  fits({ size }: PendingObject): boolean {
+    return size <= this.limits.PREFETCH_BYTES && size <= this.limits.MAX_CHUNK_BYTES;
   }
 
   /** Begins to read what comes next, in order, as far as the budget goes. */

@@ -16,7 +16,10 @@ const COPY_RECORDS =
 export type OpenSource = () => AsyncIterable<Buffer> | Promise<AsyncIterable<Buffer>>;
 
 async function copy(client: pg.Client, statement: string, rows: AsyncIterable<Buffer>): Promise<void> {
-  await pipeline(Readable.from(rows, { objectMode: true }), client.query(copyFrom(statement)));
+  const copying = client.query(copyFrom(statement));
+  // a session that is cut off can make it fail once more after the pipeline has given up listening
+  copying.on('error', () => undefined);
+  await pipeline(Readable.from(rows, { objectMode: true }), copying);
 }
 
 /**

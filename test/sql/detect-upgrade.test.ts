@@ -116,6 +116,15 @@ describe('PatId1, UPGRADE', () => {
         ]);
       });
 
+      it('finds a customer who comes up to a threshold that stays where it is', async () => {
+        await prepare('reached', { [nameOf(1)]: 1 });
+        await driver.apply(visits('reached', [...Array.from({ length: 19 }, () => 1), 5, 5]));
+        await driver.apply(visits('reached', [3]));
+        expect(await driver.detected('PatId1', 'reached')).to.deep.equal([]);
+        await driver.apply(visits('reached', [1]));
+        expect(await driver.detected('PatId1', 'reached'), '18 of 20 are smaller').to.deep.equal([nameOf(1)]);
+      });
+
       it('keeps a detection when the customer has left the top share, and never repeats it', async () => {
         await prepare('overtaken', equalWeights(11));
         await driver.apply(visits('overtaken', upTo(11)));
@@ -268,6 +277,17 @@ describe('PatId1, UPGRADE', () => {
         expect(await driver.detected('PatId1', 'reweighed')).to.deep.equal([nameOf(11)]);
         await driver.settle();
         expect(await driver.detected('PatId1', 'reweighed')).to.deep.equal([nameOf(11), nameOf(10)]);
+      });
+
+      it('forgets at which count the top share began by other thresholds', async () => {
+        await prepare('forgets', { [nameOf(1)]: 1 });
+        await driver.setThresholds('PatId1', { count_percent_rank_from: 0.5 });
+        await driver.apply(visits('forgets', upTo(11)));
+        await driver.setThresholds('PatId1', { count_percent_rank_from: 0.9 });
+        await loadWeights('forgets', { [nameOf(8)]: 1 });
+        await driver.settle();
+        await driver.apply(upTo(20).map((place) => ({ customer: `new-${place}`, merchant: 'forgets' })));
+        expect(await driver.detected('PatId1', 'forgets'), '27 of 30 are smaller').to.deep.equal([nameOf(8)]);
       });
 
       it('does not take a customer whose new weight is no longer low', async () => {

@@ -19,7 +19,7 @@ const amount = fc.constantFrom('23', '22.999999999999999', '0', '-5', '100.5', '
 const row = fc.record({
   customer: fc.constantFrom(...customers),
   gender: fc.constantFrom('F', 'M', 'M', 'F', 'E', ''),
-  merchant: fc.constantFrom(...merchants),
+  merchant: fc.constantFrom('a', 'Z', ...merchants),
   amount,
 });
 const weights = fc.array(
@@ -28,14 +28,14 @@ const weights = fc.array(
     merchant: fc.constantFrom(...merchants, 'absent'),
     weight: fc.constantFrom('1', '2', '3', '0.5', '-1', '0.00000000005', '1.00000000004'),
   }),
-  { minLength: 15, maxLength: 35 },
+  { minLength: 20, maxLength: 35, size: 'max' },
 );
 const rules: fc.Arbitrary<Rules> = fc.record({
   PatId1: fc.record({
     isEnabled: fc.constantFrom(true, true, true, false),
-    merchant_transactions_above: fc.constantFrom(0, 3, 8),
-    count_percent_rank_from: fc.constantFrom('0.9', '0.5', '0.75', '1', '0'),
-    weight_percent_rank_up_to: fc.constantFrom('0.1', '0.25', '0.5', '0'),
+    merchant_transactions_above: fc.constantFrom(0, 0, 3, 8),
+    count_percent_rank_from: fc.constantFrom('0.9', '0.5', '0.6', '0.75', '1'),
+    weight_percent_rank_up_to: fc.constantFrom('1', '0.5', '1', '0.25', '0.1', '0'),
   }),
   PatId2: fc.record({
     isEnabled: fc.constantFrom(true, true, true, false),
@@ -48,12 +48,12 @@ const rules: fc.Arbitrary<Rules> = fc.record({
   }),
 });
 const step: fc.Arbitrary<Step> = fc.record({
-  rows: fc.array(row, { maxLength: 25 }),
-  rules: fc.option(rules, { freq: 4, nil: undefined }),
-  weights: fc.option(weights, { freq: 4, nil: undefined }),
+  rows: fc.array(row, { maxLength: 12, size: 'max' }),
+  rules: fc.oneof({ arbitrary: fc.constant(undefined), weight: 7 }, { arbitrary: rules, weight: 1 }),
+  weights: fc.oneof({ arbitrary: fc.constant(undefined), weight: 7 }, { arbitrary: weights, weight: 1 }),
 });
 const stream = fc
-  .tuple(rules, weights, fc.array(step, { minLength: 3, maxLength: 7 }))
+  .tuple(rules, weights, fc.array(step, { minLength: 4, maxLength: 8, size: 'max' }))
   .map(([firstRules, firstWeights, steps]): Step[] => [
     { rows: [], rules: firstRules, weights: firstWeights },
     ...steps,
