@@ -136,6 +136,7 @@ comment on column bankpulse.chunks.error is 'Why it was quarantined.';
 create unique index chunks_applied_object_number on bankpulse.chunks (object_number) where status = 'applied';
 create index chunks_object_number on bankpulse.chunks (object_number);
 comment on index bankpulse.chunks_applied_object_number is 'A number is applied once.';
+comment on index bankpulse.chunks_object_number is 'Finds the greatest number dealt with.';
 
 create table bankpulse.rejected_rows (
   object_key text collate "C" not null,
@@ -203,9 +204,8 @@ create table bankpulse.merchant_stats (
   customer_count bigint not null,
   female_count bigint not null,
   male_count bigint not null,
-  constraint counts_agree check (
-    transaction_count >= customer_count and customer_count >= female_count + male_count
-  )
+  constraint customers_are_at_most_as_many_as_transactions check (customer_count <= transaction_count),
+  constraint women_and_men_are_customers check (female_count + male_count <= customer_count)
 ) with (fillfactor = 60);
 comment on table bankpulse.merchant_stats is 'Running state: one row per merchant.';
 comment on column bankpulse.merchant_stats.merchant_id is 'The merchant.';

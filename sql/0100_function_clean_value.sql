@@ -10,7 +10,7 @@ return (
         then substr(trimmed, 2, length(trimmed) - 2)
       else trimmed
     end
-  from (select btrim(p_field, E' \t\n\v\f\r')) as fields (trimmed)
+  from (select btrim(p_field, E' \t\n\x0b\f\r')) as fields (trimmed)
 );
 
 comment on function bankpulse.clean_value(text) is

@@ -19,12 +19,14 @@ begin
     amount text -- of an importance file: the weight
   ) on commit delete rows;
 
-  -- accepted rows, in the order of the file; the straight way copies into it at once
+  -- accepted rows; the straight way copies into it at once
   create temporary table if not exists staged_rows (
     customer_id text collate "C" not null,
     gender text not null,
     merchant_id text collate "C" not null,
-    amount numeric not null
+    amount numeric not null,
+    -- the order of the file, which that of the rows on disk need not be
+    row_number bigint generated always as identity (cache 1000)
   ) on commit delete rows;
 
   -- the pairs the chunk changed, as they are after it

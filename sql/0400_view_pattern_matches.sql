@@ -47,11 +47,11 @@ inner join ranked_weights
 where
   patterns.pattern_id = 'PatId1'
   and patterns.is_enabled
-  and ranked_counts.merchant_transactions > (patterns.thresholds ->> 'merchant_transactions_above')::bigint
+  and ranked_counts.merchant_transactions > bankpulse.threshold(patterns.thresholds, 'merchant_transactions_above')
   and ranked_counts.smaller_counts
-  >= (patterns.thresholds ->> 'count_percent_rank_from')::numeric * greatest(ranked_counts.customer_count - 1, 1)
+  >= bankpulse.threshold(patterns.thresholds, 'count_percent_rank_from') * greatest(ranked_counts.customer_count - 1, 1)
   and ranked_weights.smaller_weights
-  <= (patterns.thresholds ->> 'weight_percent_rank_up_to')::numeric * greatest(ranked_weights.weight_count - 1, 1)
+  <= bankpulse.threshold(patterns.thresholds, 'weight_percent_rank_up_to') * greatest(ranked_weights.weight_count - 1, 1)
 
 union all
 
@@ -70,8 +70,8 @@ cross join bankpulse.customer_merchant_stats as stats
 where
   patterns.pattern_id = 'PatId2'
   and patterns.is_enabled
-  and stats.transaction_count >= (patterns.thresholds ->> 'transactions_from')::bigint
-  and stats.total_amount < (patterns.thresholds ->> 'average_amount_below')::numeric * stats.transaction_count
+  and stats.transaction_count >= bankpulse.threshold(patterns.thresholds, 'transactions_from')
+  and stats.total_amount < bankpulse.threshold(patterns.thresholds, 'average_amount_below') * stats.transaction_count
 
 union all
 
@@ -89,7 +89,7 @@ cross join bankpulse.customer_merchant_stats as stats
 where patterns.pattern_id = 'PatId3' and patterns.is_enabled
 group by patterns.pattern_id, stats.merchant_id
 having
-  count(*) filter (where stats.gender = 'F') > (patterns.thresholds ->> 'female_customers_above')::bigint
+  count(*) filter (where stats.gender = 'F') > bankpulse.threshold(patterns.thresholds, 'female_customers_above')
   and count(*) filter (where stats.gender = 'F') < count(*) filter (where stats.gender = 'M');
 
 comment on view bankpulse.pattern_matches is

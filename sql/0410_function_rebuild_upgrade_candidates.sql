@@ -25,7 +25,7 @@ begin
     inner join patterns on patterns.pattern_id = 'PatId1'
     where
       ranked_weights.smaller_weights
-      <= (patterns.thresholds ->> 'weight_percent_rank_up_to')::numeric * greatest(ranked_weights.weight_count - 1, 1)
+      <= bankpulse.threshold(patterns.thresholds, 'weight_percent_rank_up_to') * greatest(ranked_weights.weight_count - 1, 1)
   )
   insert into upgrade_candidates (merchant_id, customer_id, average_weight, smaller_weights, weight_count)
   select merchant_id, customer_id, average_weight, smaller_weights, weight_count

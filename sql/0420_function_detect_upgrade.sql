@@ -12,15 +12,21 @@ create or replace function bankpulse.detect_upgrade(p_thresholds jsonb)
 returns table (merchant_id text, customer_id text, reason jsonb)
 language plpgsql volatile
 set search_path = bankpulse, pg_temp
+-- planned anew each time, for tables as large as they are by then; they are expected to be in memory
+set plan_cache_mode = force_custom_plan
+set random_page_cost = 1.1
 as $$
 #variable_conflict use_column
+declare
+  v_merchant_transactions_above constant numeric := threshold(p_thresholds, 'merchant_transactions_above');
+  v_count_percent_rank_from constant numeric := threshold(p_thresholds, 'count_percent_rank_from');
 begin
   return query
   with busy_merchants as (
     select stats.merchant_id, stats.transaction_count, stats.customer_count
     from (select distinct merchant_id from pg_temp.touched_pairs) as touched_merchants
     inner join merchant_stats as stats on stats.merchant_id = touched_merchants.merchant_id
-    where stats.transaction_count > (p_thresholds ->> 'merchant_transactions_above')::bigint
+    where stats.transaction_count > v_merchant_transactions_above
   ),
   ranked_counts as materialized (
     select
@@ -40,7 +46,7 @@ begin
       merchant_id,
       min(transaction_count) filter (
         where
-          smaller_counts >= (p_thresholds ->> 'count_percent_rank_from')::numeric * greatest(customer_count - 1, 1)
+          smaller_counts >= v_count_percent_rank_from * greatest(customer_count - 1, 1)
       ) as top_count
     from ranked_counts
     group by merchant_id

@@ -6,6 +6,10 @@ returns table (merchant_id text, customer_id text, reason jsonb)
 language plpgsql stable
 set search_path = bankpulse, pg_temp
 as $$
+declare
+  -- as a whole number, which bigint is compared with faster
+  v_transactions_from constant bigint := ceil(threshold(p_thresholds, 'transactions_from'));
+  v_average_amount_below constant numeric := threshold(p_thresholds, 'average_amount_below');
 begin
   return query
   select
@@ -18,9 +22,8 @@ begin
     )
   from pg_temp.touched_pairs
   where
-    touched_pairs.transaction_count >= (p_thresholds ->> 'transactions_from')::bigint
-    and touched_pairs.total_amount
-    < (p_thresholds ->> 'average_amount_below')::numeric * touched_pairs.transaction_count;
+    touched_pairs.transaction_count >= v_transactions_from
+    and touched_pairs.total_amount < v_average_amount_below * touched_pairs.transaction_count;
 end;
 $$;
 

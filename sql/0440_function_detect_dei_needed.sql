@@ -6,6 +6,8 @@ returns table (merchant_id text, customer_id text, reason jsonb)
 language plpgsql stable
 set search_path = bankpulse, pg_temp
 as $$
+declare
+  v_female_customers_above constant numeric := threshold(p_thresholds, 'female_customers_above');
 begin
   return query
   select
@@ -15,7 +17,7 @@ begin
   from merchant_stats as stats
   where
     stats.merchant_id in (select touched_pairs.merchant_id from pg_temp.touched_pairs where touched_pairs.is_new)
-    and stats.female_count > (p_thresholds ->> 'female_customers_above')::bigint
+    and stats.female_count > v_female_customers_above
     and stats.female_count < stats.male_count;
 end;
 $$;

@@ -7,7 +7,7 @@ return md5(
     (
       select
         string_agg(
-          concat_ws(' ', pattern_id, action_type, detect_function, thresholds::text),
+          jsonb_build_array(pattern_id, action_type, detect_function, thresholds)::text,
           E'\n' order by pattern_id
         )
       from bankpulse.patterns

@@ -25,7 +25,7 @@ declare
   v_step_started_at timestamptz := clock_timestamp();
 begin
   perform hold_lease(p_run_id);
-  -- another transaction of this run may just have been waited for: what follows must see what it wrote
+  -- What follows sees what the transaction waited for has just written: the isolation level is read committed.
   if exists (select from chunks where object_key = p_object_key) then
     raise exception 'the object is in the ledger already' using errcode = 'BP003';
   end if;
@@ -49,7 +49,8 @@ begin
   v_timings := add_timing(v_timings, 'judge', v_step_started_at);
   v_step_started_at := clock_timestamp();
 
-  v_chunk.row_count := add_staged_rows();
+  v_chunk.row_count := collect_touched_pairs();
+  perform write_touched_pairs();
   v_timings := add_timing(v_timings, 'pairs', v_step_started_at);
   v_step_started_at := clock_timestamp();
 

@@ -1,6 +1,10 @@
 -- bankpulse_writer: exactly what mechanism Y needs. bankpulse_reader: to look at everything and change nothing.
 -- Grant them to login roles: grant bankpulse_reader to alice. Roles belong to the whole server; where the migrating
 -- role may not create them, this says so once and goes on without.
+
+-- the one function that runs with its owner's rights
+revoke execute on function bankpulse.refresh_views() from public;
+
 do $$
 declare
   v_role text;
@@ -36,9 +40,6 @@ begin
 
   -- what later files make or make anew
   alter default privileges in schema bankpulse grant select on tables to bankpulse_writer, bankpulse_reader;
-
-  -- the one function that runs with its owner's rights
-  revoke execute on function bankpulse.refresh_views() from public;
   grant execute on function bankpulse.refresh_views() to bankpulse_writer;
 exception
   when insufficient_privilege then

@@ -33,15 +33,21 @@ const prefix = (fallback: string) =>
     .refine((value) => Buffer.byteLength(value) <= 900, { error: 'must be at most 900 bytes' })
     .refine((value) => !value.startsWith('/'), { error: 'must not begin with /' });
 
+const httpUrl = text.refine((value) => /^https?:\/\//i.test(value) && URL.canParse(value), {
+  error: 'must be a URL that begins with http:// or https://',
+});
+
 /** Every variable BankPulse reads itself, by its own name. The AWS SDK reads its standard ones on its own. */
 const variables = {
   S3_BUCKET: text.optional(),
   S3_FORCE_PATH_STYLE: flag.optional(),
   AWS_REGION: text.optional(),
-  AWS_ENDPOINT_URL_S3: z.url({ error: 'must be a URL' }).optional(),
+  AWS_ENDPOINT_URL_S3: httpUrl.optional(),
+  AWS_ENDPOINT_URL: httpUrl.optional(),
   DATABASE_URL: text
-    .refine((value) => /^postgres(ql)?:\/\//.test(value), {
-      error: 'must begin with postgres:// or postgresql://',
+    .refine((value) => /^postgres(ql)?:\/\//.test(value) && URL.canParse(value), {
+      error:
+        'must be a URL such as postgres://user:password@host:5432/name (escape special characters as %NN)',
     })
     .optional(),
   DB_HOST: text.optional(),
@@ -98,14 +104,14 @@ export function loadSettings<Name extends SettingName>(names: readonly Name[]): 
   readEnvironmentFiles();
   const faults: string[] = [];
   const settings: Partial<Record<SettingName, unknown>> = {};
-  for (const name of names) {
+  for (const name of new Set(names)) {
     const result = variables[name].safeParse(process.env[name] || undefined);
     if (result.success) settings[name] = result.data;
     else faults.push(...result.error.issues.map((issue) => `${name} ${issue.message}`));
   }
   const { CHUNKS_PREFIX: chunks, DETECTIONS_PREFIX: detections } = settings as Partial<Settings>;
-  // Either inside the other, Y would read its own output as chunks.
-  if (chunks !== undefined && detections?.startsWith(chunks)) {
+  // Y would read its own files as chunks.
+  if (chunks !== undefined && detections !== undefined && `${detections}detections-`.startsWith(chunks)) {
     faults.push('DETECTIONS_PREFIX must not lie inside CHUNKS_PREFIX');
   }
   if (faults.length > 0) throw new UsageError(faults);
@@ -129,6 +135,7 @@ export const objectStoreSettings = [
   'S3_FORCE_PATH_STYLE',
   'AWS_REGION',
   'AWS_ENDPOINT_URL_S3',
+  'AWS_ENDPOINT_URL',
   'BANKPULSE_HOME',
 ] as const;
 

@@ -1,7 +1,7 @@
 import { Kysely, PostgresDialect } from 'kysely';
 import pg from 'pg';
 import type { DatabaseSettings } from './config.js';
-import { UserError, messageOf } from './errors.js';
+import { UserError, codeOf, messageOf } from './errors.js';
 import type { Views } from './views.js';
 
 /** Whatever runs a query: a client of its own, or a pool. */
@@ -22,6 +22,8 @@ export function connectionConfig(settings: DatabaseSettings, embeddedUrl?: strin
       : { connectionString: url }),
     application_name: 'bankpulse',
     keepAlive: true,
+    // the system's own default is two hours
+    keepAliveInitialDelayMillis: 10_000,
     connectionTimeoutMillis: 5000,
   };
 }
@@ -53,7 +55,7 @@ export async function connectOrExplain(config: pg.ClientConfig): Promise<pg.Clie
   try {
     return await connect(config);
   } catch (error) {
-    const code = (error as { code?: string }).code;
+    const code = codeOf(error);
     const advice =
       code === '3D000'
         ? 'create it (createdb) or set DB_NAME or DATABASE_URL to one that exists'
@@ -67,6 +69,8 @@ export async function connectOrExplain(config: pg.ClientConfig): Promise<pg.Clie
 /** Reads of views and tables, typed. Ends with `destroy()`. */
 export function openViews(config: pg.ClientConfig): Kysely<Views> {
   const pool = new pg.Pool({ ...config, max: 2 });
+  // an idle client that loses its connection, and one that is at work: the query fails, which is enough
   pool.on('error', () => undefined);
+  pool.on('connect', (client) => client.on('error', () => undefined));
   return new Kysely<Views>({ dialect: new PostgresDialect({ pool }) }).withSchema('bankpulse');
 }

@@ -25,6 +25,8 @@ export const SQLSTATE = {
   objectNumberTaken: 'BP002',
   /** process_chunk: the object is in the ledger already. */
   objectInLedger: 'BP003',
+  /** threshold: a pattern's row lacks one of its thresholds. */
+  thresholdMissing: 'BP004',
 } as const;
 
 /** Classes of SQLSTATE, or whole codes, that may pass by themselves: worth connecting and trying again. */

@@ -93,7 +93,7 @@ async function claim(
   for await (const { key } of store.list(prefix, signal)) {
     const number = /^chunk-(\d{8,15})\.csv$/.exec(key.slice(prefix.length))?.[1];
     if (number !== undefined) present.add(Number(number));
-    if (/\.csv(\.gz)?$/.test(key)) csv ??= key;
+    if (/\.csv(\.gz)?$/i.test(key)) csv ??= key;
   }
   const content = `${JSON.stringify(manifest)}\n`;
   if (csv === undefined) await store.putIfAbsent(manifestKey, content, 'application/json', signal);

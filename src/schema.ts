@@ -5,7 +5,7 @@ import { runner } from 'node-pg-migrate';
 import type pg from 'pg';
 import { projectDir } from './config.js';
 import { describeDatabase, type Queryable } from './database.js';
-import { UserError } from './errors.js';
+import { UserError, codeOf } from './errors.js';
 import type { Logger } from './log.js';
 
 const migrationsDir = join(projectDir, 'migrations');
@@ -13,6 +13,7 @@ const sqlDir = join(projectDir, 'sql');
 
 /** An arbitrary number that nothing else in this database locks: two migrations at once run one after the other. */
 const MIGRATION_LOCK = 4242002;
+const INSUFFICIENT_PRIVILEGE = '42501';
 
 interface SqlFile {
   fileName: string;
@@ -90,8 +91,13 @@ async function applySqlFiles(client: Queryable): Promise<string[]> {
 /**
  * Brings the schema up to date: runs the pending files of migrations/, then applies the changed files of sql/.
  * Safe to call again, and by several processes at once.
+ * @throws UserError if the database does not hold UTF-8.
  */
 export async function migrate(client: pg.Client, log: Logger): Promise<SchemaChanges> {
+  const { rows } = await client.query<{ server_encoding: string }>('show server_encoding');
+  if (rows[0]?.server_encoding !== 'UTF8') {
+    throw new UserError(`the database is encoded in ${rows[0]?.server_encoding}; BankPulse needs UTF8`);
+  }
   const warn = (notice: { severity?: string | undefined; message?: string | undefined }) => {
     if (notice.severity === 'WARNING') log.warn(notice.message ?? '');
   };
@@ -130,21 +136,27 @@ export async function migrateIfPending(
   config: pg.ClientConfig,
   log: Logger,
 ): Promise<void> {
-  const pending = await pendingChanges(client);
-  const count = pending.migrations.length + pending.sqlFiles.length;
-  if (count === 0) return;
-  try {
+  await explainDenial(config, async () => {
+    const { migrations, sqlFiles } = await pendingChanges(client);
+    if (migrations.length + sqlFiles.length === 0) return;
     await migrate(client, log);
-    log.info(
-      { migrations: pending.migrations.length, sqlFiles: pending.sqlFiles.length },
-      'schema brought up to date',
-    );
+    log.info({ migrations: migrations.length, sqlFiles: sqlFiles.length }, 'schema brought up to date');
+  });
+}
+
+/** @throws UserError instead of "permission denied", naming who has the rights. */
+export async function explainDenial<Result>(
+  config: pg.ClientConfig,
+  work: () => Promise<Result>,
+): Promise<Result> {
+  try {
+    return await work();
   } catch (error) {
-    const { code } = ((error as Error).cause ?? error) as { code?: string };
-    if (code !== '42501') throw error;
+    if (codeOf(error) !== INSUFFICIENT_PRIVILEGE && codeOf((error as Error).cause) !== INSUFFICIENT_PRIVILEGE)
+      throw error;
     throw new UserError(
-      `${count} schema changes are pending in ${describeDatabase(config)}, and this role may not make them; ` +
-        'run "npm run migrate" as the owner of the database',
+      `${describeDatabase(config)} needs a migration, or rights, that this role does not have; ` +
+        'run "npm run migrate" as the owner of the database, and grant bankpulse_writer to this role',
     );
   }
 }

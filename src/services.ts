@@ -34,7 +34,7 @@ export async function openObjectStore(
   if (settings.S3_BUCKET !== undefined) {
     const store = ObjectStore.open({
       bucket: settings.S3_BUCKET,
-      endpoint: settings.AWS_ENDPOINT_URL_S3,
+      endpoint: settings.AWS_ENDPOINT_URL_S3 ?? settings.AWS_ENDPOINT_URL,
       region: settings.AWS_REGION,
       forcePathStyle: settings.S3_FORCE_PATH_STYLE,
     });

@@ -2,7 +2,6 @@ import type { Queryable } from './database.js';
 
 /** The ledger row of a chunk, as process_chunk returns it. */
 export interface AppliedChunk {
-  objectKey: string;
   chunkNo: number;
   rowCount: number;
   rejectedCount: number;
@@ -104,7 +103,6 @@ export class SqlFunctions {
     });
     const row = rows[0]!;
     return {
-      objectKey: chunk.objectKey,
       chunkNo: Number(row.chunk_no),
       rowCount: Number(row.row_count),
       rejectedCount: Number(row.rejected_count),

@@ -1,22 +1,11 @@
 /** The views and tables that TypeScript reads, with the types `pg` gives: bigint and numeric come as text. */
 export interface Views {
-  pipeline_status: PipelineStatus;
+  /** Read as one JSON object: see status.ts. */
+  pipeline_status: Record<string, unknown>;
   detection_batches: { batch_no: string; object_key: string; row_count: string; exported_at: Date | null };
   detection_file_rows: DetectionFileRow;
   importance_file: { file_name: string; fingerprint: string };
   chunks: { object_key: string; status: 'applied' | 'quarantined'; error: string | null; applied_at: Date };
-}
-
-export interface PipelineStatus {
-  chunks_applied: string;
-  chunks_quarantined: string;
-  chunks_pending: string;
-  rows_applied: string;
-  rows_rejected: string;
-  detections: Record<string, number>;
-  batches_exported: string;
-  batches_pending: string;
-  lag_seconds: string;
 }
 
 /** One line of a detection file; `batch_no` and `detection_id` say where it stands and are not written. */

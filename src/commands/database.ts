@@ -3,15 +3,17 @@ import { once } from 'node:events';
 import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import type { Kysely } from 'kysely';
 import pg from 'pg';
 import { databaseSettings, loadSettings, projectDir } from '../config.js';
 import { connectOrExplain, openViews } from '../database.js';
 import { UserError, codeOf } from '../errors.js';
 import { createLog, type Logger } from '../log.js';
-import { migrate } from '../schema.js';
+import { explainDenial, migrate } from '../schema.js';
 import { openDatabase } from '../services.js';
 import { SqlFunctions } from '../sql-functions.js';
-import { describeStatus, printable, readQuarantined, readStatus } from '../status.js';
+import { describeStatus, printable, readQuarantined, readStatus, type Status } from '../status.js';
+import type { Views } from '../views.js';
 
 /** Runs `work` with the configured database, which is let go of at the end. */
 async function withDatabase<Result>(
@@ -42,7 +44,9 @@ async function withClient<Result>(
 /** `npm run migrate` */
 export async function runMigrate(): Promise<void> {
   await withDatabase(async (config, log) => {
-    const { migrations, sqlFiles } = await withClient(config, (client) => migrate(client, log));
+    const { migrations, sqlFiles } = await explainDenial(config, () =>
+      withClient(config, (client) => migrate(client, log)),
+    );
     const changes = [
       ...migrations.map((name) => `migrations/${name}.sql`),
       ...sqlFiles.map((name) => `sql/${name}`),
@@ -73,25 +77,41 @@ export async function runSeed(): Promise<void> {
   });
 }
 
+/** Reads of a migrated database. @throws UserError if it cannot be reached or has no schema. */
+async function withViews<Result>(
+  config: pg.ClientConfig,
+  work: (views: Kysely<Views>, status: Status) => Promise<Result>,
+): Promise<Result> {
+  await withClient(config, () => Promise.resolve()); // says in one line what is wrong with the connection
+  const views = openViews(config);
+  try {
+    return await explainDenial(config, async () => work(views, await readStatus(views)));
+  } finally {
+    await views.destroy();
+  }
+}
+
 /** `npm run status [-- --json]` */
 export async function runStatus({ json }: { json?: boolean }): Promise<void> {
-  await withDatabase(async (config) => {
-    await withClient(config, () => Promise.resolve());
-    const views = openViews(config);
-    try {
-      const status = await readStatus(views);
+  await withDatabase((config) =>
+    withViews(config, async (views, status) => {
       const text = json ? JSON.stringify(status) : describeStatus(status, await readQuarantined(views));
       process.stdout.write(`${text}\n`);
-    } finally {
-      await views.destroy();
-    }
-  });
+    }),
+  );
 }
 
 /** `npm run quarantine [-- --retry KEY]` */
 export async function runQuarantine({ retry }: { retry?: string }): Promise<void> {
-  await withDatabase(async (config) => {
-    if (retry !== undefined) {
+  await withDatabase((config) =>
+    withViews(config, async (views) => {
+      if (retry === undefined) {
+        const lines = (await readQuarantined(views)).map(
+          ({ object_key, error }) => `${printable(object_key)}: ${printable(error ?? '')}\n`,
+        );
+        process.stdout.write(lines.length === 0 ? 'Nothing is quarantined.\n' : lines.join(''));
+        return;
+      }
       const wasThere = await withClient(config, (client) =>
         new SqlFunctions(client).retryQuarantinedChunk(retry),
       );
@@ -99,20 +119,8 @@ export async function runQuarantine({ retry }: { retry?: string }): Promise<void
       process.stdout.write(
         `${printable(retry)} is taken out of quarantine; mechanism Y will find it again\n`,
       );
-      return;
-    }
-    const views = openViews(config);
-    try {
-      await readStatus(views);
-      const objects = await readQuarantined(views);
-      const lines = objects.map(
-        ({ object_key, error }) => `${printable(object_key)}: ${printable(error ?? '')}\n`,
-      );
-      process.stdout.write(lines.length === 0 ? 'Nothing is quarantined.\n' : lines.join(''));
-    } finally {
-      await views.destroy();
-    }
-  });
+    }),
+  );
 }
 
 /** `npm run psql [-- ARGS]`: the psql found on PATH, on the configured database. @returns its exit code. */
@@ -145,8 +153,9 @@ export async function runPsql(args: readonly string[]): Promise<number> {
           PGOPTIONS: `${process.env.PGOPTIONS ?? ''} -c search_path=bankpulse,public`,
         },
       });
-      // Ctrl-C is psql's: it ends a query there
+      // Ctrl-C is psql's: it ends a query there; and we must outlive it, to delete the file
       process.on('SIGINT', () => undefined);
+      process.on('SIGTERM', () => child.kill('SIGTERM'));
       const [code] = (await once(child, 'exit')) as [number | null];
       return code ?? 1;
     } catch (error) {

@@ -7,6 +7,7 @@ import {
 } from '../config.js';
 import { connectOrExplain, openViews } from '../database.js';
 import { detect } from '../detector/detector.js';
+import { messageOf } from '../errors.js';
 import { createLog, type Logger } from '../log.js';
 import { produce } from '../producer.js';
 import { migrateIfPending } from '../schema.js';
@@ -15,12 +16,14 @@ import { stopSignal } from '../signals.js';
 import { describeStatus, readQuarantined, readStatus } from '../status.js';
 import { generateMissingInput } from './generate.js';
 
-/** Results of the pipeline so far, on stdout. */
-async function printSummary(services: Services): Promise<void> {
+/** Results of the pipeline so far, on stdout. Without a database there are none to print, which is only said. */
+async function printSummary(services: Services, log: Logger): Promise<void> {
   const views = openViews(services.config);
   try {
     const status = describeStatus(await readStatus(views), await readQuarantined(views));
     process.stdout.write(`${status}\n\nTo look at the detections: npm run psql\n`);
+  } catch (error) {
+    log.warn({ reason: messageOf(error) }, 'no summary: the database cannot be read');
   } finally {
     await views.destroy();
   }
@@ -66,7 +69,7 @@ export async function runDetect({ once }: { once: boolean }): Promise<void> {
     await services.store.checkAccess(settings.CHUNKS_PREFIX);
     await prepareDatabase(services, log);
     await detect({ ...services, settings, log, signal, isInputOver: () => once });
-    await printSummary(services);
+    await printSummary(services, log);
   } finally {
     await services.close();
   }
@@ -106,14 +109,14 @@ export async function runStart({ once }: { once: boolean }): Promise<void> {
       onQuiet: () => {
         if (!isSummaryDue) return;
         isSummaryDue = false;
-        printSummary(services).catch((error: unknown) => failed.abort(error));
+        void printSummary(services, log);
       },
     });
     // whoever fails first ends the other in order; its error is the command's
     const abortBoth = (error: unknown) => failed.abort(error);
     await Promise.all([producing.catch(abortBoth), detecting.catch(abortBoth)]);
     failed.signal.throwIfAborted();
-    await printSummary(services);
+    await printSummary(services, log);
   } finally {
     await services.close();
   }

@@ -15,7 +15,7 @@ export class Background {
 
   start(): void {
     this.#isWanted = true;
-    this.#running ??= this.#run();
+    if (!this.#failure) this.#running ??= this.#run();
   }
 
   /** Resolves when it rests. @throws what the work threw. */

@@ -25,7 +25,10 @@ export class Backlog {
   readonly #waiting = new Map<string, PendingObject>();
   readonly #claims = new Map<string, Claim>();
   #sorted: PendingObject[] = [];
+  /** Since when each object is listed without being there. */
+  readonly #lostSince = new Map<string, number>();
   #gapSince: number | undefined;
+  #isLostAwaited = false;
   #position: bigint;
 
   /** `position`: the greatest number dealt with so far; 0 before the first. */
@@ -43,7 +46,12 @@ export class Backlog {
 
   /** Whether a missing number is being waited for. */
   get isGapOpen(): boolean {
-    return this.#gapSince !== undefined;
+    return this.#gapSince !== undefined || this.#isLostAwaited;
+  }
+
+  /** Whether anything waits but objects that are listed, though they have not been there for too long. */
+  hasWork(now: number): boolean {
+    return [...this.#waiting.keys()].some((key) => now < this.#waitForLost(key));
   }
 
   /** When the oldest object was put into S3; null if none waits. */
@@ -71,13 +79,22 @@ export class Backlog {
   }
 
   /**
-   * Takes the next object in hand, if its turn has come.
+   * Takes the next object in hand, if its turn has come. `listedAt`: when the last full listing ended; a number is
+   * passed over only if one still lacked it at the end of the wait, not while the store cannot be listed.
    * @returns the object and how many numbers before it are passed over; or until when a missing number is waited for;
    * or nothing, if nothing waits.
    */
-  claim(now: number): { object: PendingObject; skipped: bigint } | { waitUntil: number } | undefined {
+  claim(
+    now: number,
+    listedAt = now,
+  ): { object: PendingObject; skipped: bigint } | { waitUntil: number } | undefined {
     const object = this.#sorted[0];
+    this.#isLostAwaited = false;
     if (!object) {
+      // -Infinity if none is lost
+      const waitUntil = Math.max(...this.#lostSince.values()) + this.gapTimeoutMs;
+      this.#isLostAwaited = now < waitUntil;
+      if (this.#isLostAwaited) return { waitUntil };
       this.#gapSince = undefined;
       return undefined;
     }
@@ -85,7 +102,7 @@ export class Backlog {
     if (missing > 0n) {
       this.#gapSince ??= now;
       const waitUntil = this.#gapSince + this.gapTimeoutMs;
-      if (now < waitUntil) return { waitUntil };
+      if (Math.min(now, listedAt) < waitUntil) return { waitUntil };
     }
     this.#claims.set(object.key, { object, positionBefore: this.#position, gapSinceBefore: this.#gapSince });
     this.#sorted.shift();
@@ -98,6 +115,12 @@ export class Backlog {
   /** The object is applied or quarantined. */
   settle(object: PendingObject): void {
     this.#claims.delete(object.key);
+    this.#lostSince.delete(object.key);
+  }
+
+  /** Until when an object is waited for that is listed, but not there; for any other, without end. */
+  #waitForLost(key: string): number {
+    return (this.#lostSince.get(key) ?? Infinity) + this.gapTimeoutMs;
   }
 
   /**
@@ -108,6 +131,7 @@ export class Backlog {
     const claim = this.#claims.get(object.key);
     if (!claim) return;
     this.#claims.delete(object.key);
+    if (!this.#lostSince.has(object.key)) this.#lostSince.set(object.key, now);
     this.#position = claim.positionBefore;
     this.#gapSince = claim.gapSinceBefore ?? now;
   }

@@ -77,7 +77,7 @@ export class ChunkLoop {
       polling.check();
       const now = performance.now();
       if (now >= listing.dueAt) polling.start();
-      const claim = backlog.claim(now);
+      const claim = backlog.claim(now, listing.fullAt);
       this.#prefetcher.announce(backlog.upcoming(this.#prefetcher.room));
       if (claim && 'object' in claim) {
         if (claim.skipped > 0n) {
@@ -96,8 +96,8 @@ export class ChunkLoop {
         await this.#applying;
         if (await this.options.onRest()) return undefined;
       }
-      const wakeAt = Math.min(listing.dueAt, claim?.waitUntil ?? Infinity);
-      await sleep(Math.max(0, wakeAt - performance.now()), undefined, { signal });
+      // a gap is passed over after a listing, so nothing happens before the next one
+      await sleep(Math.max(0, listing.dueAt - performance.now()), undefined, { signal });
     }
   }
 

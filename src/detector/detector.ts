@@ -31,10 +31,16 @@ export async function detect(options: DetectorOptions): Promise<void> {
       await client.end();
     }
   };
-  const runId = await retryForever('the database', log, () => call((functions) => functions.registerRun()), {
-    signal,
-    isTransient: isTransientDatabaseError,
-  });
+  let runId: number;
+  try {
+    runId = await retryForever('the database', log, () => call((functions) => functions.registerRun()), {
+      signal,
+      isTransient: isTransientDatabaseError,
+    });
+  } catch (error) {
+    if (signal.aborted) return;
+    throw error;
+  }
 
   let failures = 0;
   const onProgress = () => {

@@ -1,6 +1,6 @@
 import type pg from 'pg';
 import { connect } from '../database.js';
-import { ContentError, SQLSTATE, codeOf, isDataError, messageOf } from '../errors.js';
+import { ContentError, SQLSTATE, UserError, codeOf, isDataError, messageOf } from '../errors.js';
 import { transactionColumns } from '../loader/columns.js';
 import { stageCsv } from '../loader/stage.js';
 import { SqlFunctions, type AppliedChunk } from '../sql-functions.js';
@@ -46,7 +46,12 @@ export class Lane {
   static async open(config: pg.ClientConfig, options: LaneOptions): Promise<Lane> {
     const client = await connect(config);
     const lane = new Lane(client, options);
-    await lane.#functions.openStaging();
+    try {
+      await lane.#functions.openStaging();
+    } catch (error) {
+      await lane.close();
+      throw error;
+    }
     return lane;
   }
 
@@ -61,7 +66,7 @@ export class Lane {
     try {
       await stageCsv(this.client, fetched.open, transactionColumns);
     } catch (error) {
-      await this.rollBack();
+      await this.#rollBack();
       throw isDataError(error) ? new ContentError(refusal(error)) : error;
     }
     return { object, fetched, copyMs: performance.now() - start };
@@ -85,13 +90,18 @@ export class Lane {
     } catch (error) {
       const code = codeOf(error);
       if (code === SQLSTATE.objectInLedger) {
-        await this.rollBack();
+        await this.#rollBack();
         return { kind: 'known' };
       }
-      if (code === SQLSTATE.objectNumberTaken || isDataError(error)) {
-        await this.rollBack();
-        const reason = isDataError(error) ? refusal(error) : messageOf(error);
-        return this.quarantine({ key: object.key, etag: fetched.etag, size: fetched.size }, reason);
+      if (code === SQLSTATE.objectNumberTaken) {
+        await this.#rollBack();
+        return this.quarantine({ key: object.key, etag: fetched.etag, size: fetched.size }, messageOf(error));
+      }
+      // its content was judged before: what PostgreSQL objects to now are the rules
+      if (code === SQLSTATE.thresholdMissing || isDataError(error)) {
+        throw new UserError(
+          `a pattern cannot be judged: ${messageOf(error)}; correct its row in bankpulse.patterns`,
+        );
       }
       throw error;
     }
@@ -102,7 +112,7 @@ export class Lane {
     return { kind: 'quarantined', error };
   }
 
-  async rollBack(): Promise<void> {
+  async #rollBack(): Promise<void> {
     await this.client.query('rollback');
   }
 }

@@ -26,6 +26,8 @@ export interface ListingOptions {
 export class Listing {
   /** When the next one is due, on the clock of `performance.now()`. */
   dueAt = -Infinity;
+  /** When the last full one ended, on the same clock. */
+  fullAt = -Infinity;
   #fullDueAt = -Infinity;
   /** The key with the greatest number that has leading zeros: only then do later ones sort behind it. */
   #cursor: { key: string; number: bigint } | undefined;
@@ -47,7 +49,8 @@ export class Listing {
     let startAfter: string | undefined;
     do startAfter = await this.#page(startAfter);
     while (startAfter !== undefined);
-    this.#fullDueAt = performance.now() + this.options.settings.FULL_LIST_MS;
+    this.fullAt = performance.now();
+    this.#fullDueAt = this.fullAt + this.options.settings.FULL_LIST_MS;
     await this.#finish();
   }
 

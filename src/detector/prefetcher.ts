@@ -30,7 +30,7 @@ export class Prefetcher {
 
   /** How many objects it makes sense to announce. */
   get room(): number {
-    return MAX_OBJECTS - this.#fetches.size;
+    return Math.max(0, MAX_OBJECTS - this.#fetches.size);
   }
 
   /** Whether the object is one to hold in memory. */

@@ -132,7 +132,7 @@ async function work(
       options.onProgress();
       if (options.isInputOver()) {
         await listing.full();
-        if (backlog.size > 0) return false;
+        if (backlog.hasWork(performance.now())) return false;
         await closeLastBatch();
         exporting.start();
         await exporting.settle();

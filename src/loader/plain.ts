@@ -189,5 +189,7 @@ export async function* plainRows(
   }
   if (isStart) rest = withoutByteOrderMark(rest);
   if (!projector) plainPositions(rest, needed);
+  // a carriage return at the very end belongs to the last value
+  else if (rest.at(-1) === CR) throw new NotPlain();
   else if (rest.length > 0) yield projector.project(Buffer.concat([rest, Buffer.of(LF)]));
 }

@@ -12,6 +12,9 @@ const COPY_RECORDS =
   'copy pg_temp.staged_records (line_number, problem, line, customer_id, gender, merchant_id, amount) from stdin ' +
   'with (format csv, force_not_null (line, customer_id, gender, merchant_id, amount))';
 
+/** process_chunk sees what the chunk before it wrote, also where the server's default would not let it. */
+const BEGIN = 'begin isolation level read committed';
+
 /** Opens the file's bytes; called a second time if the straight way had to be given up. */
 export type OpenSource = () => AsyncIterable<Buffer> | Promise<AsyncIterable<Buffer>>;
 
@@ -35,7 +38,7 @@ export async function stageCsv(
   open: OpenSource,
   needed: NeededColumns,
 ): Promise<'straight' | 'careful'> {
-  await client.query('begin');
+  await client.query(BEGIN);
   try {
     await copy(client, COPY_ROWS, plainRows(await open(), needed));
     return 'straight';
@@ -43,7 +46,7 @@ export async function stageCsv(
     if (!(error instanceof NotPlain || isDataError(error))) throw error;
   }
   await client.query('rollback');
-  await client.query('begin');
+  await client.query(BEGIN);
   await copy(client, COPY_RECORDS, carefulRecords(await open(), needed));
   return 'careful';
 }

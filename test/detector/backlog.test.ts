@@ -97,6 +97,13 @@ describe('Backlog', () => {
     expect(claim(backlog, 500)).to.deep.equal({ waitUntil: 1500 });
   });
 
+  it('passes over a number only when a full listing has lacked it at the end of the wait', () => {
+    const backlog = backlogOf([2]);
+    expect(backlog.claim(0, 0)).to.deep.equal({ waitUntil: 1000 });
+    expect(backlog.claim(5000, 900)).to.deep.equal({ waitUntil: 1000 });
+    expect(backlog.claim(5000, 1000)).to.have.property('object');
+  });
+
   it('waits for nothing with a timeout of 0', () => {
     expect(claimAll(backlogOf([3, 7], { gapTimeoutMs: 0 }))).to.deep.equal([3, 7]);
   });
@@ -188,6 +195,17 @@ describe('Backlog', () => {
       expect(claim(backlog, 1000)).to.equal(4);
     });
 
+    it('is waited for, though nothing else waits, and then no longer', () => {
+      const backlog = backlogOf([1]);
+      backlog.lose(take(backlog, 0), 0);
+      expect(claim(backlog, 999)).to.deep.equal({ waitUntil: 1000 });
+      expect(backlog.isGapOpen).to.equal(true);
+      backlog.add([objectOf(1)]);
+      expect(backlog.hasWork(999)).to.equal(true);
+      expect(backlog.hasWork(1000)).to.equal(false);
+      expect(claim(backlog, 1000)).to.equal(1);
+    });
+
     it('that comes late leaves no gap behind', () => {
       const backlog = backlogOf([2], { position: 5 });
       backlog.lose(take(backlog, 0), 0);
@@ -211,6 +229,7 @@ describe('Backlog', () => {
         const backlog = new Backlog(100, 0n);
         const waiting = new Set<number>();
         let position = 0;
+        const lostSince = new Map<number, number>();
         let gapSince: number | undefined;
         let now = 0;
         for (const step of steps) {
@@ -221,8 +240,9 @@ describe('Backlog', () => {
           } else {
             const claimed = backlog.claim(now);
             if (waiting.size === 0) {
-              expect(claimed).to.equal(undefined);
-              gapSince = undefined;
+              const waitUntil = Math.max(-1, ...[...lostSince.values()].map((since) => since + 100));
+              expect(claimed).to.deep.equal(now < waitUntil ? { waitUntil } : undefined);
+              if (now >= waitUntil) gapSince = undefined;
               continue;
             }
             const least = Math.min(...waiting);
@@ -237,8 +257,10 @@ describe('Backlog', () => {
             if (step.isLost) {
               backlog.lose(claimed.object, now);
               gapSince ??= now;
+              if (!lostSince.has(least)) lostSince.set(least, now);
             } else {
               backlog.settle(claimed.object);
+              lostSince.delete(least);
               position = Math.max(position, least);
               gapSince = undefined;
             }

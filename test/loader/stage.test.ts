@@ -117,6 +117,8 @@ const oddName = fc.oneof(
     "'",
     "' a '",
     " 'b' ",
+    ' b',
+    'b ',
     '"\'c\'"',
     "O'Hara",
     "D'Arc",
@@ -218,22 +220,31 @@ const header = fc
 
 const rowOf = (name: fc.Arbitrary<string>, amount: fc.Arbitrary<string>, other: fc.Arbitrary<string>) =>
   fc.record({ customer: name, gender: name, merchant: name, amount, step: other, 'zip code': other });
-const plainRow = rowOf(plainName, plainAmount, plainName);
-/** Most of its fields are fine, so that the odd one decides. */
-const mostly = (fine: fc.Arbitrary<string>, odd: fc.Arbitrary<string>) =>
-  fc.oneof({ arbitrary: fine, weight: 4 }, { arbitrary: odd, weight: 1 });
-const oddRow = rowOf(
-  mostly(plainName, oddName),
-  mostly(plainAmount, oddAmount),
-  mostly(plainName, otherField),
+const plainRow: fc.Arbitrary<Record<string, string>> = rowOf(plainName, plainAmount, plainName);
+/** Just one field is odd, so that it decides. */
+const oddRow = fc
+  .tuple(plainRow, fc.constantFrom(...names), oddName, oddAmount, otherField)
+  .map(([row, name, forName, forAmount, forOther]): Record<string, string> => {
+    if (name === 'amount') return { ...row, amount: forAmount };
+    return { ...row, [name]: name === 'step' || name === 'zip code' ? forOther : forName };
+  });
+const wildRow: fc.Arbitrary<Record<string, string>> = rowOf(
+  oddName,
+  fc.oneof(plainAmount, oddAmount),
+  otherField,
 );
 
 const lineEnd = fc.constantFrom('\n', '\r\n');
-const linesOf = (row: fc.Arbitrary<Record<string, string>>, isOdd: boolean) =>
+const changes = fc.constantFrom('too few', 'too many', 'empty');
+const linesOf = (oddRows: number, wildRows: number) =>
   fc.array(
     fc.record({
-      row,
-      change: isOdd ? fc.constantFrom('', '', '', '', 'too few', 'too many', 'empty') : fc.constant(''),
+      row: fc.oneof(
+        { arbitrary: plainRow, weight: 6 },
+        { arbitrary: oddRow, weight: oddRows },
+        { arbitrary: wildRow, weight: wildRows },
+      ),
+      change: fc.oneof({ arbitrary: fc.constant(''), weight: 9 }, { arbitrary: changes, weight: wildRows }),
       end: lineEnd,
     }),
     { maxLength: 8 },
@@ -245,7 +256,7 @@ const files = fc
     mark: fc.constantFrom('', '\xef\xbb\xbf'),
     header,
     headerEnd: lineEnd,
-    lines: fc.oneof(linesOf(plainRow, false), linesOf(fc.oneof(plainRow, oddRow), true)),
+    lines: fc.oneof(linesOf(0, 0), linesOf(1, 0), linesOf(2, 1)),
     lastEnd: fc.constantFrom('\n', '\r\n', '', '\r'),
   })
   .map(({ mark, header: { order, written }, headerEnd, lines, lastEnd }) => {
@@ -418,6 +429,7 @@ describe('stageCsv', () => {
       'with a bad amount': fileOf('C,F,M,1.2.3'),
       'with a field too many': fileOf('C,F,M,1,x'),
       'with bytes that are not UTF-8': `${HEADER}\nC,F,\xff,1\n`,
+      'with bytes that are not UTF-8 in a column nobody needs': `${HEADER},x\nC,F,M,1,\xff\n`,
     };
     for (const [name, file] of Object.entries(rejecting)) {
       it(`${name}, which is rejected`, async () => {
@@ -441,6 +453,8 @@ describe('stageCsv', () => {
       ["'''", "'"],
       ["' a '", ' a '],
       [" 'a' ", 'a'],
+      [' a', 'a'],
+      ['a ', 'a'],
       ['"\'a\'"', 'a'],
       ['" \'a\'\n"', 'a'],
       ['"a, ""b"""', 'a, "b"'],

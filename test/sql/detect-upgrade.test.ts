@@ -118,7 +118,7 @@ describe('PatId1, UPGRADE', () => {
 
       it('finds a customer who comes up to a threshold that stays where it is', async () => {
         await prepare('reached', { [nameOf(1)]: 1 });
-        await driver.apply(visits('reached', [...Array.from({ length: 19 }, () => 1), 5, 5]));
+        await driver.apply(visits('reached', [1, 4, ...Array.from({ length: 17 }, () => 1), 5, 5]));
         await driver.apply(visits('reached', [3]));
         expect(await driver.detected('PatId1', 'reached')).to.deep.equal([]);
         await driver.apply(visits('reached', [1]));

@@ -1,0 +1,16 @@
+-- One of a pattern's thresholds.
+-- In: the pattern's thresholds and the name of one. Out: its number. Raises BP004 (threshold_missing) if it is missing:
+-- compared with null, the pattern would silently never hold. Reads no table.
+create or replace function bankpulse.threshold(p_thresholds jsonb, p_name text) returns numeric
+language plpgsql immutable parallel safe
+set search_path = bankpulse, pg_temp
+as $$
+begin
+  if p_thresholds ->> p_name is null then
+    raise exception 'threshold "%" is missing', p_name using errcode = 'BP004';
+  end if;
+  return (p_thresholds ->> p_name)::numeric;
+end;
+$$;
+
+comment on function bankpulse.threshold(jsonb, text) is 'The threshold of this name, or BP004 if it is missing.';
