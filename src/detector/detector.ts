@@ -1,12 +1,12 @@
-import { setMaxListeners } from 'node:events';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { connect } from '../database.js';
 import { SQLSTATE, codeOf, isTransientDatabaseError, messageOf } from '../errors.js';
 import { retryForever } from '../retry.js';
 import { SqlFunctions } from '../sql-functions.js';
-import { reign, type DetectorOptions } from './reign.js';
+import type { DetectorOptions } from './options.js';
+import { reign } from './reign.js';
 
-export type { DetectorOptions } from './reign.js';
+export type { DetectorOptions } from './options.js';
 
 const FIRST_PAUSE_MS = 100;
 const LONGEST_PAUSE_MS = 5000;
@@ -21,8 +21,6 @@ const LONGEST_PAUSE_MS = 5000;
 export async function detect(options: DetectorOptions): Promise<void> {
   const { config, log, signal } = options;
   const bornAt = performance.now();
-  // every request under way listens to it: many are no leak
-  setMaxListeners(0, signal);
   const call = async <Result>(work: (functions: SqlFunctions) => Promise<Result>): Promise<Result> => {
     const client = await connect(config);
     try {

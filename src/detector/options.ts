@@ -1,0 +1,27 @@
+import type pg from 'pg';
+import type { DetectorSettings } from '../config.js';
+import type { Logger } from '../log.js';
+import type { ObjectStore } from '../object-store.js';
+import type { AppliedEvent } from './chunk-loop.js';
+
+export interface DetectorOptions {
+  config: pg.ClientConfig;
+  store: ObjectStore;
+  settings: DetectorSettings;
+  log: Logger;
+  /** The first SIGTERM or SIGINT: finish what is in hand. */
+  signal: AbortSignal;
+  /** Whether no more objects are expected, so that the work ends when none waits; without `--once` never. */
+  isInputOver: () => boolean;
+  onApplied?: ((event: AppliedEvent) => void) | undefined;
+  /** Nothing has come for FLUSH_AFTER_MS, and the last detections are written; called again and again while so. */
+  onQuiet?: (() => void) | undefined;
+}
+
+export interface ReignOptions extends DetectorOptions {
+  runId: number;
+  /** When the process began, on the clock of `performance.now()`. */
+  bornAt: number;
+  /** A chunk is applied, or nothing waits: what was in trouble works. */
+  onProgress: () => void;
+}

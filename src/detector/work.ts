@@ -1,0 +1,112 @@
+import type { Kysely } from 'kysely';
+import type pg from 'pg';
+import { messageOf } from '../errors.js';
+import { exportBatches } from '../exporter.js';
+import { SqlFunctions } from '../sql-functions.js';
+import type { Views } from '../views.js';
+import { Background } from './background.js';
+import { Backlog } from './backlog.js';
+import { ChunkLoop } from './chunk-loop.js';
+import type { Lane } from './lane.js';
+import { Listing } from './listing.js';
+import type { ReignOptions } from './options.js';
+import { ViewRefresher } from './view-refresher.js';
+import { within } from './within.js';
+
+/** After a signal: how long the chunk in hand may take before it is rolled back, and the last file to be written. */
+const FINISH_CHUNK_MS = 3000;
+const FINISH_FILES_MS = 1000;
+
+/** The database sessions of a reign. */
+export interface Sessions {
+  control: pg.Client;
+  views: Kysely<Views>;
+  lanes: readonly Lane[];
+}
+
+/**
+ * What the elected Y does: beside the loop that applies chunks it lists, exports closed batches and refreshes views.
+ * When nothing has come for FLUSH_AFTER_MS, and at the end, it closes the last batch, however short. `until` is
+ * aborted by the signal, or when the reign is over.
+ */
+export async function work(
+  options: ReignOptions,
+  { control, views, lanes }: Sessions,
+  until: AbortSignal,
+): Promise<void> {
+  const { store, settings, log, signal, runId } = options;
+  const functions = new SqlFunctions(control);
+  const backlog = new Backlog(settings.GAP_TIMEOUT_MS, (await functions.lastObjectNumber()) ?? 0n);
+  const listing = new Listing({ store, functions, backlog, runId, settings, log, signal: until });
+  const polling = new Background(() => listing.poll());
+  const exportFiles = (limit: AbortSignal) => exportBatches(views, functions, store, log, limit);
+  const exporting = new Background(() => exportFiles(until));
+  const refresher = new ViewRefresher(options.config, log);
+  const closeLastBatch = () =>
+    functions.closeBatches(runId, settings.BATCH_ROWS, settings.DETECTIONS_PREFIX, true);
+  let quietSince = options.bornAt;
+  let isQuietDone = false;
+
+  const loop = new ChunkLoop({
+    store,
+    settings,
+    backlog,
+    listing,
+    polling,
+    lanes,
+    log,
+    signal: until,
+    onApplied: (event) => {
+      options.onProgress();
+      options.onApplied?.(event);
+      quietSince = performance.now();
+      isQuietDone = false;
+      if (event.detectionCount > 0) exporting.start();
+      exporting.check();
+      refresher.whileBusy();
+    },
+    onRest: async () => {
+      exporting.check();
+      options.onProgress();
+      if (options.isInputOver()) {
+        await listing.full();
+        if (backlog.hasWork(performance.now())) return false;
+        await closeLastBatch();
+        exporting.start();
+        await exporting.settle();
+        await refresher.refresh();
+        return true;
+      }
+      if (!isQuietDone && performance.now() - quietSince >= settings.FLUSH_AFTER_MS) {
+        if ((await closeLastBatch()) > 0) exporting.start();
+        await exporting.settle();
+        void refresher.refresh();
+        isQuietDone = true;
+      }
+      if (isQuietDone) options.onQuiet?.();
+      return false;
+    },
+  });
+
+  exporting.start(); // what an earlier run closed, and could not write
+  try {
+    await loop.run();
+  } catch (error) {
+    if (!signal.aborted) throw error;
+  }
+  if (!signal.aborted) return;
+
+  const isFinished = await within(FINISH_CHUNK_MS, loop.settle());
+  if (!isFinished)
+    log.warn('the chunk in hand takes too long: it is rolled back, and comes again at the next start');
+  const deadline = AbortSignal.timeout(FINISH_FILES_MS);
+  await within(
+    FINISH_FILES_MS,
+    closeLastBatch().then(() => exportFiles(deadline)),
+  ).catch((error: unknown) =>
+    log.warn(
+      { reason: messageOf(error) },
+      'the last detections were not written; the next start writes them',
+    ),
+  );
+}
