@@ -12,7 +12,13 @@ export function createLog(level: string): Logger {
   return process.stderr.isTTY
     ? pino(
         options,
-        pretty({ destination: 2, sync: true, translateTime: 'SYS:HH:MM:ss.l', ignore: 'pid,hostname' }),
+        pretty({
+          destination: 2,
+          sync: true,
+          singleLine: true,
+          translateTime: 'SYS:HH:MM:ss.l',
+          ignore: 'pid,hostname',
+        }),
       )
     : pino(options, pino.destination({ dest: 2, sync: true }));
 }
