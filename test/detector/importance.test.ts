@@ -1,0 +1,98 @@
+import { writeFile } from 'node:fs/promises';
+import { basename, join } from 'node:path';
+import { gzipSync } from 'node:zlib';
+import { expect } from 'chai';
+import { UserError } from '../../src/errors.js';
+import { csv, useDetector, type LogLine } from '../support/detector.js';
+
+describe('detect', function () {
+  this.timeout(60_000);
+  const current = useDetector();
+  const { put, detectOnce, ledger, detections } = current;
+
+  describe('importance', () => {
+    const weights = async () => {
+      const { rows } = await current.database.client.query<{ weight: string }>(
+        `select concat_ws(' ', merchant_id, customer_id, average_weight::float8) as weight
+         from bankpulse.customer_weights order by merchant_id, customer_id`,
+      );
+      return rows.map(({ weight }) => weight);
+    };
+    const loads = (log: LogLine[]) => log.filter(({ msg }) => msg === 'importance loaded').length;
+
+    it('is loaded once, and again when the file has changed', async () => {
+      await writeFile(current.importanceCsv, 'Source,Target,Weight\nC1,shop,1\nC1,shop,2\nC2,shop,3\n');
+      expect(loads(await detectOnce())).to.equal(1);
+      expect(await weights()).to.deep.equal(['shop C1 1.5', 'shop C2 3']);
+      expect(loads(await detectOnce())).to.equal(0);
+      await writeFile(current.importanceCsv, 'Weight,Target,Source\n7,shop,C3\n');
+      expect(loads(await detectOnce())).to.equal(1);
+      expect(await weights()).to.deep.equal(['shop C3 7']);
+    });
+
+    it('may be packed, and is then the same file', async () => {
+      await detectOnce();
+      const packed = `${current.importanceCsv}.gz`;
+      await writeFile(packed, gzipSync('Source,Target,Weight\nC1,shop,1\n'));
+      expect(loads(await detectOnce({ IMPORTANCE_CSV: packed }))).to.equal(0);
+    });
+
+    it('that changes makes what it uncovers a detection with the next chunk', async () => {
+      await writeFile(current.importanceCsv, 'Source,Target,Weight\nother,shop,1\n');
+      await put(1, csv(...Array<string>(30).fill('C1,F,shop,100'), 'C2,F,shop,100'));
+      await detectOnce();
+      expect(await detections()).to.deep.equal([]);
+      await writeFile(current.importanceCsv, 'Source,Target,Weight\nC1,shop,1\n');
+      await put(2, csv('C3,F,bar,100'));
+      await detectOnce();
+      expect(await detections()).to.deep.equal(['PatId1 shop C1 2']);
+    });
+
+    it('that is missing stops mechanism Y before the first load, and is only said afterwards', async () => {
+      await put(1, csv('C1,F,shop,1'));
+      const error: unknown = await detectOnce({ IMPORTANCE_CSV: join(current.folder, 'none.csv') }).catch(
+        (thrown: unknown) => thrown,
+      );
+      expect(error).to.be.instanceOf(UserError);
+      expect((error as UserError).message).to.match(/IMPORTANCE_CSV .*none\.csv.* does not exist/);
+      expect(await ledger()).to.deep.equal([]);
+      await detectOnce();
+      const log = await detectOnce({ IMPORTANCE_CSV: join(current.folder, 'none.csv') });
+      expect(log.filter(({ msg }) => /does not exist/.test(msg))).to.have.length(1);
+      expect(await weights()).to.deep.equal(['shop C1 1']);
+    });
+
+    it('that is unusable stops mechanism Y in one line that names the file', async () => {
+      for (const [content, reason] of [
+        ['', /empty/],
+        ['Source,Weight\n', /no column "target"/],
+        ['Source,Target,Weight\n"C1,shop,1\n', /never closed/],
+      ] as const) {
+        await writeFile(current.importanceCsv, content);
+        const error: unknown = await detectOnce().catch((thrown: unknown) => thrown);
+        expect(error).to.be.instanceOf(UserError);
+        const { message } = error as UserError;
+        expect(message).to.match(reason).and.to.include(current.importanceCsv).and.not.to.include('\n');
+      }
+    });
+
+    it('has its rejected rows recorded under the name of the file, and those of an earlier file removed', async () => {
+      const rejected = async () => {
+        const { rows } = await current.database.client.query(
+          'select object_key, line_number::int from bankpulse.rejected_rows',
+        );
+        return rows as unknown[];
+      };
+      await writeFile(current.importanceCsv, 'Source,Target,Weight\nC1,shop,x\nC2,shop,1\n,shop,1\n');
+      await detectOnce();
+      const object_key = basename(current.importanceCsv);
+      expect(await rejected()).to.have.deep.members([
+        { object_key, line_number: 2 },
+        { object_key, line_number: 4 },
+      ]);
+      await writeFile(current.importanceCsv, 'Source,Target,Weight\nC1,shop,1\n');
+      await detectOnce();
+      expect(await rejected()).to.deep.equal([]);
+    });
+  });
+});

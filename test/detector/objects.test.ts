@@ -1,0 +1,158 @@
+import { gzipSync } from 'node:zlib';
+import { DeleteObjectCommand } from '@aws-sdk/client-s3';
+import { expect } from 'chai';
+import { SqlFunctions } from '../../src/sql-functions.js';
+import { children, csv, useDetector } from '../support/detector.js';
+
+describe('detect', function () {
+  this.timeout(60_000);
+  const current = useDetector();
+  const { put, chunkKey, detectOnce, startDetector, renewDatabase, ledger, untilApplied, detections, state } =
+    current;
+
+  describe('an object', () => {
+    it('whose content is unusable is quarantined with the reason, and the others are applied', async () => {
+      const packed = gzipSync(children(9, 1));
+      const bad: Record<string, [content: string | Buffer, reason: RegExp]> = {
+        'chunk_1.csv': ['', /empty/],
+        'chunk_3.csv': ['customer,gender,amount\nC1,F,1\n', /no column "merchant"/],
+        'chunk_4.csv': ['customer,gender,merchant,amount,Amount\nC1,F,shop,1,1\n', /column "amount" twice/],
+        'chunk_5.csv': [csv('C1,F,"shop,1', 'C2,F,shop,1'), /line 2 .*never closed/],
+        'chunk_6.csv.gz': [csv('C1,F,shop,1'), /gzip data is broken/],
+        'chunk_7.csv.gz': [packed.subarray(0, packed.length - 10), /gzip data is broken/],
+        'chunk_8.csv': [csv('C1,F,shop,1'.repeat(200)), /larger than 1000 bytes/],
+        'chunk_9.csv.gz': [
+          gzipSync(csv(...Array<string>(200).fill('C1,F,shop,1'))),
+          /larger than 1000 bytes/,
+        ],
+        'chunk_10.csv.gz': [gzipSync(''), /empty/],
+      };
+      await put(2, csv('C1,F,shop,1'));
+      await put('chunk_11.csv.gz', gzipSync(csv('C2,F,shop,1')));
+      await put(12, csv());
+      for (const [name, [content]] of Object.entries(bad)) await put(name, content);
+      await detectOnce({ MAX_CHUNK_BYTES: 1000 });
+      const chunks = await ledger();
+      for (const [name, [, reason]] of Object.entries(bad)) {
+        const { status, error } =
+          chunks.find(({ object_key }) => object_key === name) ?? expect.fail(`${name} is lost`);
+        expect(status, name).to.equal('quarantined');
+        expect(error, name).to.match(reason);
+      }
+      expect(
+        chunks
+          .filter(({ status }) => status === 'applied')
+          .map(({ object_key, row_count, is_late }) => [object_key, row_count, is_late]),
+      ).to.deep.equal([
+        ['chunk_2.csv', 1, false],
+        ['chunk_11.csv.gz', 1, false],
+        ['chunk_12.csv', 0, false],
+      ]);
+    });
+
+    it('whose number is taken is quarantined, together with it or later', async () => {
+      await put('chunk-00000001.csv', csv('C1,F,shop,1'));
+      await put(1, csv('C2,F,shop,1'));
+      await detectOnce();
+      await put('other-1.csv', csv('C3,F,shop,1'));
+      await detectOnce();
+      const chunks = await ledger();
+      expect(chunks.map(({ object_key, status }) => [object_key, status])).to.deep.equal([
+        ['chunk-00000001.csv', 'applied'],
+        ['chunk_1.csv', 'quarantined'],
+        ['other-1.csv', 'quarantined'],
+      ]);
+      expect(chunks[1]!.error).to.match(/number 1 /);
+      expect(await state()).to.have.length(1);
+    });
+
+    it('in quarantine is left alone until it is retried, even if it is mended', async () => {
+      await put(1, 'customer\n');
+      await put(2, csv('C2,F,shop,1'));
+      const detector = startDetector();
+      await untilApplied(1);
+      await put(1, csv('C1,F,shop,1'));
+      await put(3, csv('C3,F,shop,1'));
+      await untilApplied(2);
+      const functions = new SqlFunctions(current.database.client);
+      expect(await functions.retryQuarantinedChunk(chunkKey(1))).to.equal(true);
+      const chunks = await untilApplied(3);
+      await detector.stop();
+      expect(chunks.map(({ object_number, is_late }) => [object_number, is_late])).to.deep.equal([
+        [2, false],
+        [3, false],
+        [1, true],
+      ]);
+      expect(await functions.retryQuarantinedChunk(chunkKey(1))).to.equal(false);
+    });
+
+    it('without a usable number is reported once and ignored, one that is no CSV file ignored', async () => {
+      await put(1, csv());
+      await put('readme.csv', csv('C1,F,shop,1'));
+      await put(`chunk_${'1'.repeat(19)}.csv`, csv('C1,F,shop,1'));
+      await put('chunk_2.txt', csv('C1,F,shop,1'));
+      const log = await detectOnce();
+      const reported = log.filter(({ msg }) => /no usable number/.test(msg)).map(({ key }) => key);
+      expect(reported).to.have.members([chunkKey('readme.csv'), chunkKey(`chunk_${'1'.repeat(19)}.csv`)]);
+      expect((await ledger()).map(({ object_number }) => object_number)).to.deep.equal([1]);
+      expect(await state()).to.deep.equal([]);
+    });
+
+    it('that was applied and then replaced is reported, and not applied again', async () => {
+      await put(1, csv('C1,F,shop,1'));
+      await detectOnce();
+      const before = await state();
+      await put(1, csv('C1,F,shop,1', 'C1,F,shop,1'));
+      const log = await detectOnce();
+      expect(log.filter(({ msg, key }) => /replaced/.test(msg) && key === chunkKey(1))).to.have.length(1);
+      expect(await state()).to.deep.equal(before);
+    });
+
+    it('that is gone after it was applied changes nothing', async () => {
+      await put(1, csv('C1,F,shop,1'));
+      await detectOnce();
+      await current.s3.client.send(
+        new DeleteObjectCommand({ Bucket: current.s3.store.bucket, Key: chunkKey(1) }),
+      );
+      await put(2, csv('C2,F,shop,1'));
+      await detectOnce();
+      expect((await ledger()).map(({ chunk_no }) => chunk_no)).to.deep.equal([1, 2]);
+    });
+
+    it('with rejected rows counts each row once, as accepted or as rejected', async () => {
+      await put(1, csv('C1,F,shop,1', 'C2,F,shop,x', '', ',F,shop,1', '"C\n3",F,shop,1', 'C4'));
+      await detectOnce();
+      expect(
+        (await ledger()).map(({ row_count, rejected_count }) => [row_count, rejected_count]),
+      ).to.deep.equal([[2, 3]]);
+      const { rows } = await current.database.client.query<{ line_number: string }>(
+        'select line_number from bankpulse.rejected_rows where object_key = $1 order by line_number',
+        [chunkKey(1)],
+      );
+      expect(rows.map(({ line_number }) => Number(line_number))).to.deep.equal([3, 5, 8]);
+    });
+
+    it('too large to be read ahead is streamed, with the same result', async () => {
+      const rows = Array.from({ length: 400 }, (_, index) => `C${index % 7},F,shop,${index}.5`);
+      const shapes: Record<string, string | Buffer> = {
+        'chunk_1.csv': csv(...rows),
+        'chunk_2.csv': csv(...rows, '"C8",F,shop,1', 'C9,F,shop,x'), // begun straight, then taken carefully
+        'chunk_3.csv.gz': gzipSync(csv(...rows, '"C8",F,shop,1')),
+        'chunk_4.csv': csv(...rows, 'C1,"F,shop,1'),
+        'chunk_5.csv': csv(...rows),
+      };
+      for (const [name, content] of Object.entries(shapes)) await put(name, content);
+      await detectOnce();
+      const prefetched = { chunks: await ledger(), state: await state(), detections: await detections() };
+      await renewDatabase();
+      await detectOnce({ PREFETCH_BYTES: 10 });
+      expect({ chunks: await ledger(), state: await state(), detections: await detections() }).to.deep.equal(
+        prefetched,
+      );
+      expect(prefetched.chunks.map(({ status }) => status)).to.deep.equal([
+        ...Array<string>(4).fill('applied'),
+        'quarantined',
+      ]);
+    });
+  });
+});
