@@ -13,7 +13,8 @@ begin
     return 0;
   end if;
 
-  with cleaned_records as (
+  -- materialized: each value is looked at several times below
+  with cleaned_records as materialized (
     select
       line_number,
       problem,

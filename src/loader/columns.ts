@@ -30,12 +30,16 @@ export interface ColumnPositions {
   fieldCount: number;
 }
 
+const WHITE_SPACE = ' \t\n\v\f\r';
+
 /** As `bankpulse.clean_value`, for a name in the header: without white space around it, then one pair of quotes. */
 function cleanName(field: string): string {
-  const trimmed = field.replace(/^[ \t\n\v\f\r]+|[ \t\n\v\f\r]+$/g, '');
-  return trimmed.length >= 2 && trimmed.startsWith("'") && trimmed.endsWith("'")
-    ? trimmed.slice(1, -1)
-    : trimmed;
+  let start = 0;
+  let end = field.length;
+  while (start < end && WHITE_SPACE.includes(field.charAt(start))) start++;
+  while (end > start && WHITE_SPACE.includes(field.charAt(end - 1))) end--;
+  const isQuoted = end - start >= 2 && field.charAt(start) === "'" && field.charAt(end - 1) === "'";
+  return isQuoted ? field.slice(start + 1, end - 1) : field.slice(start, end);
 }
 
 /**
@@ -73,6 +77,10 @@ export function readHeader(header: Buffer, needed: NeededColumns): ColumnPositio
     fields = fieldsOf(header.toString());
   } catch {
     throw new ContentError('a double quote stands inside a name of the header');
+  }
+  // Files of old line ends would be one long header, and lose every row.
+  if (fields.some((field) => /\r(?!\n|$)/.test(field))) {
+    throw new ContentError('the header holds a lone carriage return: lines must end with LF or CRLF');
   }
   return locateColumns(fields, needed);
 }

@@ -174,6 +174,7 @@ export async function* plainRows(
     }
     if (!projector) {
       const headerEnd = bytes.indexOf(LF);
+      if (headerEnd > MAX_LINE_BYTES) throw new NotPlain();
       if (headerEnd !== -1) {
         projector = new Projector(plainPositions(bytes.subarray(0, headerEnd), needed));
         bytes = bytes.subarray(headerEnd + 1);
@@ -182,6 +183,7 @@ export async function* plainRows(
     const linesEnd = projector ? bytes.lastIndexOf(LF) + 1 : 0;
     for (let start = 0, end; projector && start < linesEnd; start = end) {
       end = bytes.indexOf(LF, Math.min(start + PIECE_BYTES, linesEnd - 1)) + 1;
+      if (end - start > PIECE_BYTES + MAX_LINE_BYTES) throw new NotPlain();
       yield projector.project(bytes.subarray(start, end));
     }
     rest = bytes.subarray(linesEnd);

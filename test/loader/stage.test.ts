@@ -306,7 +306,7 @@ describe('stageCsv', () => {
       const way = await stageCsv(client, () => blocksOf(file, sizes), needed);
       await client.query(`select bankpulse.judge_staged_records('a file')`);
       const { rows } = await client.query<string[]>({
-        text: 'select customer_id, gender, merchant_id, amount::text from pg_temp.staged_rows order by ctid',
+        text: 'select customer_id, gender, merchant_id, amount::text from pg_temp.staged_rows order by row_number',
         rowMode: 'array',
       });
       const { rows: rejected } = await client.query<Staged['rejected'][number]>(
@@ -587,6 +587,28 @@ describe('stageCsv', () => {
       expect(await refusal(`x\xff,${HEADER}\n`)).to.equal('the header is not UTF-8');
       expect(await refusal(`x"y,${HEADER}\n`)).to.match(/double quote/);
     });
+
+    it('whose lines end with a carriage return alone, which would be one long header', async () => {
+      const file = `${HEADER},fraud\rC1,F,M,1,0\rC2,F,M,1,0\r`;
+      expect(await refusal(file)).to.match(/lone carriage return/);
+    });
+
+    it('with a record of more than 16 MiB, however its bytes come', async () => {
+      const file = `${HEADER},x\nC1,F,M,1,${'a'.repeat(17 * 1024 * 1024)}\nC2,F,M,1,b\n`;
+      for (const sizes of [undefined, [1 << 20]]) {
+        const error: unknown = await stage(file, transactionColumns, sizes).catch(
+          (thrown: unknown) => thrown,
+        );
+        expect(error).to.be.instanceOf(ContentError);
+        expect((error as ContentError).message).to.match(/line 2 is longer than 16777216 bytes/);
+      }
+    });
+  });
+
+  it('reads a header with a long run of white space in a moment', async () => {
+    // a trimming that looks again at each place takes minutes, and the test's time with them
+    const { rows } = await stage(`${HEADER},a${' '.repeat(500_000)}b\nC,F,M,1,\n`);
+    expect(rows).to.have.length(1);
   });
 
   it('leaves the transaction open, and the staging tables empty after it', async () => {
