@@ -8,28 +8,31 @@ set enable_hashjoin = off
 set enable_mergejoin = off
 as $$
 begin
-  merge into merchant_count_histogram as histogram
-  using (
-    select merchant_id, transaction_count, sum(change) as change
-    from (
-      select merchant_id, transaction_count, 1 as change
-      from pg_temp.touched_pairs
-      union all
-      select merchant_id, transaction_count - added_count, -1
-      from pg_temp.touched_pairs
-      where not is_new
-    ) as moves
-    group by merchant_id, transaction_count
-    having sum(change) <> 0
-  ) as changes
-  on
-    histogram.merchant_id = changes.merchant_id
-    and histogram.transaction_count = changes.transaction_count
-  when matched and histogram.customer_count + changes.change = 0 then delete
-  when matched then update set customer_count = histogram.customer_count + changes.change
-  when not matched then
-    insert (merchant_id, transaction_count, customer_count)
-    values (changes.merchant_id, changes.transaction_count, changes.change);
+  -- Planned anew each time: a plan from when the histogram was tiny would go on reading all of it per change.
+  execute $sql$
+    merge into merchant_count_histogram as histogram
+    using (
+      select merchant_id, transaction_count, sum(change) as change
+      from (
+        select merchant_id, transaction_count, 1 as change
+        from pg_temp.touched_pairs
+        union all
+        select merchant_id, transaction_count - added_count, -1
+        from pg_temp.touched_pairs
+        where not is_new
+      ) as moves
+      group by merchant_id, transaction_count
+      having sum(change) <> 0
+    ) as changes
+    on
+      histogram.merchant_id = changes.merchant_id
+      and histogram.transaction_count = changes.transaction_count
+    when matched and histogram.customer_count + changes.change = 0 then delete
+    when matched then update set customer_count = histogram.customer_count + changes.change
+    when not matched then
+      insert (merchant_id, transaction_count, customer_count)
+      values (changes.merchant_id, changes.transaction_count, changes.change)
+  $sql$;
 end;
 $$;
 
