@@ -10,6 +10,8 @@ begin
   if not found then
     raise exception 'run % does not hold the lease: another one has taken over', p_run_id using errcode = 'BP001';
   end if;
+  -- Its holder commits at once. One that does not hangs, and would keep the next one from taking over.
+  perform set_config('idle_in_transaction_session_timeout', '1000ms', true);
 end;
 $$;
 

@@ -23,7 +23,7 @@ export function connectionConfig(settings: DatabaseSettings, embeddedUrl?: strin
     application_name: 'bankpulse',
     keepAlive: true,
     // the system's own default is two hours
-    keepAliveInitialDelayMillis: 10_000,
+    keepAliveInitialDelayMillis: 2000,
     connectionTimeoutMillis: 5000,
   };
 }
@@ -66,9 +66,12 @@ export async function connectOrExplain(config: pg.ClientConfig): Promise<pg.Clie
   }
 }
 
+/** None of the reads takes so long: their connection hangs. */
+const READ_MS = 60_000;
+
 /** Reads of views and tables, typed. Ends with `destroy()`. */
 export function openViews(config: pg.ClientConfig): Kysely<Views> {
-  const pool = new pg.Pool({ ...config, max: 2 });
+  const pool = new pg.Pool({ ...config, max: 2, query_timeout: READ_MS });
   // an idle client that loses its connection, and one that is at work: the query fails, which is enough
   pool.on('error', () => undefined);
   pool.on('connect', (client) => client.on('error', () => undefined));

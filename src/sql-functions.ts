@@ -38,6 +38,10 @@ export class SqlFunctions {
     return (await this.#value('select bankpulse.try_take_over(p_run_id => $1) as value', [runId])) as boolean;
   }
 
+  async checkLease(runId: number): Promise<void> {
+    await this.client.query('select bankpulse.check_lease(p_run_id => $1)', [runId]);
+  }
+
   async endRun(runId: number): Promise<void> {
     await this.client.query('select bankpulse.end_run(p_run_id => $1)', [runId]);
   }

@@ -1,4 +1,6 @@
 import { expect } from 'chai';
+import type { DatabaseSettings } from '../../src/config.js';
+import { connect, connectionConfig } from '../../src/database.js';
 import { detect } from '../../src/detector/detector.js';
 import { SqlFunctions } from '../../src/sql-functions.js';
 import {
@@ -10,11 +12,29 @@ import {
   useDetector,
   type LogLine,
 } from '../support/detector.js';
+import { TcpProxy } from '../support/tcp-proxy.js';
 
 describe('detect', function () {
   this.timeout(60_000);
   const current = useDetector();
   const { put, optionsOf, detectOnce, startDetector, ledger, untilApplied, detections } = current;
+
+  const untilLogged = ({ log }: { log: readonly LogLine[] }, text: RegExp) =>
+    until(`${text} is logged`, () => Promise.resolve(log.some(({ msg }) => text.test(msg))));
+
+  /** The test's database, by way of the proxy. */
+  const through = ({ port }: TcpProxy) => {
+    const url = new URL(current.database.url);
+    url.host = `127.0.0.1:${port}`;
+    return connectionConfig({ DATABASE_URL: url.href } as DatabaseSettings);
+  };
+
+  async function runsOfChunks(): Promise<number[]> {
+    const { rows } = await current.database.client.query<{ run_id: string }>(
+      'select run_id from bankpulse.chunks order by chunk_no',
+    );
+    return rows.map(({ run_id }) => Number(run_id));
+  }
 
   describe('two at a time', () => {
     it('one works and the other stands by; it takes over when the first ends', async () => {
@@ -22,19 +42,14 @@ describe('detect', function () {
       const first = startDetector();
       await untilApplied(1);
       const second = startDetector();
-      await until('the second stands by', () =>
-        Promise.resolve(second.log.some(({ msg }) => /standing by/.test(msg))),
-      );
+      await untilLogged(second, /standing by/);
       await put(2, children(2, 1));
       await untilApplied(2);
       await first.stop();
       await put(3, children(3, 1));
       await untilApplied(3);
       await second.stop();
-      const { rows } = await current.database.client.query<{ run_id: string }>(
-        'select run_id from bankpulse.chunks order by chunk_no',
-      );
-      expect(rows.map(({ run_id }) => Number(run_id))).to.deep.equal([1, 1, 2]);
+      expect(await runsOfChunks()).to.deep.equal([1, 1, 2]);
       expect(await detections()).to.have.length(3);
     });
 
@@ -47,12 +62,76 @@ describe('detect', function () {
         ...optionsOf({}, logInto(log), new AbortController().signal),
         isInputOver: () => true,
       });
-      await until('the second stands by', () =>
-        Promise.resolve(log.some(({ msg }) => /standing by/.test(msg))),
-      );
+      await untilLogged({ log }, /standing by/);
       await first.stop();
       await second;
       expect(await ledger()).to.have.length(1);
+    });
+
+    it('takes over within 2 s from one whose connections hang, which does no harm when it comes back', async () => {
+      const { host, port } = current.database.client;
+      const proxy = await TcpProxy.start({ host, port });
+      try {
+        const first = startDetector({}, { config: through(proxy) });
+        await put(1, children(1, 1));
+        await untilApplied(1);
+        const second = startDetector();
+        await untilLogged(second, /standing by/);
+
+        proxy.freeze();
+        const frozenAt = performance.now();
+        await put(2, children(2, 1));
+        await untilLogged(second, /taking over/);
+        expect(performance.now() - frozenAt).to.be.below(2000);
+        await untilApplied(2);
+
+        proxy.thaw();
+        await untilLogged(first, /standing by/);
+        await put(3, children(3, 1));
+        await untilApplied(3);
+        await second.stop();
+        await untilLogged(first, /taking over/);
+        await first.stop();
+        expect(await runsOfChunks()).to.deep.equal([1, 2, 2]);
+        expect(await detections()).to.have.length(3);
+      } finally {
+        proxy.close();
+      }
+    });
+
+    it('takes over from one that hangs between its last statement and the commit', async () => {
+      const lane = await connect(current.database.config);
+      const functions = new SqlFunctions(lane);
+      const runId = await functions.registerRun();
+      await current.database.client.query('update bankpulse.pipeline_lease set run_id = $1', [runId]);
+      await lane.query('begin');
+      await lane.query('select bankpulse.hold_lease(p_run_id => $1)', [runId]);
+
+      const begunAt = performance.now();
+      const second = startDetector();
+      await put(1, children(1, 1));
+      await untilApplied(1);
+      expect(performance.now() - begunAt).to.be.below(2000);
+      await second.stop();
+      await lane.end();
+    });
+
+    it('one that waits for a server that hangs goes on by itself when there is one again', async () => {
+      const { host, port } = current.database.client;
+      const proxy = await TcpProxy.start({ host, port });
+      const detector = startDetector({}, { config: through(proxy) });
+      try {
+        await put(1, children(1, 1));
+        await untilApplied(1);
+        proxy.freeze();
+        await put(2, children(2, 1));
+        await untilLogged(detector, /database in trouble/);
+        proxy.thaw();
+        await untilApplied(2);
+        await detector.stop();
+      } finally {
+        proxy.close();
+      }
     });
 
     it('one whose lease was taken stops applying', async () => {
@@ -64,9 +143,7 @@ describe('detect', function () {
       const runId = await functions.registerRun();
       await current.database.client.query('update bankpulse.pipeline_lease set run_id = $1', [runId]);
       await put(2, children(2, 1));
-      await until('it says so', () =>
-        Promise.resolve(detector.log.some(({ msg }) => /has taken over/.test(msg))),
-      );
+      await untilLogged(detector, /has taken over/);
       await detector.stop();
     });
   });

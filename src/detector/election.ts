@@ -1,0 +1,66 @@
+import { setTimeout as sleep } from 'node:timers/promises';
+import type pg from 'pg';
+import { connect } from '../database.js';
+import type { Logger } from '../log.js';
+import { SqlFunctions } from '../sql-functions.js';
+
+/** How often a Y that stands by asks whether it is its turn. */
+const STAND_BY_MS = 200;
+/** How often the elected one shows that it lives. */
+const HEARTBEAT_MS = 300;
+/** Silent for longer, its session is ended by the server. With a turn of standing by it stays below 2 s. */
+const SET_SILENCE = "set idle_session_timeout = '1400ms'";
+/** No answer for so long: the server, or the way to it, hangs. */
+const ANSWER_MS = 5000;
+
+/**
+ * The session that holds the election lock, and does nothing else: no COPY and no long query may keep it from
+ * showing that this process lives. When it does not, the server ends the session, and with it the lock.
+ */
+export class Election {
+  readonly #functions: SqlFunctions;
+
+  private constructor(
+    private readonly client: pg.Client,
+    private readonly runId: number,
+  ) {
+    this.#functions = new SqlFunctions(client);
+  }
+
+  static async open(config: pg.ClientConfig, runId: number): Promise<Election> {
+    const client = await connect({ ...config, query_timeout: ANSWER_MS });
+    try {
+      await client.query(SET_SILENCE);
+    } catch (error) {
+      await client.end().catch(() => undefined);
+      throw error;
+    }
+    return new Election(client, runId);
+  }
+
+  /** Stands by until elected. @returns false if the signal came first. */
+  async win(log: Logger, signal: AbortSignal): Promise<boolean> {
+    for (let isFirst = true; !signal.aborted; isFirst = false) {
+      if (await this.#functions.tryTakeOver(this.runId)) {
+        if (!isFirst) log.info('taking over');
+        return true;
+      }
+      if (isFirst) log.info('another mechanism Y is at work; standing by');
+      await sleep(STAND_BY_MS, undefined, { signal }).catch(() => undefined);
+    }
+    return false;
+  }
+
+  /** Shows that this process lives, until the signal. @throws when the lease or the session is lost, or hangs. */
+  async hold(signal: AbortSignal): Promise<void> {
+    while (!signal.aborted) {
+      await this.#functions.checkLease(this.runId);
+      await sleep(HEARTBEAT_MS, undefined, { signal }).catch(() => undefined);
+    }
+  }
+
+  /** Ends the session: another Y may take over. */
+  async close(): Promise<void> {
+    await this.client.end().catch(() => undefined);
+  }
+}
