@@ -1,9 +1,8 @@
 import { createHash } from 'node:crypto';
 import { createReadStream } from 'node:fs';
-import { pipeline } from 'node:stream';
-import { createGunzip } from 'node:zlib';
 import { CsvRecordSplitter, type CsvRecord } from './csv-records.js';
 import { ContentError, UserError, messageOf } from './errors.js';
+import { gunzipped } from './gunzip.js';
 
 const BLOCK_BYTES = 256 * 1024;
 const CR = 0x0d;
@@ -53,9 +52,7 @@ export class CsvSource {
   async *blocks(): AsyncGenerator<Buffer, void, undefined> {
     const file = createReadStream(this.path, { highWaterMark: BLOCK_BYTES });
     const isGzip = /\.gz$/i.test(this.path);
-    // The callback is there to be there: errors arrive in the loop.
-    const stream = isGzip ? pipeline(file, createGunzip({ chunkSize: BLOCK_BYTES }), () => undefined) : file;
-    const blocks: AsyncIterable<Buffer> = stream;
+    const blocks: AsyncIterable<Buffer> = isGzip ? gunzipped(file) : file;
     try {
       yield* blocks;
     } catch (error) {

@@ -1,6 +1,6 @@
 import { Readable } from 'node:stream';
-import { createGunzip } from 'node:zlib';
-import { ContentError, messageOf } from '../errors.js';
+import { ContentError, codeOf, messageOf } from '../errors.js';
+import { gunzipped } from '../gunzip.js';
 import type { ObjectStore } from '../object-store.js';
 import type { OpenSource } from '../loader/stage.js';
 
@@ -23,22 +23,18 @@ async function* limited(source: AsyncIterable<Buffer>, most: number): AsyncGener
 }
 
 /** The uncompressed bytes. @throws ContentError if they are not a whole gzip file. */
-async function* gunzipped(packed: Readable): AsyncGenerator<Buffer> {
-  const gunzip = createGunzip();
-  // an error of the source must reach whoever reads; pipe() does not forward it
-  packed.on('error', (error) => gunzip.destroy(error)).pipe(gunzip);
+async function* unpacked(packed: Readable): AsyncGenerator<Buffer> {
   try {
-    yield* gunzip as AsyncIterable<Buffer>;
+    yield* gunzipped(packed);
   } catch (error) {
-    const code = (error as { code?: string }).code ?? '';
-    throw code.startsWith('Z_') ? new ContentError(`the gzip data is broken: ${messageOf(error)}`) : error;
-  } finally {
-    packed.destroy();
+    throw codeOf(error)?.startsWith('Z_')
+      ? new ContentError(`the gzip data is broken: ${messageOf(error)}`)
+      : error;
   }
 }
 
 function contentOf(key: string, body: Readable, maxBytes: number): AsyncIterable<Buffer> {
-  return limited(/\.gz$/i.test(key) ? gunzipped(body) : (body as AsyncIterable<Buffer>), maxBytes);
+  return limited(/\.gz$/i.test(key) ? unpacked(body) : (body as AsyncIterable<Buffer>), maxBytes);
 }
 
 /** An object that is in memory. */

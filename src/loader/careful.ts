@@ -1,7 +1,7 @@
 import { isUtf8 } from 'node:buffer';
 import { stringify } from 'csv-stringify/sync';
 import { CsvRecordSplitter, type CsvRecord } from '../csv-records.js';
-import { ContentError } from '../errors.js';
+import { ContentError, messageOf } from '../errors.js';
 import { readHeader, type ColumnPositions, type NeededColumns } from './columns.js';
 import { fieldsOf } from './fields.js';
 import { storableText } from './storable-text.js';
@@ -28,8 +28,8 @@ function stageRecord({ block, start, end, line }: CsvRecord, positions: ColumnPo
   let fields: string[];
   try {
     fields = fieldsOf(bytes.toString('utf8'));
-  } catch {
-    return unusable('a double quote stands inside a value');
+  } catch (error) {
+    return unusable(messageOf(error));
   }
   if (fields.length !== positions.fieldCount) {
     return unusable(`the row has ${fields.length} fields, the header ${positions.fieldCount}`);

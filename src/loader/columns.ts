@@ -1,5 +1,5 @@
 import { isUtf8 } from 'node:buffer';
-import { ContentError } from '../errors.js';
+import { ContentError, messageOf } from '../errors.js';
 import { fieldsOf } from './fields.js';
 
 /** The four things BankPulse needs of a row; an importance file has no gender, and its weight is the amount. */
@@ -62,7 +62,13 @@ export function locateColumns(header: readonly string[], needed: NeededColumns):
     amount: positionOf(needed.amount),
     fieldCount: names.length,
   };
-  if (faults.length > 0) throw new ContentError(`the header has ${faults.join(', ')}`);
+  if (faults.length > 0) {
+    // an editor would show the columns all the same
+    const hint = names.some((name) => name.includes('\0'))
+      ? ' (it holds NUL bytes: UTF-16, or no text at all?)'
+      : '';
+    throw new ContentError(`the header has ${faults.join(', ')}${hint}`);
+  }
   return positions;
 }
 
@@ -75,8 +81,8 @@ export function readHeader(header: Buffer, needed: NeededColumns): ColumnPositio
   let fields: string[];
   try {
     fields = fieldsOf(header.toString());
-  } catch {
-    throw new ContentError('a double quote stands inside a name of the header');
+  } catch (error) {
+    throw new ContentError(`in the header ${messageOf(error)}`);
   }
   // Files of old line ends would be one long header, and lose every row.
   if (fields.some((field) => /\r(?!\n|$)/.test(field))) {

@@ -1,11 +1,21 @@
-import { parse } from 'csv-parse/sync';
+import { CsvError, parse } from 'csv-parse/sync';
+import { ContentError } from '../errors.js';
 
 /**
  * The fields of one record of RFC 4180.
- * @throws if its quotes are not as that has them.
+ * @throws ContentError if its quotes are not as that has them.
  */
 export function fieldsOf(record: string): string[] {
   if (!record.includes('"')) return record.split(',');
-  // a carriage return alone is an ordinary character; line feeds stand only inside quotes here
-  return parse(record, { relax_column_count: true, record_delimiter: '\n' })[0] ?? [];
+  try {
+    // a carriage return alone is an ordinary character; line feeds stand only inside quotes here
+    return parse(record, { relax_column_count: true, record_delimiter: '\n' })[0] ?? [];
+  } catch (error) {
+    if (!(error instanceof CsvError)) throw error;
+    throw new ContentError(
+      error.code === 'CSV_INVALID_CLOSING_QUOTE'
+        ? 'a value goes on behind its closing double quote'
+        : 'a double quote stands inside a value',
+    );
+  }
 }

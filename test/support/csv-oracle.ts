@@ -1,0 +1,122 @@
+import { parse } from 'csv-parse/sync';
+import { bytesOf, MARK } from './bytes.js';
+
+// What semantics.md says under "Files and values", in other words: a plain function of a whole file in memory.
+
+/** What is to become of a file: its rows with exact amounts, and why others are rejected; or why all of it is. */
+export type Verdict =
+  { rows: (string | bigint)[][]; rejected: [line: number, reason: string][] } | { refused: string };
+
+/**
+ * A record and its line end. A quote opens a field only at its start; what it opens may go over several lines, and is
+ * closed by the first quote that is not doubled.
+ */
+const FIELD = String.raw`(?:"(?:[^"]|"")*"(?!")[^,\n]*|(?!")[^,\n]*)`;
+const RECORD = new RegExp(String.raw`(${FIELD}(?:,${FIELD})*)(\n|$)`, 'y');
+const strictUtf8 = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true });
+const NEEDED = ['customer', 'gender', 'merchant', 'amount'];
+
+/** The records that are not empty, with their physical lines. The last has no text if it opens a quote for good. */
+export function recordsOf(file: string): { line: number; text?: string }[] {
+  const records: { line: number; text?: string }[] = [];
+  RECORD.lastIndex = file.startsWith(MARK) ? MARK.length : 0;
+  for (let line = 1, at = RECORD.lastIndex; at < file.length; at = RECORD.lastIndex) {
+    const match = RECORD.exec(file);
+    if (!match) return [...records, { line }];
+    const [whole, text = '', end] = match;
+    const record = end === '\n' ? text.replace(/\r$/, '') : text;
+    if (record !== '') records.push({ line, text: record });
+    line += whole.split('\n').length - 1;
+  }
+  return records;
+}
+
+/** The fields of a record, or what is wrong with it. */
+function fieldsOf(binary: string): string[] | string {
+  let text: string;
+  try {
+    text = strictUtf8.decode(bytesOf(binary));
+  } catch {
+    return 'the row is not UTF-8';
+  }
+  try {
+    return parse(text, { record_delimiter: '\n', relax_column_count: true })[0] ?? [];
+  } catch {
+    // of the first field that is wrong; a right one is quoted throughout or has no quotes
+    const wrong = /^(?:(?:"(?:[^"]|"")*"|[^",]*),)*(.)/su.exec(text)?.[1];
+    return wrong === '"'
+      ? 'a value goes on behind its closing double quote'
+      : 'a double quote stands inside a value';
+  }
+}
+
+export const cleaned = (field: string) =>
+  field.replace(/^[ \t\n\v\f\r]+|[ \t\n\v\f\r]+$/g, '').replace(/^'([^]*)'$/, '$1');
+
+/** In units of 10^-15; undefined if it is no valid amount. */
+export function exactAmount(value: string): bigint | undefined {
+  const match = /^([+-]?)(?:(\d+)(?:\.(\d+))?|\.(\d+))(?:e([+-]?\d{1,2}))?$/.exec(value);
+  if (!match) return undefined;
+  const [, sign, whole = '', fraction = match[4] ?? '', , exponent = '0'] = match;
+  const scale = fraction.length - Number(exponent);
+  if (scale > 15) return undefined;
+  const size = BigInt(whole + fraction) * 10n ** BigInt(15 - scale);
+  return size >= 10n ** 45n ? undefined : sign === '-' ? -size : size;
+}
+
+function headerFault(names: readonly string[] | string): string | undefined {
+  if (typeof names === 'string') {
+    return names === 'the row is not UTF-8' ? 'the header is not UTF-8' : `in the header ${names}`;
+  }
+  if (names.some((name) => /\r(?!\n|$)/.test(name))) {
+    return 'the header holds a lone carriage return: lines must end with LF or CRLF';
+  }
+  const found = names.map((name) => cleaned(name).toLowerCase());
+  const faults = NEEDED.flatMap((name) => {
+    const count = found.filter((other) => other === name).length;
+    return count === 0 ? [`no column "${name}"`] : count > 1 ? [`column "${name}" twice`] : [];
+  });
+  const hint = found.some((name) => name.includes('\0'))
+    ? ' (it holds NUL bytes: UTF-16, or no text at all?)'
+    : '';
+  return faults.length > 0 ? `the header has ${faults.join(', ')}${hint}` : undefined;
+}
+
+/** The row of a record, or why it is rejected. */
+function judgeRecord(text: string, names: readonly string[]): (string | bigint)[] | string {
+  const fields = fieldsOf(text);
+  if (typeof fields === 'string') return fields;
+  if (fields.length !== names.length)
+    return `the row has ${fields.length} fields, the header ${names.length}`;
+  const values = NEEDED.map((name) => fields[names.indexOf(name)]!);
+  if (values.some((value) => value.includes('\0'))) return 'a value holds a NUL byte';
+  const [customer, gender, merchant, amount] = values.map(cleaned) as [string, string, string, string];
+  const exact = exactAmount(amount);
+  if (customer === '') return 'the customer is empty';
+  if (merchant === '') return 'the merchant is empty';
+  if (exact === undefined) return 'the amount is not a valid number';
+  if (Buffer.byteLength(customer) > 1000) return 'the customer is longer than 1,000 bytes';
+  if (Buffer.byteLength(merchant) > 1000) return 'the merchant is longer than 1,000 bytes';
+  return [customer, gender, merchant, exact];
+}
+
+export function judge(file: string): Verdict {
+  const [header, ...records] = recordsOf(file);
+  if (!header) return { refused: 'the object is empty' };
+  const open = [header, ...records].find(({ text }) => text === undefined);
+  const names = header.text === undefined ? [] : fieldsOf(header.text);
+  const fault = header.text === undefined ? undefined : headerFault(names);
+  if (fault !== undefined || typeof names === 'string') return { refused: fault ?? '' };
+  if (open) {
+    return { refused: `the record that starts on line ${open.line} opens a quote (") that is never closed` };
+  }
+  const found = names.map((name) => cleaned(name).toLowerCase());
+  const rows: (string | bigint)[][] = [];
+  const rejected: [number, string][] = [];
+  for (const { line, text } of records) {
+    const row = judgeRecord(text!, found);
+    if (typeof row === 'string') rejected.push([line, row]);
+    else rows.push(row);
+  }
+  return { rows, rejected };
+}
