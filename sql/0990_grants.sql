@@ -1,9 +1,13 @@
 -- bankpulse_writer: exactly what mechanism Y needs. bankpulse_reader: to look at everything and change nothing.
 -- Grant them to login roles: grant bankpulse_reader to alice. Roles belong to the whole server; where the migrating
 -- role may not create them, this says so once and goes on without.
+--
+-- Applied again, as the last file, whenever a migration or another file was: what they made anew is granted here, not
+-- by default privileges, which would only hold for what the same role makes. Says the whole truth each time: what
+-- stands here no more is taken away.
 
--- the one function that runs with its owner's rights
-revoke execute on function bankpulse.refresh_views() from public;
+-- the functions that run with their owner's rights
+revoke execute on function bankpulse.refresh_views(), bankpulse.retry_quarantined_chunk(text) from public;
 
 do $$
 declare
@@ -19,31 +23,49 @@ begin
     end if;
   end loop;
 
+  revoke all on all tables in schema bankpulse from bankpulse_writer, bankpulse_reader;
+  alter default privileges in schema bankpulse revoke select on tables from bankpulse_writer, bankpulse_reader;
+
   grant usage on schema bankpulse to bankpulse_writer, bankpulse_reader;
   grant select on all tables in schema bankpulse to bankpulse_writer, bankpulse_reader;
-  grant insert, update, delete on
-    bankpulse.runs,
-    bankpulse.chunks,
-    bankpulse.rejected_rows,
-    bankpulse.importance_file,
-    bankpulse.customer_weights,
-    bankpulse.customer_merchant_stats,
-    bankpulse.merchant_stats,
-    bankpulse.merchant_count_histogram,
-    bankpulse.upgrade_candidates,
-    bankpulse.merchant_top_counts,
-    bankpulse.detections,
-    bankpulse.detection_batches
-  to bankpulse_writer;
-  grant update on bankpulse.pipeline_lease to bankpulse_writer;
-  execute format('grant temporary on database %I to bankpulse_writer', current_database());
 
-  -- what later files make or make anew
-  alter default privileges in schema bankpulse grant select on tables to bankpulse_writer, bankpulse_reader;
-  grant execute on function bankpulse.refresh_views() to bankpulse_writer;
+  -- The past stays: no ledger row, detection, batch or run is ever deleted, and of what is in them only these columns
+  -- change.
+  grant insert on bankpulse.chunks to bankpulse_writer;
+  grant insert, update (batch_no) on bankpulse.detections to bankpulse_writer;
+  grant insert, update (exported_at) on bankpulse.detection_batches to bankpulse_writer;
+  grant insert, update (ended_at, pending_count, oldest_pending_at, listed_at) on bankpulse.runs to bankpulse_writer;
+  grant update (run_id, taken_at) on bankpulse.pipeline_lease to bankpulse_writer;
+  -- replaced as a whole by another importance file, with what was rejected of it
+  grant insert, delete on bankpulse.importance_file, bankpulse.customer_weights, bankpulse.rejected_rows
+  to bankpulse_writer;
+  -- the running state
+  grant insert, update (transaction_count, total_amount) on bankpulse.customer_merchant_stats to bankpulse_writer;
+  grant insert, update (transaction_count, customer_count, female_count, male_count) on bankpulse.merchant_stats
+  to bankpulse_writer;
+  grant insert, update (customer_count), delete on bankpulse.merchant_count_histogram to bankpulse_writer;
+  grant insert, update (top_count), delete on bankpulse.merchant_top_counts to bankpulse_writer;
+  grant insert, delete on bankpulse.upgrade_candidates to bankpulse_writer;
+
+  grant execute on function bankpulse.refresh_views(), bankpulse.retry_quarantined_chunk(text) to bankpulse_writer;
 exception
   when insufficient_privilege then
     raise warning 'the roles bankpulse_writer and bankpulse_reader were not set up: % may not create or grant them',
       current_user;
+end;
+$$;
+
+-- Staging needs temporary tables. Everybody may make them, unless the database's owner says otherwise, some day.
+do $$
+begin
+  if not exists (select from pg_roles where rolname = 'bankpulse_writer') then
+    return;
+  end if;
+  if (select pg_has_role(datdba, 'usage') from pg_database where datname = current_database()) then
+    execute format('grant temporary on database %I to bankpulse_writer', current_database());
+  elsif not has_database_privilege('bankpulse_writer', current_database(), 'temporary') then
+    raise warning 'bankpulse_writer may not make temporary tables here; its owner must say: grant temporary on database % to bankpulse_writer',
+      quote_ident(current_database());
+  end if;
 end;
 $$;

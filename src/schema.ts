@@ -41,13 +41,19 @@ async function readSqlFiles(): Promise<SqlFile[]> {
   );
 }
 
-/** The files of sql/ that are new or differ from what this database has. */
-async function changedSqlFiles(client: Queryable): Promise<SqlFile[]> {
+/** Says who may do what with everything there is, so it is applied once more after any other change. */
+const GRANTS = '0990_grants.sql';
+
+/** The files of sql/ that are new or differ from what this database has; with them, or after a migration, the grants. */
+async function dueSqlFiles(client: Queryable, hasMigrated: boolean): Promise<SqlFile[]> {
   const { rows } = await client.query<{ file_name: string; sha256: string }>(
     'select file_name, sha256 from bankpulse.applied_sql_files',
   );
   const applied = new Map(rows.map((row) => [row.file_name, row.sha256]));
-  return (await readSqlFiles()).filter((file) => applied.get(file.fileName) !== file.sha256);
+  const files = await readSqlFiles();
+  const changed = files.filter((file) => applied.get(file.fileName) !== file.sha256);
+  const areGrantsDue = hasMigrated || changed.length > 0;
+  return files.filter((file) => changed.includes(file) || (areGrantsDue && file.fileName === GRANTS));
 }
 
 /** What `migrate` would do now. Reads bankpulse.migrations and bankpulse.applied_sql_files. */
@@ -59,18 +65,29 @@ export async function pendingChanges(client: Queryable): Promise<SchemaChanges> 
   if (rows[0]?.is_new !== false) return { migrations: names, sqlFiles: await sqlFileNames(sqlDir) };
   const ran = await client.query<{ name: string }>('select name from bankpulse.migrations');
   const ranNames = new Set(ran.rows.map((row) => row.name));
-  return {
-    migrations: names.filter((name) => !ranNames.has(name)),
-    sqlFiles: (await changedSqlFiles(client)).map((file) => file.fileName),
-  };
+  const migrations = names.filter((name) => !ranNames.has(name));
+  const files = await dueSqlFiles(client, migrations.length > 0);
+  return { migrations, sqlFiles: files.map((file) => file.fileName) };
 }
 
-/** Applies the changed files of sql/ in name order, all or none. */
-async function applySqlFiles(client: Queryable): Promise<string[]> {
-  const files = await changedSqlFiles(client);
+/**
+ * Goes on as the owner of the schema, if this role may: all it holds then belongs to one role, whoever migrates.
+ * refresh_views(), for one, must own what it refreshes.
+ */
+async function becomeOwner(client: Queryable): Promise<void> {
+  const query = `select set_config('role', pg_get_userbyid(nspowner), false) from pg_namespace
+    where nspname = 'bankpulse' and pg_get_userbyid(nspowner) <> current_user and pg_has_role(nspowner, 'member')`;
+  // since PostgreSQL 16 a member may be kept from it, and stays itself
+  await client.query(query).catch(() => undefined);
+}
+
+/** Applies files of sql/ in name order, all or none. */
+async function applySqlFiles(client: Queryable, files: readonly SqlFile[]): Promise<string[]> {
   await client.query('begin');
   try {
     for (const file of files) {
+      // roles are made by who may, not by the owner of the schema
+      if (file.fileName === GRANTS) await client.query('set local role none');
       await client.query(file.content).catch((error: unknown) => {
         throw new Error(`sql/${file.fileName}: ${(error as Error).message}`, { cause: error });
       });
@@ -104,6 +121,7 @@ export async function migrate(client: pg.Client, log: Logger): Promise<SchemaCha
   client.on('notice', warn);
   await client.query('select pg_advisory_lock($1)', [MIGRATION_LOCK]);
   try {
+    await becomeOwner(client);
     const ran = await runner({
       dbClient: client,
       dir: migrationsDir,
@@ -120,9 +138,14 @@ export async function migrate(client: pg.Client, log: Logger): Promise<SchemaCha
         error: () => undefined,
       },
     });
-    return { migrations: ran.map((migration) => migration.name), sqlFiles: await applySqlFiles(client) };
+    const files = await dueSqlFiles(client, ran.length > 0);
+    return {
+      migrations: ran.map((migration) => migration.name),
+      sqlFiles: await applySqlFiles(client, files),
+    };
   } finally {
     client.off('notice', warn);
+    await client.query('reset role').catch(() => undefined);
     await client.query('select pg_advisory_unlock($1)', [MIGRATION_LOCK]).catch(() => undefined);
   }
 }

@@ -63,7 +63,7 @@ export async function runMigrate(): Promise<void> {
 export async function runSeed(): Promise<void> {
   await withDatabase(async (config, log) => {
     await withClient(config, async (client) => {
-      await migrate(client, log);
+      await explainDenial(config, () => migrate(client, log));
       const seed = await readFile(join(projectDir, 'test', 'seed.sql'), 'utf8');
       const { rows } = await client.query<{ is_used: boolean }>(
         'select exists (select from bankpulse.chunks) as is_used',

@@ -10,7 +10,7 @@ import { detect } from '../detector/detector.js';
 import { messageOf } from '../errors.js';
 import { createLog, type Logger } from '../log.js';
 import { produce } from '../producer.js';
-import { migrateIfPending } from '../schema.js';
+import { explainDenial, migrateIfPending } from '../schema.js';
 import { openObjectStore, openServices, type Services } from '../services.js';
 import { stopSignal } from '../signals.js';
 import { describeStatus, readQuarantined, readStatus } from '../status.js';
@@ -68,7 +68,9 @@ export async function runDetect({ once }: { once: boolean }): Promise<void> {
   try {
     await services.store.checkAccess(settings.CHUNKS_PREFIX);
     await prepareDatabase(services, log);
-    await detect({ ...services, settings, log, signal, isInputOver: () => once });
+    await explainDenial(services.config, () =>
+      detect({ ...services, settings, log, signal, isInputOver: () => once }),
+    );
     await printSummary(services, log);
   } finally {
     await services.close();
@@ -115,7 +117,7 @@ export async function runStart({ once }: { once: boolean }): Promise<void> {
     // whoever fails first ends the other in order; its error is the command's
     const abortBoth = (error: unknown) => failed.abort(error);
     await Promise.all([producing.catch(abortBoth), detecting.catch(abortBoth)]);
-    failed.signal.throwIfAborted();
+    await explainDenial(services.config, () => Promise.resolve(failed.signal.throwIfAborted()));
     await printSummary(services, log);
   } finally {
     await services.close();

@@ -64,13 +64,16 @@ describe('migrating', () => {
       expect(rowCount).to.equal(1);
     }
 
-    it('applies the changed file again, and no other', async () => {
+    it('applies the changed file again, and no other but the grants', async () => {
       const { client } = database();
       await client.query(
         `create or replace function bankpulse.last_object_number() returns bigint language sql return 42`,
       );
       await forget('0570_function_last_object_number.sql');
-      const changes = { migrations: [], sqlFiles: ['0570_function_last_object_number.sql'] };
+      const changes = {
+        migrations: [],
+        sqlFiles: ['0570_function_last_object_number.sql', '0990_grants.sql'],
+      };
       expect(await pendingChanges(client)).to.deep.equal(changes);
       expect(await migrate(client, log)).to.deep.equal(changes);
       expect(await column(client, 'select bankpulse.last_object_number()')).to.deep.equal(['null']);

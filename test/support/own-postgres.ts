@@ -1,0 +1,122 @@
+import { spawnSync } from 'node:child_process';
+import { once } from 'node:events';
+import { chownSync, existsSync, openSync, closeSync } from 'node:fs';
+import { chmod, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
+import { createServer, type AddressInfo } from 'node:net';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
+import pg from 'pg';
+import { childEnvironment, choosePlace, type Account } from '../../src/embedded/account.js';
+import { usableBinaries } from '../../src/embedded/binaries.js';
+import { ended, spawnBound, stopServer } from '../../src/embedded/processes.js';
+
+/** A PostgreSQL server of a test's own: a cluster without roles but `postgres`, whose settings it may choose. */
+export interface OwnPostgres {
+  port: number;
+  /** A folder that the server can read. */
+  folder: string;
+  /** Of the superuser, or of another role, on a database. */
+  url(database?: string, user?: string, password?: string): string;
+  query(text: string, database?: string): Promise<Record<string, unknown>[]>;
+  stop(): Promise<void>;
+}
+
+export const SUPERUSER_PASSWORD = 'postgres-of-a-test';
+
+/** The programs of the server that the tests run on: that at TEST_DATABASE_URL, if they are here, or the embedded. */
+async function binaries(folder: string, account: Account): Promise<string> {
+  if (process.env.TEST_DATABASE_URL) {
+    const client = new pg.Client(process.env.TEST_DATABASE_URL);
+    await client.connect();
+    const { rows } = await client.query<{ server_version_num: string }>('show server_version_num');
+    await client.end();
+    const bin = `/usr/lib/postgresql/${Math.floor(Number(rows[0]!.server_version_num) / 10_000)}/bin`;
+    if (existsSync(join(bin, 'postgres'))) return bin;
+    process.stderr.write(`${bin} is not there: the test's own server is the embedded one\n`);
+  }
+  return usableBinaries({ directory: folder, account });
+}
+
+/** Makes and starts it. `prepare` writes the files that its settings name, and returns the settings. */
+export async function startOwnPostgres(
+  prepare: (
+    folder: string,
+    own: (file: string) => void,
+  ) => Promise<Record<string, string>> | Record<string, string> = () => ({}),
+): Promise<OwnPostgres> {
+  const folder = await mkdtemp(join(tmpdir(), 'bankpulse-test-pg-'));
+  await chmod(folder, 0o755);
+  const { account } = choosePlace(folder, 'test');
+  const own = (file: string) => chownSync(file, account.uid ?? -1, account.gid ?? -1);
+  own(folder);
+  const bin = await binaries(folder, account);
+  const settings = await prepare(folder, own);
+
+  const passwordFile = join(folder, 'password');
+  await writeFile(passwordFile, SUPERUSER_PASSWORD, { mode: 0o600 });
+  own(passwordFile);
+  const data = join(folder, 'data');
+  const initdb = ['-D', data, '-U', 'postgres', '--auth=scram-sha-256', `--pwfile=${passwordFile}`];
+  const made = spawnSync(join(bin, 'initdb'), [...initdb, '--encoding=UTF8', '--locale=C', '--no-sync'], {
+    ...account,
+    cwd: folder,
+    env: childEnvironment,
+    encoding: 'utf8',
+  });
+  if (made.status !== 0) throw new Error(`initdb: ${made.stderr}`);
+
+  const port = await freePort();
+  const args = ['-D', data, '-c', `port=${port}`, '-c', 'listen_addresses=127.0.0.1'];
+  for (const [name, value] of Object.entries({ unix_socket_directories: '', fsync: 'off', ...settings }))
+    args.push('-c', `${name}=${value}`);
+  const log = join(folder, 'log');
+  const output = openSync(log, 'a', 0o600);
+  const server = spawnBound(join(bin, 'postgres'), args, {
+    ...account,
+    cwd: folder,
+    stdio: ['ignore', output, output],
+  });
+  closeSync(output);
+
+  const url = (database = 'postgres', user = 'postgres', password = SUPERUSER_PASSWORD) =>
+    `postgres://${user}:${encodeURIComponent(password)}@127.0.0.1:${port}/${database}`;
+  const query = async (text: string, database?: string) => {
+    const client = new pg.Client(url(database));
+    client.on('error', () => undefined);
+    try {
+      await client.connect();
+      return (await client.query<Record<string, unknown>>(text)).rows;
+    } finally {
+      await client.end();
+    }
+  };
+  const isRunning = () => server.exitCode === null && server.signalCode === null;
+  for (let isReady = false; !isReady;) {
+    if (!isRunning()) throw new Error(`PostgreSQL ended: ${await readFile(log, 'utf8')}`);
+    isReady = await query('select').then(
+      () => true,
+      () => sleep(50, false),
+    );
+  }
+  return {
+    port,
+    folder,
+    url,
+    query,
+    async stop() {
+      await stopServer(server.pid ?? 0, isRunning);
+      await ended(server);
+      await rm(folder, { recursive: true, force: true, maxRetries: 20 });
+    },
+  };
+}
+
+export async function freePort(): Promise<number> {
+  const server = createServer().listen(0, '127.0.0.1');
+  await once(server, 'listening');
+  const { port } = server.address() as AddressInfo;
+  server.close();
+  await once(server, 'close');
+  return port;
+}
