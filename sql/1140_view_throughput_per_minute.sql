@@ -1,0 +1,24 @@
+-- What was applied in each minute in which anything was, the newest first. Reads the ledger.
+create or replace view bankpulse.throughput_per_minute as
+select
+  date_trunc('minute', chunks.applied_at) as minute,
+  count(*) as chunk_count,
+  sum(chunks.row_count)::bigint as row_count,
+  sum(chunks.rejected_count)::bigint as rejected_count,
+  sum(chunks.detection_count)::bigint as detection_count,
+  round(avg(steps.total_ms), 1) as average_chunk_ms
+from bankpulse.chunks
+cross join lateral (
+  select sum(value::numeric) as total_ms from jsonb_each_text(chunks.timings)
+) as steps
+where chunks.status = 'applied'
+group by date_trunc('minute', chunks.applied_at)
+order by minute desc;
+
+comment on view bankpulse.throughput_per_minute is 'Chunks, rows and detections of each minute, the newest first.';
+comment on column bankpulse.throughput_per_minute.minute is 'Beginning of the minute; those without a chunk are left out.';
+comment on column bankpulse.throughput_per_minute.chunk_count is 'Chunks applied.';
+comment on column bankpulse.throughput_per_minute.row_count is 'Rows accepted.';
+comment on column bankpulse.throughput_per_minute.rejected_count is 'Rows rejected.';
+comment on column bankpulse.throughput_per_minute.detection_count is 'New detections.';
+comment on column bankpulse.throughput_per_minute.average_chunk_ms is 'Mean time of a chunk, all steps together, in milliseconds.';
