@@ -19,15 +19,22 @@ select
         'merchant_transactions', 'transactions', 'count_percent_rank', 'average_weight', 'weight_percent_rank'
       ]
       then format(
-        'Customer %s has made %s of the %s transactions at %s, more than %s %% of the other customers, but has a low '
-        'weight there, %s: only %s %% have a lower one.',
+        'Customer %s has made %s of the %s transactions at %s, more than %s, but has a low weight there, %s: %s.',
         customer_id,
         bankpulse.readable_number((reason ->> 'transactions')::numeric),
         bankpulse.readable_number((reason ->> 'merchant_transactions')::numeric),
         merchant_id,
-        bankpulse.readable_number(100 * (reason ->> 'count_percent_rank')::numeric, 1),
+        case (reason ->> 'count_percent_rank')::numeric
+          when 1 then 'any other customer'
+          else bankpulse.readable_number(100 * (reason ->> 'count_percent_rank')::numeric, 1)
+            || ' % of the other customers'
+        end,
         bankpulse.readable_number((reason ->> 'average_weight')::numeric, 2),
-        bankpulse.readable_number(100 * (reason ->> 'weight_percent_rank')::numeric, 1)
+        case (reason ->> 'weight_percent_rank')::numeric
+          when 0 then 'nobody has a lower one'
+          else 'only ' || bankpulse.readable_number(100 * (reason ->> 'weight_percent_rank')::numeric, 1)
+            || ' % have a lower one'
+        end
       )
     when pattern_id = 'PatId2' and reason ?& array['transactions', 'total_amount', 'average_amount']
       then format(

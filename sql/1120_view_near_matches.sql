@@ -111,7 +111,8 @@ near_children as (
   cross join bankpulse.customer_merchant_stats as stats
   where
     stats.transaction_count >= 0.9 * thresholds.transactions_from
-    and stats.total_amount < 1.1 * thresholds.average_amount_below * stats.transaction_count
+    and stats.total_amount
+    < (thresholds.average_amount_below + 0.1 * abs(thresholds.average_amount_below)) * stats.transaction_count
 ),
 near_dei_needed as (
   select
