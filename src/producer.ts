@@ -2,6 +2,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { z } from 'zod';
 import type { ProducerSettings } from './config.js';
 import { ContentError, UserError } from './errors.js';
+import { pipeline } from './events.js';
 import { readHeader, transactionColumns } from './loader/columns.js';
 import type { Logger } from './log.js';
 import type { ObjectStore } from './object-store.js';
@@ -52,6 +53,7 @@ export async function produce(options: ProducerOptions): Promise<ProducerSummary
       source_rows: survey.fingerprint.rows,
       chunk_rows: settings.CHUNK_ROWS,
     };
+    pipeline.tell('sourceSurveyed', { rows: manifest.source_rows, chunkRows: manifest.chunk_rows });
     const present = await claim(manifest, source.name, options);
     log.info({ ...manifest, chunks_present: present.size }, 'cutting transactions into chunks');
     const chunks = source.chunks(survey, settings.CHUNK_ROWS, (number) => !present.has(number));
@@ -151,21 +153,22 @@ async function upload(
         signal: stop,
         isTransient: isTransientStoreError,
       });
-      const ms = Math.round(performance.now() - start);
+      const ms = performance.now() - start;
       log.info(
-        { chunk: number, rows, bytes: content.length, ms },
+        { chunk: number, rows, bytes: content.length, ms: Math.round(ms) },
         isNew ? 'chunk written' : 'chunk was there',
       );
-      count(rows, isNew);
+      count(number, rows, isNew, ms / 1000);
       if (isNew) onChunk?.({ key, number, rows });
     } finally {
       if (attempts > 1) inTrouble--;
     }
   };
-  const count = (rows: number, isNew: boolean) => {
+  const count = (number: number, rows: number, isNew: boolean, seconds?: number) => {
     summary.chunks++;
     summary.rows += rows;
     summary[isNew ? 'uploaded' : 'skipped']++;
+    pipeline.tell('chunkProduced', { number, rows, isNew, ...(seconds !== undefined && { seconds }) });
   };
 
   try {
@@ -173,7 +176,7 @@ async function upload(
     for await (const { number, rows, content } of chunks) {
       stop.throwIfAborted();
       if (!content) {
-        count(rows, false);
+        count(number, rows, false);
         continue;
       }
       await pace.wait(stop);

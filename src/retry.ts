@@ -1,5 +1,6 @@
 import pRetry from 'p-retry';
 import { messageOf } from './errors.js';
+import { pipeline, type Service } from './events.js';
 import type { Logger } from './log.js';
 
 export interface RetryOptions {
@@ -8,6 +9,9 @@ export interface RetryOptions {
   /** True for errors that may pass by themselves; any other is thrown at once. */
   isTransient: (error: unknown) => boolean;
 }
+
+/** What `the object store` is called in events. */
+const serviceOf = (what: string): Service => what.replace(/^the /, '').replaceAll(' ', '_');
 
 /** How many calls are in trouble, by `what`: several at once are one piece of news, not several. */
 const callsInTrouble = new Map<string, number>();
@@ -41,11 +45,14 @@ export async function retryForever<Result>(
         randomize: true,
         signal,
         onFailedAttempt: ({ error }) => {
-          if (inTroubleSince !== undefined || signal?.aborted || !isTransient(error)) return;
+          if (signal?.aborted || !isTransient(error)) return;
+          pipeline.tell('retried', serviceOf(what));
+          if (inTroubleSince !== undefined) return;
           inTroubleSince = performance.now();
           const others = callsInTrouble.get(what) ?? 0;
           callsInTrouble.set(what, others + 1);
           if (others === 0) {
+            pipeline.tell('troubleBegan', serviceOf(what));
             log.warn({ reason: messageOf(error) }, `${what} is in trouble; trying again until it works`);
           }
         },
@@ -59,6 +66,7 @@ export async function retryForever<Result>(
     if (inTroubleSince !== undefined) {
       const others = (callsInTrouble.get(what) ?? 1) - 1;
       callsInTrouble.set(what, others);
+      if (others === 0) pipeline.tell('troubleEnded', serviceOf(what));
       if (others === 0 && finished) {
         log.info({ ms: Math.round(performance.now() - inTroubleSince) }, `${what} works again`);
       }

@@ -116,6 +116,14 @@ export class SqlFunctions {
     };
   }
 
+  /** By pattern. Within the transaction that applied the chunk: they are its own then. */
+  async countNewestDetections(count: number): Promise<Record<string, number>> {
+    if (count === 0) return {};
+    return (await this.#value('select bankpulse.count_newest_detections(p_count => $1) as value', [
+      count,
+    ])) as Record<string, number>;
+  }
+
   async quarantineChunk(
     runId: number,
     object: { key: string; etag: string; size: number },

@@ -1,6 +1,7 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { DetectorSettings } from '../config.js';
 import { ContentError } from '../errors.js';
+import { pipeline } from '../events.js';
 import type { Logger } from '../log.js';
 import type { ObjectStore } from '../object-store.js';
 import { isTransientStoreError } from '../object-store-errors.js';
@@ -149,7 +150,17 @@ export class ChunkLoop {
     const outcome = await lane.apply(staged);
     const ms = staged.copyMs + performance.now() - start;
     this.#report(staged.object, outcome);
-    if (outcome.kind === 'applied') this.options.onApplied({ ...outcome.chunk, ms });
+    if (outcome.kind !== 'applied') return;
+    const { chunkNo, rowCount, rejectedCount, timings } = outcome.chunk;
+    const stepSeconds = Object.fromEntries(
+      Object.entries(timings).map(([step, each]) => [step, each / 1000]),
+    );
+    const { detections } = outcome;
+    pipeline.tell('chunkApplied', {
+      ...{ chunkNo, rowCount, rejectedCount, detections, stepSeconds },
+      seconds: ms / 1000,
+    });
+    this.options.onApplied({ ...outcome.chunk, ms });
   }
 
   /** One line per object. */
@@ -157,6 +168,7 @@ export class ChunkLoop {
     const { backlog, log } = this.options;
     backlog.settle(object);
     if (outcome.kind === 'quarantined') {
+      pipeline.tell('chunkQuarantined', { key: object.key });
       log.warn({ key: object.key, reason: outcome.error }, 'object quarantined');
     } else if (outcome.kind === 'applied') {
       const { chunkNo, rowCount, rejectedCount, detectionCount, isLate, timings } = outcome.chunk;

@@ -1,6 +1,7 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { connect } from '../database.js';
 import { SQLSTATE, codeOf, isTransientDatabaseError, messageOf } from '../errors.js';
+import { pipeline } from '../events.js';
 import { retryForever } from '../retry.js';
 import { SqlFunctions } from '../sql-functions.js';
 import type { DetectorOptions } from './options.js';
@@ -42,7 +43,10 @@ export async function detect(options: DetectorOptions): Promise<void> {
 
   let failures = 0;
   const onProgress = () => {
-    if (failures > 0) log.info('the database works again');
+    if (failures > 0) {
+      log.info('the database works again');
+      pipeline.tell('troubleEnded', 'database');
+    }
     failures = 0;
   };
   while (!signal.aborted) {
@@ -55,6 +59,10 @@ export async function detect(options: DetectorOptions): Promise<void> {
       if (codeOf(error) === SQLSTATE.leaseLost) log.warn('another mechanism Y has taken over; standing by');
       else if (failures === 0)
         log.warn({ reason: messageOf(error) }, 'database in trouble; trying again until it works');
+      if (codeOf(error) !== SQLSTATE.leaseLost) {
+        pipeline.tell('retried', 'database');
+        if (failures === 0) pipeline.tell('troubleBegan', 'database');
+      }
       const pause = Math.min(LONGEST_PAUSE_MS, FIRST_PAUSE_MS * 2 ** failures++);
       await sleep(pause * (0.5 + Math.random() / 2), undefined, { signal }).catch(() => undefined);
     }

@@ -1,6 +1,7 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import type pg from 'pg';
 import { connect } from '../database.js';
+import { pipeline } from '../events.js';
 import type { Logger } from '../log.js';
 import { SqlFunctions } from '../sql-functions.js';
 
@@ -45,7 +46,10 @@ export class Election {
         if (!isFirst) log.info('taking over');
         return true;
       }
-      if (isFirst) log.info('another mechanism Y is at work; standing by');
+      if (isFirst) {
+        pipeline.tell('roleChanged', 'standing_by');
+        log.info('another mechanism Y is at work; standing by');
+      }
       await sleep(STAND_BY_MS, undefined, { signal }).catch(() => undefined);
     }
     return false;

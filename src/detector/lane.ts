@@ -16,7 +16,9 @@ export interface StagedChunk {
 
 /** What became of a chunk. */
 export type Outcome =
-  { kind: 'applied'; chunk: AppliedChunk } | { kind: 'quarantined'; error: string } | { kind: 'known' };
+  | { kind: 'applied'; chunk: AppliedChunk; detections: Record<string, number> }
+  | { kind: 'quarantined'; error: string }
+  | { kind: 'known' };
 
 /** PostgreSQL's own message may quote the row, which is not for logs. */
 function refusal(error: unknown): string {
@@ -85,8 +87,9 @@ export class Lane {
         batchRows,
         detectionsPrefix,
       });
+      const detections = await this.#functions.countNewestDetections(chunk.detectionCount);
       await this.client.query('commit');
-      return { kind: 'applied', chunk };
+      return { kind: 'applied', chunk, detections };
     } catch (error) {
       const code = codeOf(error);
       if (code === SQLSTATE.objectInLedger) {

@@ -1,5 +1,6 @@
 import { setMaxListeners } from 'node:events';
 import { connect, openViews } from '../database.js';
+import { pipeline } from '../events.js';
 import { loadImportance } from '../importance.js';
 import { Election } from './election.js';
 import { Lane } from './lane.js';
@@ -20,6 +21,7 @@ export async function reign(options: ReignOptions): Promise<void> {
   const over = new AbortController();
   try {
     if (!(await election.win(options.log, options.signal))) return;
+    pipeline.tell('roleChanged', 'working');
     const governing = govern(options, over.signal);
     try {
       // a lost lease, or a server that hangs, ends the reign even if the work waits for an answer that never comes
@@ -29,6 +31,7 @@ export async function reign(options: ReignOptions): Promise<void> {
       await within(CLOSE_MS, Promise.allSettled([governing]));
     }
   } finally {
+    pipeline.tell('roleChanged', 'starting');
     await within(CLOSE_MS, election.close());
   }
 }

@@ -1,0 +1,43 @@
+import type { FastifyPluginCallback } from 'fastify';
+import { within } from './detector/within.js';
+import { pipeline, type Role } from './events.js';
+import { Metrics } from './metrics.js';
+
+/** A database that takes longer to say hello is not ready. */
+const PING_MS = 2000;
+
+export interface MetricsRoutesOptions {
+  /** Asks the database for anything at all, on a connection of the server's own. @throws if there is no answer. */
+  ping: () => Promise<unknown>;
+}
+
+/**
+ * `/metrics` for Prometheus, `/healthz` (the process lives) and `/readyz` (it can do its work: the database answers,
+ * and mechanism Y works or stands by). Reads nothing but the ping; register it before the pipeline starts.
+ */
+export const metricsRoutes: FastifyPluginCallback<MetricsRoutesOptions> = (server, { ping }, done) => {
+  const metrics = new Metrics();
+  let role: Role = 'starting';
+  const stopListening = pipeline.listen({
+    roleChanged: (changed) => {
+      role = changed;
+    },
+  });
+  server.addHook('onClose', (_, closed) => {
+    stopListening();
+    metrics.close();
+    closed();
+  });
+
+  server.get('/metrics', async (_, reply) =>
+    reply.type(metrics.registry.contentType).send(await metrics.registry.metrics()),
+  );
+  server.get('/healthz', (_, reply) => reply.type('text/plain').send('alive\n'));
+  server.get('/readyz', async (_, reply) => {
+    const refuse = (why: string) => reply.code(503).type('text/plain').send(`not ready: ${why}\n`);
+    if (!(await within(PING_MS, ping()).catch(() => false))) return refuse('the database does not answer');
+    if (role === 'starting') return refuse('mechanism Y is starting');
+    return reply.type('text/plain').send(role === 'working' ? 'ready: working\n' : 'ready: standing by\n');
+  });
+  done();
+};
