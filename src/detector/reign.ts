@@ -42,9 +42,8 @@ async function govern(options: ReignOptions, over: AbortSignal): Promise<void> {
   const control = await connect(config);
   const views = openViews(config);
   const lanes: Lane[] = [];
-  let isClosed: Promise<unknown> | undefined;
   const close = () =>
-    (isClosed ??= Promise.allSettled([views.destroy(), control.end(), ...lanes.map((lane) => lane.close())]));
+    Promise.allSettled([views.destroy(), control.end(), ...lanes.map((lane) => lane.close())]);
   // a session that hangs ends only by being cut off
   over.addEventListener('abort', () => void close(), { once: true });
   const until = AbortSignal.any([signal, over]);
