@@ -2,7 +2,8 @@ import { Command, CommanderError } from 'commander';
 import { runMigrate, runPsql, runQuarantine, runSeed, runStatus } from './commands/database.js';
 import { runGenerate } from './commands/generate.js';
 import { runDetect, runProduce, runStart } from './commands/pipeline.js';
-import { UsageError, UserError, codeOf } from './errors.js';
+import { UsageError, UserError, codeOf, isDataError } from './errors.js';
+import { printable } from './printable.js';
 
 const program = new Command('bankpulse')
   .description('Watches a stream of bank transactions and tells merchants whom to act on.')
@@ -61,17 +62,22 @@ function report(error: unknown): number {
     return 2;
   }
   if (error instanceof UserError) {
-    process.stderr.write(`error: ${error.message}\n`);
+    process.stderr.write(`error: ${printable(error.message)}\n`);
     return 1;
   }
   // not one of ours: where it came from is what helps. An error of PostgreSQL has details beside its message; those
-  // may quote rows and stay out.
+  // may quote rows and stay out, and so does the message where it is about data.
   const code = codeOf(error);
+  const lines = ((error as Error).stack ?? String(error)).split('\n');
+  const told = isDataError(error) ? lines.filter((line) => /^ +at /.test(line)) : lines;
   process.stderr.write(
-    `unexpected error${code ? ` (${code})` : ''}: ${(error as Error).stack ?? String(error)}\n`,
+    `unexpected error${code ? ` (${code})` : ''}: ${told.map((line) => printable(line)).join('\n')}\n`,
   );
   return 1;
 }
+
+// by itself Node would print all that an error holds
+process.on('uncaughtException', (error) => process.exit(report(error)));
 
 try {
   await program.parseAsync();

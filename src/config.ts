@@ -2,8 +2,9 @@ import { existsSync, readFileSync } from 'node:fs';
 import { dirname, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import dotenv from 'dotenv';
+import pg from 'pg';
 import { z } from 'zod';
-import { UsageError } from './errors.js';
+import { UsageError, messageOf } from './errors.js';
 
 /** The project's folder; relative paths in the configuration are relative to it. */
 export const projectDir = dirname(dirname(fileURLToPath(import.meta.url)));
@@ -37,6 +38,17 @@ const httpUrl = text.refine((value) => /^https?:\/\//i.test(value) && URL.canPar
   error: 'must be a URL that begins with http:// or https://',
 });
 
+/** `pg` reads the files that a URL names (sslrootcert) when it is given it; its messages quote no password. */
+function whyUnusable(connectionString: string): string | undefined {
+  if (!URL.canParse(connectionString)) return undefined; // said already
+  try {
+    new pg.Client({ connectionString });
+    return undefined;
+  } catch (error) {
+    return messageOf(error);
+  }
+}
+
 /** Every variable BankPulse reads itself, by its own name. The AWS SDK reads its standard ones on its own. */
 const variables = {
   S3_BUCKET: text.optional(),
@@ -48,6 +60,10 @@ const variables = {
     .refine((value) => /^postgres(ql)?:\/\//.test(value) && URL.canParse(value), {
       error:
         'must be a URL such as postgres://user:password@host:5432/name (escape special characters as %NN)',
+    })
+    .superRefine((value, context) => {
+      const fault = whyUnusable(value);
+      if (fault !== undefined) context.addIssue({ code: 'custom', message: `cannot be used: ${fault}` });
     })
     .optional(),
   DB_HOST: text.optional(),

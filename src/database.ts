@@ -2,6 +2,7 @@ import { Kysely, PostgresDialect } from 'kysely';
 import pg from 'pg';
 import type { DatabaseSettings } from './config.js';
 import { UserError, codeOf, messageOf } from './errors.js';
+import { certificateAdvice } from './tls-errors.js';
 import type { Views } from './views.js';
 
 /** Whatever runs a query: a client of its own, or a pool. */
@@ -50,6 +51,9 @@ export async function connect(config: pg.ClientConfig): Promise<pg.Client> {
   return client;
 }
 
+const TRUST =
+  'name the file of its CA: sslrootcert=FILE in DATABASE_URL, or NODE_EXTRA_CA_CERTS=FILE in the environment';
+
 /** As `connect`, at the start of a command: what fails is said in one line, with what to do. */
 export async function connectOrExplain(config: pg.ClientConfig): Promise<pg.Client> {
   try {
@@ -61,7 +65,8 @@ export async function connectOrExplain(config: pg.ClientConfig): Promise<pg.Clie
         ? 'create it (createdb) or set DB_NAME or DATABASE_URL to one that exists'
         : code === '28P01' || code === '28000'
           ? 'check DB_USER and DB_PASSWORD, or DATABASE_URL'
-          : 'check that PostgreSQL runs there, and DB_HOST and DB_PORT, or DATABASE_URL';
+          : (certificateAdvice(error, TRUST) ??
+            'check that PostgreSQL runs there, and DB_HOST and DB_PORT, or DATABASE_URL');
     throw new UserError(`cannot connect to ${describeDatabase(config)}: ${messageOf(error)}; ${advice}`);
   }
 }

@@ -3,7 +3,7 @@ import { basename } from 'node:path';
 import type { Kysely } from 'kysely';
 import type pg from 'pg';
 import { existsSync } from 'node:fs';
-import { ContentError, UserError } from './errors.js';
+import { ContentError, UserError, codeOf, isDataError } from './errors.js';
 import { importanceColumns } from './loader/columns.js';
 import { stageCsv } from './loader/stage.js';
 import type { Logger } from './log.js';
@@ -48,6 +48,9 @@ export async function loadImportance(
     log.info({ ...file, ms: Math.round(performance.now() - start) }, 'importance loaded');
   } catch (error) {
     await client.query('rollback').catch(() => undefined);
+    // its own message may quote the row
+    if (isDataError(error))
+      throw new UserError(`${source.name}: PostgreSQL refuses its data (SQLSTATE ${codeOf(error)})`);
     if (error instanceof ContentError) throw new UserError(`${source.name}: ${error.message}`);
     throw error;
   }

@@ -1,4 +1,5 @@
 import { UserError, messageOf } from './errors.js';
+import { certificateAdvice } from './tls-errors.js';
 
 /** A body that ended, broke or went wrong before all of it was there. Transient. */
 export class IncompleteBody extends Error {
@@ -70,6 +71,11 @@ export function explainStoreError(error: unknown, bucketName: string, place: str
       `no credentials for ${bucket} at ${place}: set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or AWS_PROFILE`,
     );
   }
+  const advice = certificateAdvice(
+    error,
+    'name the file of its CA: NODE_EXTRA_CA_CERTS=FILE in the environment (.env is read too late)',
+  );
+  if (advice !== undefined) return say(`${place} cannot be trusted (${answer}); ${advice}`);
   if (isTransientStoreError(error)) {
     return say(`cannot reach ${bucket} at ${place} (${answer}): check AWS_ENDPOINT_URL_S3 and the network`);
   }

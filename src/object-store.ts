@@ -267,7 +267,11 @@ function unquoted(etag: string): string {
 
 /** AWS writes a space as `+`, Ceph as `%20`; a plus is `%2B` with both. */
 function decodeKey(encoded: string): string {
-  return decodeURIComponent(encoded.replaceAll('+', ' '));
+  try {
+    return decodeURIComponent(encoded.replaceAll('+', ' '));
+  } catch {
+    return encoded; // no UTF-8: not a key that can be asked for
+  }
 }
 
 /** The source's bytes, with an `IncompleteBody` instead of its own errors and of an end before `size` bytes. */

@@ -1,5 +1,6 @@
 import { sql, type Kysely } from 'kysely';
 import { UserError, codeOf } from './errors.js';
+import { printable } from './printable.js';
 import type { Views } from './views.js';
 
 /** The row of pipeline_status, with numbers as numbers. */
@@ -42,14 +43,6 @@ export async function readQuarantined(
     .where('status', '=', 'quarantined')
     .orderBy('applied_at')
     .execute();
-}
-
-/** Text for a terminal: whatever a key from a bucket holds, it is printed as one harmless word. */
-export function printable(text: string): string {
-  return text.replace(
-    /[\p{Cc}\p{Zl}\p{Zp}]/gu,
-    (character) => `\\u${character.charCodeAt(0).toString(16).padStart(4, '0')}`,
-  );
 }
 
 const number = new Intl.NumberFormat('en');

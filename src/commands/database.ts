@@ -10,10 +10,12 @@ import { connectOrExplain, openViews } from '../database.js';
 import { UserError, codeOf } from '../errors.js';
 import { createLog, type Logger } from '../log.js';
 import { explainDenial, migrate } from '../schema.js';
+import { printable } from '../printable.js';
 import { openDatabase } from '../services.js';
 import { SqlFunctions } from '../sql-functions.js';
-import { describeStatus, printable, readQuarantined, readStatus, type Status } from '../status.js';
+import { describeStatus, readQuarantined, readStatus, type Status } from '../status.js';
 import type { Views } from '../views.js';
+import { psqlTls } from './psql-tls.js';
 
 /** Runs `work` with the configured database, which is let go of at the end. */
 async function withDatabase<Result>(
@@ -105,16 +107,20 @@ export async function runStatus({ json }: { json?: boolean }): Promise<void> {
 export async function runQuarantine({ retry }: { retry?: string }): Promise<void> {
   await withDatabase((config) =>
     withViews(config, async (views) => {
+      const quarantined = await readQuarantined(views);
       if (retry === undefined) {
-        const lines = (await readQuarantined(views)).map(
+        const lines = quarantined.map(
           ({ object_key, error }) => `${printable(object_key)}: ${printable(error ?? '')}\n`,
         );
         process.stdout.write(lines.length === 0 ? 'Nothing is quarantined.\n' : lines.join(''));
         return;
       }
-      const wasThere = await withClient(config, (client) =>
-        new SqlFunctions(client).retryQuarantinedChunk(retry),
-      );
+      // or as we print it: control characters are hard to type
+      const keys = quarantined.map(({ object_key }) => object_key);
+      const key = keys.find((text) => text === retry) ?? keys.find((text) => printable(text) === retry);
+      const wasThere =
+        key !== undefined &&
+        (await withClient(config, (client) => new SqlFunctions(client).retryQuarantinedChunk(key)));
       if (!wasThere) throw new UserError(`no quarantined object has the key ${printable(retry)}`);
       process.stdout.write(
         `${printable(retry)} is taken out of quarantine; mechanism Y will find it again\n`,
@@ -123,12 +129,20 @@ export async function runQuarantine({ retry }: { retry?: string }): Promise<void
   );
 }
 
+/** Not for psql, nor for what is run from there. */
+const SECRETS = [
+  'DATABASE_URL',
+  'DB_PASSWORD',
+  'PGPASSWORD',
+  'AWS_ACCESS_KEY_ID',
+  'AWS_SECRET_ACCESS_KEY',
+  'AWS_SESSION_TOKEN',
+];
+
 /** `npm run psql [-- ARGS]`: the psql found on PATH, on the configured database. @returns its exit code. */
 export async function runPsql(args: readonly string[]): Promise<number> {
   return withDatabase(async (config) => {
     const { host, port, user, password, database } = new pg.Client(config);
-    const query =
-      config.connectionString === undefined ? undefined : new URL(config.connectionString).searchParams;
     const folder = await mkdtemp(join(tmpdir(), 'bankpulse-psql-'));
     try {
       // a file, since arguments and environment can be seen by others
@@ -138,7 +152,7 @@ export async function runPsql(args: readonly string[]): Promise<number> {
         mode: 0o600,
       });
       const environment = { ...process.env };
-      for (const secret of ['DATABASE_URL', 'DB_PASSWORD', 'PGPASSWORD']) delete environment[secret];
+      for (const secret of SECRETS) delete environment[secret];
       const child = spawn('psql', args, {
         stdio: 'inherit',
         env: {
@@ -148,8 +162,7 @@ export async function runPsql(args: readonly string[]): Promise<number> {
           PGUSER: user ?? '',
           PGDATABASE: database ?? '',
           ...(password ? { PGPASSFILE: passFile } : {}),
-          ...(query?.has('sslmode') && { PGSSLMODE: query.get('sslmode') ?? '' }),
-          ...(query?.has('sslrootcert') && { PGSSLROOTCERT: query.get('sslrootcert') ?? '' }),
+          ...psqlTls(config.connectionString, process.env),
           PGOPTIONS: `${process.env.PGOPTIONS ?? ''} -c search_path=bankpulse,public`,
         },
       });

@@ -36,6 +36,13 @@ const settings = {
   jit: 'off', // compiling costs more than it saves on queries of a few milliseconds
   timezone: 'UTC',
   log_timezone: 'UTC',
+  // No rows in its log: messages of errors quote values, their context the line of a COPY, statements what they hold.
+  // Whoever caused an error is told; the log keeps starts, stops, crashes and refused connections.
+  log_min_messages: 'log',
+  log_error_verbosity: 'terse',
+  log_min_error_statement: 'panic',
+  log_parameter_max_length: '0',
+  log_parameter_max_length_on_error: '0',
 };
 
 const LOG_LIMIT = 10 * 1024 * 1024;
