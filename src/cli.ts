@@ -1,4 +1,5 @@
 import { Command, CommanderError } from 'commander';
+import { runRebuild, runVerify } from './commands/audit.js';
 import { runMigrate, runPsql, runQuarantine, runSeed, runStatus } from './commands/database.js';
 import { runGenerate } from './commands/generate.js';
 import { runDetect, runProduce, runStart } from './commands/pipeline.js';
@@ -44,6 +45,18 @@ program
   .description('list quarantined objects, or let one be tried again')
   .option('--retry <key>', 'take this object out of quarantine')
   .action(runQuarantine);
+program
+  .command('verify')
+  .description('replay the ledger in a scratch database and compare')
+  .action(async () => {
+    process.exitCode = await runVerify();
+  });
+program
+  .command('rebuild')
+  .description('build the running state again from the ledger and S3')
+  .action(async () => {
+    process.exitCode = await runRebuild();
+  });
 program
   .command('psql')
   .description('psql on the configured database')

@@ -1,0 +1,140 @@
+-- Compares the files in S3 with the detections and the outbox: every detection of a file that was read must stand in
+-- exactly that file, once, as detection_file_rows has it, and all rows in the order of chunk, pattern, merchant and
+-- customer; batches are numbered without holes.
+-- In: the batches whose files were read, and the keys of all objects that lie where detection files are.
+-- Reads: detections, detection_batches, detection_file_rows, pg_temp.file_rows. Out: differences, one a row.
+--
+-- Names are compared as they are written, escaped. Two names can be written alike (=x and '=x): rows that look the same
+-- are matched one to one, the first with the first.
+create or replace function bankpulse.compare_files(p_read_batches bigint[], p_listed_keys text[]) returns setof text
+language plpgsql stable
+set search_path = bankpulse, pg_temp
+as $$
+begin
+  return query
+  select format('%s: no batch has this file', listed.object_key)
+  from unnest(p_listed_keys) as listed (object_key)
+  where listed.object_key not in (select detection_batches.object_key from detection_batches)
+  order by listed.object_key collate "C";
+
+  return query
+  select format('batch %s: not in the outbox', numbers.batch_no)
+  from generate_series(
+    1, greatest((select max(detection_batches.batch_no) from detection_batches), (select max(detections.batch_no) from detections))
+  ) as numbers (batch_no)
+  where numbers.batch_no not in (select detection_batches.batch_no from detection_batches)
+  order by numbers.batch_no;
+
+  return query
+  select
+    format('batch %s: the outbox has %s detections, the table has %s', batch_no, batches.row_count, count(detections.detection_id))
+  from detection_batches as batches
+  left join detections using (batch_no)
+  group by batch_no, batches.row_count
+  having batches.row_count <> count(detections.detection_id)
+  order by batch_no;
+
+  return query
+  select format('%s, row %s: %s', batches.object_key, file_rows.row_number, faults.fault)
+  from pg_temp.file_rows
+  inner join detection_batches as batches using (batch_no)
+  cross join lateral (
+    select
+      case
+        when file_rows.field_count <> 6 then format('%s fields instead of 6', file_rows.field_count)
+        when
+          file_rows.row_number = 0
+          and (
+            file_rows."YStartTime", file_rows."detectionTime", file_rows."patternId",
+            file_rows."ActionType", file_rows."customerName", file_rows."MerchantId"
+          ) <> ('YStartTime', 'detectionTime', 'patternId', 'ActionType', 'customerName', 'MerchantId')
+          then 'not the header'
+      end as fault
+  ) as faults
+  where faults.fault is not null
+  order by batch_no, file_rows.row_number;
+
+  return query
+  with expected_rows as (
+    select
+      file_rows.*,
+      row_number() over (
+        order by detections.chunk_no, detections.pattern_id, detections.merchant_id, detections.customer_id
+      ) as place,
+      row_number() over (
+        partition by file_rows."patternId", file_rows."MerchantId", file_rows."customerName"
+        order by file_rows.batch_no, file_rows.detection_id
+      ) as occurrence
+    from detection_file_rows as file_rows
+    inner join detections using (detection_id)
+  ),
+  found_rows as (
+    select
+      file_rows.*,
+      row_number() over (
+        partition by "patternId", "MerchantId", "customerName" order by file_rows.batch_no, file_rows.row_number
+      ) as occurrence
+    from pg_temp.file_rows
+    where file_rows.row_number > 0
+  ),
+  matched_rows as (
+    select
+      "patternId",
+      "MerchantId",
+      "customerName",
+      occurrence,
+      expected.batch_no as expected_batch_no,
+      found.batch_no as found_batch_no,
+      found.row_number as found_row_number,
+      (expected."YStartTime", expected."detectionTime", expected."ActionType")
+      is distinct from (found."YStartTime", found."detectionTime", found."ActionType") as is_changed,
+      expected.place,
+      lag(expected.place) over (
+        partition by expected.place is not null and found.batch_no is not null
+        order by found.batch_no, found.row_number
+      ) as former_place
+    from expected_rows as expected
+    full join found_rows as found using ("patternId", "MerchantId", "customerName", occurrence)
+  ),
+  judged_rows as (
+    select
+      matched_rows.*,
+      case
+        when matched_rows.found_batch_no is null then format('in no file; it belongs to %s', expected_batches.object_key)
+        when matched_rows.expected_batch_no is null and matched_rows.occurrence > 1
+          then format('once more in %s, row %s', found_batches.object_key, matched_rows.found_row_number)
+        when matched_rows.expected_batch_no is null
+          then format('unknown; it stands in %s, row %s', found_batches.object_key, matched_rows.found_row_number)
+        when matched_rows.expected_batch_no <> matched_rows.found_batch_no
+          then
+            format(
+              'in %s, row %s; it belongs to %s',
+              found_batches.object_key, matched_rows.found_row_number, expected_batches.object_key
+            )
+        when matched_rows.is_changed
+          then format('changed in %s, row %s', found_batches.object_key, matched_rows.found_row_number)
+        when matched_rows.former_place > matched_rows.place
+          then format('out of order in %s, row %s', found_batches.object_key, matched_rows.found_row_number)
+      end as fault
+    from matched_rows
+    left join detection_batches as expected_batches on expected_batches.batch_no = matched_rows.expected_batch_no
+    left join detection_batches as found_batches on found_batches.batch_no = matched_rows.found_batch_no
+  )
+  select
+    format(
+      '%s, merchant %s, customer %s: %s',
+      judged_rows."patternId", judged_rows."MerchantId", judged_rows."customerName", judged_rows.fault
+    )
+  from judged_rows
+  where
+    judged_rows.fault is not null
+    and (judged_rows.found_batch_no is not null or judged_rows.expected_batch_no = any (p_read_batches))
+  order by
+    coalesce(judged_rows.found_batch_no, judged_rows.expected_batch_no),
+    judged_rows.found_row_number,
+    judged_rows.place;
+end;
+$$;
+
+comment on function bankpulse.compare_files(bigint[], text[]) is
+  'Differences between the detection files in S3, the outbox and the detections.';

@@ -1,0 +1,20 @@
+-- First half of a rebuild: empties the running state, in the transaction that fills it again. Ledger, detections,
+-- outbox and rejected rows stay.
+-- In: the caller's run. Writes: customer_merchant_stats, merchant_stats, merchant_count_histogram,
+-- upgrade_candidates, merchant_top_counts. Raises BP001 (lease_lost).
+-- Deleted, not truncated: readers go on seeing the former state until the commit, and mechanism Y's role may do it.
+create or replace function bankpulse.empty_state(p_run_id bigint) returns void
+language plpgsql volatile
+set search_path = bankpulse, pg_temp
+as $$
+begin
+  perform hold_lease(p_run_id);
+  delete from customer_merchant_stats;
+  delete from merchant_stats;
+  delete from merchant_count_histogram;
+  delete from upgrade_candidates;
+  delete from merchant_top_counts;
+end;
+$$;
+
+comment on function bankpulse.empty_state(bigint) is 'Empties the running state, for a rebuild to fill it again.';

@@ -1,0 +1,91 @@
+import { isUtf8 } from 'node:buffer';
+import { Readable } from 'node:stream';
+import { pipeline } from 'node:stream/promises';
+import { parse } from 'csv-parse/sync';
+import { stringify } from 'csv-stringify/sync';
+import type pg from 'pg';
+import { from as copyFrom } from 'pg-copy-streams';
+import { messageOf } from '../errors.js';
+import type { Logger } from '../log.js';
+import { isTransientStoreError } from '../object-store-errors.js';
+import type { ObjectStore } from '../object-store.js';
+import { retryForever } from '../retry.js';
+import { AuditFunctions } from './audit-functions.js';
+
+/** Columns of a detection file. */
+const COLUMN_COUNT = 6;
+const COPY_ROWS =
+  'copy pg_temp.file_rows (batch_no, row_number, field_count, "YStartTime", "detectionTime", "patternId", ' +
+  '"ActionType", "customerName", "MerchantId") from stdin ' +
+  'with (format csv, force_not_null ("YStartTime", "detectionTime", "patternId", "ActionType", "customerName", "MerchantId"))';
+
+/** The keys of all objects where detection files are; chunks may lie below the same prefix. */
+export async function listDetectionFiles(
+  store: ObjectStore,
+  { CHUNKS_PREFIX, DETECTIONS_PREFIX }: { CHUNKS_PREFIX: string; DETECTIONS_PREFIX: string },
+  signal: AbortSignal,
+): Promise<string[]> {
+  const keys: string[] = [];
+  for await (const { key } of store.list(DETECTIONS_PREFIX, signal)) {
+    if (!key.startsWith(CHUNKS_PREFIX)) keys.push(key);
+  }
+  return keys;
+}
+
+/** The records of a file, the header too. @throws if it is no CSV. */
+function recordsOf(content: Buffer): string[][] {
+  if (!isUtf8(content) || content.includes(0)) throw new Error('it is not UTF-8 text');
+  return parse(content, { relax_column_count: true });
+}
+
+/** A record for COPY, with as many fields as the table has columns. */
+function toCopy(batchNo: string, row: number, fields: readonly string[]): string {
+  const columns = Array.from({ length: COLUMN_COUNT }, (_, column) => fields[column] ?? '');
+  return stringify([[batchNo, row, fields.length, ...columns]]);
+}
+
+/**
+ * Puts the detection files into file_rows: those that are known to be written, and those that are listed though the
+ * process died before it could note them.
+ * @returns the batches that were read, and what is wrong with the files of others, one a line.
+ */
+export async function readDetectionFiles(
+  store: ObjectStore,
+  scratch: pg.Client,
+  listedKeys: readonly string[],
+  log: Logger,
+  signal: AbortSignal,
+): Promise<{ readBatches: string[]; faults: string[] }> {
+  const listed = new Set(listedKeys);
+  const batches = (await new AuditFunctions(scratch).batches()).filter(
+    ({ key, isExported }) => isExported || listed.has(key),
+  );
+  const readBatches: string[] = [];
+  const faults: string[] = [];
+  async function* rows() {
+    for (const { batchNo, key } of batches) {
+      const file = await retryForever('the object store', log, () => store.getWhole(key, signal), {
+        signal,
+        isTransient: isTransientStoreError,
+      });
+      if (!file) {
+        faults.push(`${key}: the file of batch ${batchNo} is gone`);
+        continue;
+      }
+      let records: string[][];
+      try {
+        records = recordsOf(file.content);
+      } catch (error) {
+        faults.push(`${key}: the file of batch ${batchNo} cannot be read: ${messageOf(error)}`);
+        continue;
+      }
+      readBatches.push(batchNo);
+      for (const [row, fields] of records.entries()) yield toCopy(batchNo, row, fields);
+      if (records.length === 0) faults.push(`${key}: the file of batch ${batchNo} is empty`);
+    }
+  }
+  const copying = scratch.query(copyFrom(COPY_ROWS));
+  copying.on('error', () => undefined); // as in loader/stage.ts
+  await pipeline(Readable.from(rows(), { objectMode: true }), copying);
+  return { readBatches, faults };
+}
