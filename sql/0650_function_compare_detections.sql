@@ -15,7 +15,7 @@ begin
     select * from pg_temp.replayed_detections where chunk_no >= p_first_judged_no
   )
   select
-    format('%s, merchant %s, customer %s: ', pattern_id, merchant_id, customer_id)
+    describe_detection(pattern_id, merchant_id, customer_id) || ': '
     || case
       when found.chunk_no is null then format('missing: it holds after chunk %s, and is not detected', replayed.chunk_no)
       when replayed.chunk_no is null then format('extra: detected in chunk %s, and it never held', found.chunk_no)

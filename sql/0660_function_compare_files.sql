@@ -121,10 +121,8 @@ begin
     left join detection_batches as found_batches on found_batches.batch_no = matched_rows.found_batch_no
   )
   select
-    format(
-      '%s, merchant %s, customer %s: %s',
-      judged_rows."patternId", judged_rows."MerchantId", judged_rows."customerName", judged_rows.fault
-    )
+    describe_detection(judged_rows."patternId", judged_rows."MerchantId", judged_rows."customerName")
+    || ': ' || judged_rows.fault
   from judged_rows
   where
     judged_rows.fault is not null

@@ -15,8 +15,8 @@ begin
     format(
       'customer_merchant_stats, merchant %s, customer %s: %s; the replay has %s',
       merchant_id, customer_id,
-      coalesce(format('%s, %s, %s', audited.gender, audited.transaction_count, audited.total_amount), 'no row'),
-      coalesce(format('%s, %s, %s', replayed.gender, replayed.transaction_count, replayed.total_amount), 'no row')
+      coalesce(audited.gender || ', ' || audited.transaction_count || ', ' || audited.total_amount, 'no row'),
+      coalesce(replayed.gender || ', ' || replayed.transaction_count || ', ' || replayed.total_amount, 'no row')
     )
   from pg_temp.audited_pairs as audited
   full join customer_merchant_stats as replayed using (merchant_id, customer_id)
@@ -41,12 +41,12 @@ begin
       'merchant_stats, merchant %s: %s; the replay has %s',
       merchant_id,
       coalesce(
-        format('%s, %s, %s, %s', audited.transaction_count, audited.customer_count, audited.female_count, audited.male_count)
-        , 'no row'
+        audited.transaction_count || ', ' || audited.customer_count || ', ' || audited.female_count || ', ' || audited.male_count,
+        'no row'
       ),
       coalesce(
-        format('%s, %s, %s, %s', replayed.transaction_count, replayed.customer_count, replayed.female_count, replayed.male_count)
-        , 'no row'
+        replayed.transaction_count || ', ' || replayed.customer_count || ', ' || replayed.female_count || ', ' || replayed.male_count,
+        'no row'
       )
     )
   from pg_temp.audited_merchants as audited
