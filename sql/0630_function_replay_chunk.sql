@@ -14,8 +14,6 @@ set search_path = bankpulse, pg_temp
 -- for tables that grow from nothing and have no statistics yet
 set enable_nestloop = off
 set jit = off
--- so that ranking the whole state needs no disk
-set work_mem = '64MB'
 as $$
 declare
   v_rejected_count bigint;
