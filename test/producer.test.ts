@@ -227,7 +227,10 @@ describe('produce', () => {
         /TRANSACTIONS_CSV .*: the header has no column "gender", no column "merchant"$/,
       ],
       ['Customer,gender,merchant,amount,"\'CUSTOMER\'"\n', /: the header has column "customer" twice$/],
-      ['customer,gender,merchant,"amount" x\n', /: in the header a value goes on behind its closing double quote$/],
+      [
+        'customer,gender,merchant,"amount" x\n',
+        /: in the header a value goes on behind its closing double quote$/,
+      ],
       ['', /TRANSACTIONS_CSV .* is empty: it lacks even a header line/],
       [
         `${HEADER}\n${row(1)}\n1,"never closed\n${row(2)}\n`,

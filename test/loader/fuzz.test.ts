@@ -13,7 +13,7 @@ import { damaged } from '../support/damage.js';
 import { forCarefulWay, useStaging, type Staged } from '../support/staging.js';
 
 /** FUZZ_RUNS files of each kind; a failure prints the seed, which FUZZ_SEED takes. */
-const runs = Number(process.env.FUZZ_RUNS || 150);
+const runs = Number(process.env.FUZZ_RUNS || 100);
 const seed = Number(process.env.FUZZ_SEED || Math.floor(Math.random() * 2 ** 31));
 
 const wholeFiles = files.map(({ file }) => file);

@@ -41,7 +41,7 @@ describe('storableText', () => {
   });
 
   it('takes a moment for ten thousand long rows, since every row of the careful way passes here', () => {
-    const row = Buffer.from('é'.repeat(5000));
+    const row = Buffer.from(`x${'é'.repeat(5000)}`);
     const start = performance.now();
     for (let times = 0; times < 10_000; times++) storableText(row);
     expect(performance.now() - start).to.be.lessThan(4000); // a look at each character took far longer
