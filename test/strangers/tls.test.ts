@@ -131,7 +131,9 @@ describe('TLS', function () {
       try {
         const client = new pg.Client(connectionConfig(loadSettings(databaseSettings)));
         await client.connect();
-        const { rows } = await client.query('select ssl from pg_stat_ssl where pid = pg_backend_pid()');
+        const { rows } = await client.query<{ ssl: boolean }>(
+          'select ssl from pg_stat_ssl where pid = pg_backend_pid()',
+        );
         await client.end();
         return rows;
       } finally {

@@ -101,8 +101,8 @@ async function deleteBucket(client: S3Client, store: ObjectStore): Promise<void>
   for (;;) {
     const keys = (await store.listPage('')).objects.map(({ key }) => key);
     if (keys.length === 0) break;
-    // XML cannot carry control characters: such keys go one by one.
-    const plain = keys.filter((key) => !/\p{Cc}/u.test(key));
+    // XML cannot carry control characters, nor some ends of lines: such keys go one by one.
+    const plain = keys.filter((key) => !/[\p{Cc}\p{Zl}\p{Zp}]/u.test(key));
     const odd = keys.filter((key) => !plain.includes(key));
     const Objects = plain.map((Key) => ({ Key }));
     if (plain.length > 0)
