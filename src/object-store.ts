@@ -20,7 +20,7 @@ process.env.AWS_SDK_JS_NODE_VERSION_SUPPORT_WARNING_DISABLED ??= 'true';
 
 const CONNECT_TIMEOUT_MS = 5_000;
 /** Counts from the last byte in either direction, so a large body over a slow line may take as long as it needs. */
-const NO_PROGRESS_TIMEOUT_MS = 20_000;
+const NO_PROGRESS_TIMEOUT_MS = 10_000;
 const MOST_SOCKETS = 32;
 /** What AWS answers to a conditional put while another writer is at the same key; asking again settles it. */
 const CONFLICT = 'ConditionalRequestConflict';
@@ -36,6 +36,8 @@ export interface ObjectStoreOptions {
   forcePathStyle?: boolean | undefined;
   /** Without them the SDK's default chain. */
   credentials?: { accessKeyId: string; secretAccessKey: string } | undefined;
+  /** Default: NO_PROGRESS_TIMEOUT_MS. */
+  noProgressTimeoutMs?: number | undefined;
 }
 
 export interface ListedObject {
@@ -59,7 +61,14 @@ export class ObjectStore {
   ) {}
 
   /** Opens nothing yet: `checkAccess` does. */
-  static open({ bucket, endpoint, region, forcePathStyle, credentials }: ObjectStoreOptions): ObjectStore {
+  static open({
+    bucket,
+    endpoint,
+    region,
+    forcePathStyle,
+    credentials,
+    noProgressTimeoutMs = NO_PROGRESS_TIMEOUT_MS,
+  }: ObjectStoreOptions): ObjectStore {
     const place = endpoint ? new URL(endpoint).origin : region ? `AWS S3 in ${region}` : 'AWS S3';
     const sockets = { maxSockets: MOST_SOCKETS };
     // Checksums stay at the SDK's default, "when supported": all bodies are buffers, so the checksum travels in a
@@ -72,7 +81,7 @@ export class ObjectStore {
       ...(credentials && { credentials }),
       requestHandler: {
         connectionTimeout: CONNECT_TIMEOUT_MS,
-        socketTimeout: NO_PROGRESS_TIMEOUT_MS,
+        socketTimeout: noProgressTimeoutMs,
         httpAgent: sockets,
         httpsAgent: sockets,
       },
@@ -120,6 +129,9 @@ export class ObjectStore {
       }),
       until(signal),
     );
+    if (page.IsTruncated === undefined) {
+      throw new IncompleteBody(`the answer to a listing of ${prefix} is no listing`);
+    }
     const decode = page.EncodingType === 'url' ? decodeKey : (key: string) => key; // s3rver never encodes
     const objects = (page.Contents ?? []).map(({ Key = '', Size = 0, ETag = '', LastModified }) => ({
       key: decode(Key),
@@ -127,7 +139,7 @@ export class ObjectStore {
       etag: unquoted(ETag),
       lastModified: LastModified ?? new Date(0),
     }));
-    return { objects, isLast: page.IsTruncated !== true };
+    return { objects, isLast: !page.IsTruncated };
   }
 
   /** All objects under `prefix`, page by page. By StartAfter, since continuation tokens do not work with s3rver. */
@@ -142,7 +154,7 @@ export class ObjectStore {
   }
 
   /**
-   * An object, or undefined if there is none. Read `body` to its end or destroy it; left alone for 20 s it breaks.
+   * An object, or undefined if there is none. Read `body` to its end or destroy it; left alone for 10 s it breaks.
    * It fails with `IncompleteBody` rather than end before `size` bytes.
    */
   async get(
@@ -155,8 +167,12 @@ export class ObjectStore {
         until(signal),
       );
       const { Body: source, ContentLength: size, ETag = '' } = answer;
-      if (!(source instanceof Readable) || size === undefined)
-        throw new Error(`no body or no size for ${key}`);
+      if (!(source instanceof Readable)) throw new IncompleteBody(`the answer for ${key} has no body`);
+      if (size === undefined) {
+        // stores always tell it; without, nothing would show that a body is cut short
+        source.on('error', () => undefined).destroy();
+        throw new IncompleteBody(`the answer for ${key} does not tell its length`);
+      }
       return { body: wholeBody(source, size, key), size, etag: unquoted(ETag) };
     } catch (error) {
       if (isMissingObject(error)) return undefined;
@@ -169,9 +185,10 @@ export class ObjectStore {
     const object = await this.get(key, signal);
     if (!object) return undefined;
     const body: AsyncIterable<Buffer> = object.body;
-    const blocks: Buffer[] = [];
-    for await (const block of body) blocks.push(block);
-    return { content: Buffer.concat(blocks), etag: object.etag };
+    const content = Buffer.allocUnsafeSlow(object.size); // once, not first in blocks and then together
+    let received = 0;
+    for await (const block of body) received += block.copy(content, received);
+    return { content, etag: object.etag };
   }
 
   /** Whether there is such an object. */
@@ -291,6 +308,8 @@ function wholeBody(source: Readable, size: number, key: string): Readable {
   finished(source, (error) => {
     if (error) body.destroy(incomplete(error));
   });
+  // it may break before anybody reads it; whoever does then gets the error all the same
+  body.on('error', () => undefined);
   body.once('close', () => source.destroy());
   return source.pipe(body);
 }
