@@ -180,10 +180,18 @@ export class ObjectStore {
     }
   }
 
-  /** A whole object in memory, or undefined if there is none. */
-  async getWhole(key: string, signal?: AbortSignal): Promise<{ content: Buffer; etag: string } | undefined> {
+  /** A whole object in memory, or undefined if there is none, or only one of more than `most` bytes. */
+  async getWhole(
+    key: string,
+    signal?: AbortSignal,
+    most = Infinity,
+  ): Promise<{ content: Buffer; etag: string } | undefined> {
     const object = await this.get(key, signal);
     if (!object) return undefined;
+    if (object.size > most) {
+      object.body.destroy();
+      return undefined;
+    }
     const body: AsyncIterable<Buffer> = object.body;
     const content = Buffer.allocUnsafeSlow(object.size); // once, not first in blocks and then together
     let received = 0;

@@ -10,7 +10,8 @@ import type { FetchedObject } from './object-source.js';
 /** A chunk whose rows are in the lane's staging tables, in an open transaction. */
 export interface StagedChunk {
   object: PendingObject;
-  fetched: FetchedObject;
+  /** Without its bytes: they are in the database now, and would be held in memory twice. */
+  fetched: Omit<FetchedObject, 'open'>;
   copyMs: number;
 }
 
@@ -71,7 +72,8 @@ export class Lane {
       await this.#rollBack();
       throw isDataError(error) ? new ContentError(refusal(error)) : error;
     }
-    return { object, fetched, copyMs: performance.now() - start };
+    const { etag, size } = fetched;
+    return { object, fetched: { etag, size }, copyMs: performance.now() - start };
   }
 
   /** Applies what was staged; it is in the ledger when this resolves, one way or the other. */

@@ -48,7 +48,10 @@ export class Prefetcher {
     }
   }
 
-  /** The object, read already or now; undefined if it is not there. It no longer counts as fetched ahead. */
+  /**
+   * The object, read already or now; undefined if it is not there, or has grown since it was listed: the next listing
+   * tells its size. It no longer counts as fetched ahead.
+   */
   async take(object: PendingObject): Promise<FetchedObject | undefined> {
     const fetch = this.#fetches.get(object.key) ?? this.#begin(object);
     try {
@@ -64,7 +67,7 @@ export class Prefetcher {
       'the object store',
       this.log,
       async () => {
-        const whole = await this.store.getWhole(key, this.signal);
+        const whole = await this.store.getWhole(key, this.signal, size);
         return whole && bufferedObject(key, whole.etag, whole.content, this.limits.MAX_CHUNK_BYTES);
       },
       { signal: this.signal, isTransient: isTransientStoreError },
