@@ -1,0 +1,256 @@
+import { spawnSync } from 'node:child_process';
+import { closeSync, existsSync, openSync, rmSync, statSync, writeSync } from 'node:fs';
+import { chmod, mkdir, mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { basename, join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { DeleteObjectCommand } from '@aws-sdk/client-s3';
+import { expect } from 'chai';
+import type pg from 'pg';
+import { connect } from '../../src/database.js';
+import { csv, logInto, rowsOf, until, useDetector, type LogLine } from '../support/detector.js';
+
+const CHUNKS = 8;
+/** Trouble begins when so many are applied. */
+const BEFORE_TROUBLE = 3;
+const IN_TROUBLE = /database .*in trouble/;
+
+describe('with a database that refuses its work, mechanism Y', function () {
+  this.timeout(120_000);
+  const current = useDetector();
+  const { put, detectOnce, renewDatabase, ledger, detections, state, files } = current;
+
+  const results = async () => ({
+    chunks: await ledger(),
+    detections: await detections(),
+    state: await state(),
+    files: Object.fromEntries(Object.entries(await files()).map(([number, text]) => [number, rowsOf(text)])),
+  });
+
+  /** Puts chunks of which each brings new customers; what comes of them if nothing disturbs. */
+  async function undisturbed(): Promise<Awaited<ReturnType<typeof results>>> {
+    for (let chunk = 1; chunk <= CHUNKS; chunk++) {
+      const rows = Array.from(
+        { length: 1500 },
+        (_, index) => `C${chunk}-${index},${index % 3 ? 'M' : 'F'},shop,${index}`,
+      );
+      const children = Array.from({ length: 5 }, (_, index) => `child${chunk}-${index},F,shop,1`);
+      await put(chunk, csv(...rows, ...children, ...children));
+    }
+    await detectOnce({ BATCH_ROWS: 12 });
+    const expected = await results();
+    expect(expected.detections).to.have.length.above(CHUNKS);
+    await renewDatabase();
+    for (const number of Object.keys(expected.files)) {
+      const Key = `${current.prefix}detections/detections-${number.padStart(8, '0')}.csv`;
+      await current.s3.client.send(new DeleteObjectCommand({ Bucket: current.s3.store.bucket, Key }));
+    }
+    return expected;
+  }
+
+  /** What the ledger says was applied is what the state holds: no chunk is in one of them alone. */
+  async function expectNothingHalf(): Promise<void> {
+    const { rows } = await current.database.client.query<Record<string, string>>(
+      `select
+         (select coalesce(sum(row_count), 0) from bankpulse.chunks) as ledger,
+         (select coalesce(sum(transaction_count), 0) from bankpulse.customer_merchant_stats) as pairs,
+         (select coalesce(sum(transaction_count), 0) from bankpulse.merchant_stats) as merchants,
+         (select coalesce(sum(detection_count), 0) from bankpulse.chunks) as counted,
+         (select count(*) from bankpulse.detections) as detections`,
+    );
+    const { ledger, pairs, merchants, counted, detections } = rows[0]!;
+    expect({ pairs, merchants, detections }).to.deep.equal({
+      pairs: ledger,
+      merchants: ledger,
+      detections: counted,
+    });
+  }
+
+  /**
+   * Makes trouble in the middle of the work, looks on for a while, and mends it.
+   * @returns why Y said that there was trouble.
+   */
+  async function workThrough({
+    prepare,
+    makeTrouble,
+    mend,
+  }: {
+    prepare?: () => Promise<unknown>;
+    makeTrouble: () => Promise<void> | void;
+    mend: () => Promise<void> | void;
+  }): Promise<string | undefined> {
+    const expected = await undisturbed();
+    await prepare?.();
+    let trouble: Promise<void> | undefined;
+    const { lines, ended } = startOnce(({ chunkNo }) => {
+      if (chunkNo === BEFORE_TROUBLE) trouble = Promise.resolve(makeTrouble());
+    });
+    await until('the trouble is said', () => Promise.resolve(lines.some(({ msg }) => IN_TROUBLE.test(msg))));
+    await trouble;
+    await sleep(1000);
+    const applied = (await ledger()).length;
+    expect(applied).to.be.within(BEFORE_TROUBLE, CHUNKS - 1);
+    await sleep(3000);
+    expect(await ledger()).to.have.length(applied);
+    await expectNothingHalf();
+    await mend();
+    await ended;
+    expect(await results()).to.deep.equal(expected);
+    await expectNothingHalf();
+    expect(lines.filter(({ msg }) => IN_TROUBLE.test(msg))).to.have.length(1);
+    expect(lines.filter(({ msg }) => /database works again/.test(msg))).to.have.length(1);
+    return lines.find(({ msg }) => IN_TROUBLE.test(msg))?.reason;
+  }
+
+  /** As `npm run detect -- --once`, with its log while it runs. */
+  function startOnce(onApplied: (event: { chunkNo: number }) => void) {
+    const lines: (LogLine & { reason?: string })[] = [];
+    const ended = detectOnce({ BATCH_ROWS: 12, PREFETCH_BYTES: 1 }, { log: logInto(lines), onApplied });
+    ended.catch(() => undefined);
+    return { lines, ended };
+  }
+
+  describe('because its disk is full', () => {
+    const MIB = 1 << 20;
+    let folder: string | undefined;
+    let disk: string;
+    let tablespace: string | undefined;
+
+    /** Why no small disk can be made here. */
+    async function whyNot(): Promise<string | undefined> {
+      if (process.platform !== 'linux' || process.getuid?.() !== 0)
+        return 'only root on Linux can mount a small disk';
+      const directory = await dataDirectory();
+      return existsSync(directory) ? undefined : `the server's files (${directory}) are not on this machine`;
+    }
+
+    async function dataDirectory(): Promise<string> {
+      const { rows } = await current.database.client.query<{ data_directory: string }>('show data_directory');
+      return rows[0]!.data_directory;
+    }
+
+    beforeEach(async function () {
+      const reason = await whyNot();
+      if (reason === undefined) {
+        folder = await mkdtemp(join(tmpdir(), 'bankpulse-test-disk-'));
+        await chmod(folder, 0o755);
+        disk = join(folder, 'disk');
+        await mkdir(disk);
+        const { uid, gid } = statSync(await dataDirectory());
+        const options = `size=${8 * MIB},uid=${uid},gid=${gid},mode=0700`;
+        const mounted = spawnSync('mount', ['-t', 'tmpfs', '-o', options, 'none', disk], {
+          encoding: 'utf8',
+        });
+        if (mounted.status === 0) {
+          tablespace = `bankpulse_test_${basename(folder).replaceAll(/\W/g, '_').toLowerCase()}`;
+          await current.database.client.query(`create tablespace ${tablespace} location '${disk}'`);
+          return;
+        }
+        await rm(folder, { recursive: true });
+        folder = undefined;
+        process.stderr.write(
+          `        skipped: no small disk can be mounted here: ${mounted.stderr.trim()}\n`,
+        );
+      } else process.stderr.write(`        skipped: ${reason}\n`);
+      this.skip();
+    });
+
+    afterEach(async () => {
+      if (folder === undefined) return;
+      // the database goes first: the tablespace must be empty
+      await renewDatabase();
+      await current.database.client.query(`drop tablespace ${tablespace}`);
+      spawnSync('umount', [disk]);
+      await rm(folder, { recursive: true });
+      folder = undefined;
+    });
+
+    /** Takes all that is left of the disk. */
+    function fill(): void {
+      const file = openSync(join(disk, 'ballast'), 'w');
+      try {
+        for (const size of [64 * 1024, 4096]) {
+          try {
+            for (;;) writeSync(file, Buffer.alloc(size));
+          } catch (error) {
+            if ((error as NodeJS.ErrnoException).code !== 'ENOSPC') throw error;
+          }
+        }
+      } finally {
+        closeSync(file);
+      }
+    }
+    const makeRoom = () => rmSync(join(disk, 'ballast'));
+
+    it('in the middle of applying a chunk, rolls it back, says why once, and goes on when there is room', async () => {
+      const reason = await workThrough({
+        prepare: () =>
+          current.database.client.query(
+            `alter table bankpulse.customer_merchant_stats set tablespace ${tablespace}`,
+          ),
+        makeTrouble: fill,
+        mend: makeRoom,
+      });
+      expect(reason).to.match(/could not extend file.*No space left on device/);
+    });
+
+    it('in the middle of the COPY, rolls it back, says why once, and goes on when there is room', async () => {
+      const reason = await workThrough({
+        prepare: () =>
+          current.database.client.query(
+            `alter database ${current.database.name} set temp_tablespaces = ${tablespace}`,
+          ),
+        makeTrouble: fill,
+        mend: makeRoom,
+      });
+      expect(reason).to.match(/No space left on device/);
+    });
+  });
+
+  describe('by a statement timeout', () => {
+    let other: pg.Client;
+    const setTimeout = async (change: string) => {
+      await other.query(`alter database ${current.database.name} ${change}`);
+    };
+    afterEach(() => other.end());
+    const connectOther = async () => {
+      other = await connect({ ...current.database.config, statement_timeout: 0 });
+    };
+
+    it('in the middle of a chunk, rolls it back, says why once, and goes on when it has its way', async () => {
+      const reason = await workThrough({
+        prepare: async () => {
+          await connectOther();
+          await setTimeout(`set statement_timeout = '1500ms'`);
+        },
+        makeTrouble: async () => {
+          await other.query('begin');
+          await other.query('lock table bankpulse.customer_merchant_stats in share mode');
+        },
+        mend: async () => {
+          await other.query('rollback');
+        },
+      });
+      expect(reason).to.equal('canceling statement due to statement timeout');
+    });
+
+    it('that nothing passes, waits, and goes on when it is lifted', async () => {
+      await workThrough({
+        prepare: connectOther,
+        makeTrouble: async () => {
+          await setTimeout(`set statement_timeout = '1ms'`);
+          // it holds for new sessions
+          await other.query(
+            `select pg_terminate_backend(pid) from pg_stat_activity
+             where datname = current_database() and pid not in (pg_backend_pid(), $1)`,
+            [
+              (await current.database.client.query<{ pid: number }>('select pg_backend_pid() as pid'))
+                .rows[0]!.pid,
+            ],
+          );
+        },
+        mend: () => setTimeout('reset statement_timeout'),
+      });
+    });
+  });
+});
