@@ -108,16 +108,14 @@ describe('with much to do, mechanism Y', function () {
   async function putAll(
     objects: Iterable<[name: string, content: Buffer | string]>,
   ): Promise<Map<string, number>> {
-    const begun = performance.now();
     const sizes = new Map<string, number>();
-    let batch: Promise<void>[] = [];
+    const batch: Promise<void>[] = [];
     for (const [name, content] of objects) {
       sizes.set(chunkKey(name), Buffer.byteLength(content));
       batch.push(put(name, content));
       if (batch.length === 16) await Promise.all(batch.splice(0));
     }
     await Promise.all(batch);
-    process.stderr.write(`        put in ${((performance.now() - begun) / 1000).toFixed(1)} s\n`);
     return sizes;
   }
 
@@ -126,8 +124,11 @@ describe('with much to do, mechanism Y', function () {
       (function* () {
         // not padded, so that their order is not that of the listing
         for (let number = 1; number <= TINY_OBJECTS; number++)
-          yield [`chunk_${number}.csv`, csv(`C${number % 100},F,M${number % 7},1`, 'C1,M,M1,x')] as const;
-      })() as Iterable<[string, string]>,
+          yield [`chunk_${number}.csv`, csv(`C${number % 100},F,M${number % 7},1`, 'C1,M,M1,x')] satisfies [
+            string,
+            string,
+          ];
+      })(),
     );
     await detectAll(sizes);
     const chunks = await ledger();

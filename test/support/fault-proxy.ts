@@ -25,12 +25,12 @@ export interface Exchange extends StoreRequest {
   req: IncomingMessage;
   res: ServerResponse;
   /** Sends the request on to the real server; its answer, whose body is still to be read. */
-  forward(): Promise<IncomingMessage>;
+  forward: () => Promise<IncomingMessage>;
   /** Hands an answer to the client, each block of its body by way of `change`. */
-  relay(
+  relay: (
     answer: IncomingMessage,
     change?: (block: Buffer, at: number) => Promise<Buffer> | Buffer,
-  ): Promise<void>;
+  ) => Promise<void>;
 }
 
 export type Fault = (exchange: Exchange) => Promise<void> | void;
@@ -240,7 +240,8 @@ export function breakBodyAt(bytes: number): Fault {
 export function endBodyAt(bytes: number): Fault {
   return async ({ res, forward }) => {
     const whole = await forward();
-    const { 'content-length': _length, ...headers } = whole.headers;
+    const headers = { ...whole.headers };
+    delete headers['content-length'];
     const content = await bytesOf(whole);
     res.writeHead(whole.statusCode ?? 502, { ...headers, 'transfer-encoding': 'chunked' });
     res.end(content.subarray(0, bytes));
