@@ -30,8 +30,8 @@ export interface PipelineEvents {
     },
   ];
   chunkQuarantined: [object: { key: string }];
-  /** A detection file is in the bucket, and known to be. */
-  batchWritten: [batch: { key: string; rows: number }];
+  /** A detection file is in the bucket, and known to be. They are numbered from 1, and written in that order. */
+  batchWritten: [batch: { batchNo: number; rows: number }];
   /** An attempt failed; there will be another. */
   retried: [service: Service];
   /** From the first failed attempt of any call until all work again. */

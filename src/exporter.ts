@@ -48,7 +48,7 @@ export async function exportBatches(
       isTransient: isTransientStoreError,
     });
     await functions.markBatchExported(batch_no);
-    pipeline.tell('batchWritten', { key: object_key, rows: Number(row_count) });
+    pipeline.tell('batchWritten', { batchNo: Number(batch_no), rows: Number(row_count) });
     log.info({ key: object_key, rows: Number(row_count) }, 'detections written');
   }
 }

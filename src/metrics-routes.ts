@@ -1,10 +1,24 @@
 import type { FastifyPluginCallback } from 'fastify';
+import type pg from 'pg';
+import { connect } from './database.js';
 import { within } from './detector/within.js';
 import { pipeline, type Role } from './events.js';
 import { Metrics } from './metrics.js';
 
 /** A database that takes longer to say hello is not ready. */
 const PING_MS = 2000;
+
+/** A ping for `metricsRoutes`: on a connection of its own each time, which gives up by itself. */
+export function pingDatabase(config: pg.ClientConfig): () => Promise<void> {
+  return async () => {
+    const client = await connect({ ...config, connectionTimeoutMillis: PING_MS, query_timeout: PING_MS });
+    try {
+      await client.query('select 1');
+    } finally {
+      void client.end().catch(() => undefined);
+    }
+  };
+}
 
 export interface MetricsRoutesOptions {
   /** Asks the database for anything at all, on a connection of the server's own. @throws if there is no answer. */

@@ -4,7 +4,7 @@ import type { ProducerSettings } from './config.js';
 import { ContentError, UserError } from './errors.js';
 import { pipeline } from './events.js';
 import { readHeader, transactionColumns } from './loader/columns.js';
-import type { Logger } from './log.js';
+import { routine, type Logger } from './log.js';
 import type { ObjectStore } from './object-store.js';
 import { isTransientStoreError } from './object-store-errors.js';
 import { retryForever } from './retry.js';
@@ -155,7 +155,7 @@ async function upload(
       });
       const ms = performance.now() - start;
       log.info(
-        { chunk: number, rows, bytes: content.length, ms: Math.round(ms) },
+        { ...routine, chunk: number, rows, bytes: content.length, ms: Math.round(ms) },
         isNew ? 'chunk written' : 'chunk was there',
       );
       count(number, rows, isNew, ms / 1000);

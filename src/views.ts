@@ -5,6 +5,13 @@ export interface Views {
   detection_batches: { batch_no: string; object_key: string; row_count: string; exported_at: Date | null };
   detection_file_rows: DetectionFileRow;
   importance_file: { file_name: string; fingerprint: string };
+  detection_reasons: {
+    detection_id: string;
+    action_type: string;
+    merchant_id: string;
+    customer_id: string;
+    reason_summary: string;
+  };
   chunks: { object_key: string; status: 'applied' | 'quarantined'; error: string | null; applied_at: Date };
 }
 

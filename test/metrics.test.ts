@@ -1,11 +1,12 @@
-import { writeFile } from 'node:fs/promises';
+import { readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { expect } from 'chai';
 import fastify, { type FastifyInstance } from 'fastify';
 import parse from 'parse-prometheus-text-format';
+import { projectDir } from '../src/config.js';
 import { pipeline } from '../src/events.js';
 import { createLog } from '../src/log.js';
-import { metricsRoutes } from '../src/metrics-routes.js';
+import { metricsRoutes, pingDatabase } from '../src/metrics-routes.js';
 import { produce } from '../src/producer.js';
 import { retryForever } from '../src/retry.js';
 import { children, csv, until, useDetector } from './support/detector.js';
@@ -22,7 +23,7 @@ describe('the metrics', function () {
     server = fastify();
     await server.register(metricsRoutes, {
       ping: () =>
-        isDatabaseUp ? mechanismY.database.client.query('select 1') : Promise.reject(new Error('refused')),
+        isDatabaseUp ? pingDatabase(mechanismY.database.config)() : Promise.reject(new Error('refused')),
     });
     url = await server.listen({ host: '127.0.0.1', port: 0 });
   });
@@ -192,6 +193,17 @@ describe('the metrics', function () {
       'nodejs_heap_size_used_bytes',
       'process_cpu_seconds_total',
     ]);
+  });
+
+  it('are all on the Grafana dashboard, which asks for no other', async () => {
+    const dashboard = await readFile(join(projectDir, 'scripts', 'grafana-dashboard.json'), 'utf8');
+    const { panels } = JSON.parse(dashboard) as { panels: { targets: { expr: string }[] }[] };
+    const asked = panels
+      .flatMap(({ targets }) => targets.flatMap(({ expr }) => expr.match(/[a-z_]+(?=\{)/g) ?? []))
+      .map((name) => name.replace(/_(bucket|sum|count)$/, ''));
+    const names = (await scrape()).families.map(({ name }) => name);
+    expect(names).to.include.members(asked);
+    expect(asked).to.include.members(names.filter((name) => name.startsWith('bankpulse_')));
   });
 
   it('end with the server: nobody listens any more', async () => {

@@ -1,5 +1,5 @@
 import type { Audit } from './audit.js';
-import { printable } from '../status.js';
+import { printable } from '../printable.js';
 
 const number = new Intl.NumberFormat('en');
 const many = (count: number, noun: string) => `${number.format(count)} ${noun}`;

@@ -8,12 +8,13 @@ import {
 import { connectOrExplain, openViews } from '../database.js';
 import { detect } from '../detector/detector.js';
 import { messageOf } from '../errors.js';
-import { createLog, type Logger } from '../log.js';
+import type { Logger } from '../log.js';
 import { produce } from '../producer.js';
 import { explainDenial, migrateIfPending } from '../schema.js';
 import { openObjectStore, openServices, type Services } from '../services.js';
 import { stopSignal } from '../signals.js';
 import { describeStatus, readQuarantined, readStatus } from '../status.js';
+import { openTerminal } from '../terminal/terminal.js';
 import { generateMissingInput } from './generate.js';
 
 /** Results of the pipeline so far, on stdout. Without a database there are none to print, which is only said. */
@@ -41,7 +42,8 @@ async function prepareDatabase(services: Services, log: Logger): Promise<void> {
 /** `npm run produce`: mechanism X alone. */
 export async function runProduce(): Promise<void> {
   const settings = loadSettings([...objectStoreSettings, ...producerSettings, 'IMPORTANCE_CSV', 'LOG_LEVEL']);
-  const log = createLog(settings.LOG_LEVEL);
+  const terminal = openTerminal(settings.LOG_LEVEL);
+  const { log } = terminal;
   const signal = stopSignal();
   await generateMissingInput(settings, log);
   const objectStore = await openObjectStore(settings, log);
@@ -50,6 +52,7 @@ export async function runProduce(): Promise<void> {
     const { chunks, rows, uploaded, skipped } = await produce({ store, settings, log, signal });
     process.stdout.write(`${chunks} chunks, ${rows} rows: ${uploaded} written, ${skipped} were there\n`);
   } finally {
+    await terminal.close();
     await objectStore.close();
   }
 }
@@ -62,17 +65,20 @@ export async function runDetect({ once }: { once: boolean }): Promise<void> {
     ...detectorSettings,
     'LOG_LEVEL',
   ]);
-  const log = createLog(settings.LOG_LEVEL);
+  const terminal = openTerminal(settings.LOG_LEVEL);
+  const { log } = terminal;
   const signal = stopSignal();
   const services = await openServices(settings, log);
   try {
     await services.store.checkAccess(settings.CHUNKS_PREFIX);
     await prepareDatabase(services, log);
+    terminal.follow(services.config);
     await explainDenial(services.config, () =>
       detect({ ...services, settings, log, signal, isInputOver: () => once }),
     );
     await printSummary(services, log);
   } finally {
+    await terminal.close();
     await services.close();
   }
 }
@@ -86,13 +92,15 @@ export async function runStart({ once }: { once: boolean }): Promise<void> {
     ...detectorSettings,
     'LOG_LEVEL',
   ]);
-  const log = createLog(settings.LOG_LEVEL);
+  const terminal = openTerminal(settings.LOG_LEVEL);
+  const { log } = terminal;
   const failed = new AbortController();
   const signal = AbortSignal.any([stopSignal(), failed.signal]);
   await generateMissingInput(settings, log);
   const services = await openServices(settings, log);
   try {
     await prepareDatabase(services, log);
+    terminal.follow(services.config);
     let hasProduced = false;
     let isSummaryDue = false;
     const producing = produce({ store: services.store, settings, log, signal }).then(
@@ -120,6 +128,7 @@ export async function runStart({ once }: { once: boolean }): Promise<void> {
     await explainDenial(services.config, () => Promise.resolve(failed.signal.throwIfAborted()));
     await printSummary(services, log);
   } finally {
+    await terminal.close();
     await services.close();
   }
 }

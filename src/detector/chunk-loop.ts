@@ -2,7 +2,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import type { DetectorSettings } from '../config.js';
 import { ContentError } from '../errors.js';
 import { pipeline } from '../events.js';
-import type { Logger } from '../log.js';
+import { routine, type Logger } from '../log.js';
 import type { ObjectStore } from '../object-store.js';
 import { isTransientStoreError } from '../object-store-errors.js';
 import { retryForever } from '../retry.js';
@@ -175,6 +175,7 @@ export class ChunkLoop {
       const ms = Math.round(Object.values(timings).reduce((sum, step) => sum + step, 0));
       log.info(
         {
+          ...(rejectedCount === 0 && !isLate && routine),
           chunk: chunkNo,
           key: object.key,
           rows: rowCount,

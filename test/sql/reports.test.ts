@@ -33,6 +33,18 @@ describe('detection_reasons', () => {
     ]);
   });
 
+  it('says the same in a few words', async () => {
+    const { rows } = await database().client.query<{ reason_summary: string }>(
+      'select reason_summary from bankpulse.detection_reasons order by detection_id',
+    );
+    expect(rows.map(({ reason_summary }) => reason_summary)).to.deep.equal([
+      '4,560 transactions (top 5.3 %), weight 81.00 (lowest 5.3 %)',
+      '4,800 transactions (top 0.0 %), weight 80.00 (lowest 0.0 %)',
+      '80 transactions, 12.50 on average',
+      '101 women, 150 men',
+    ]);
+  });
+
   it('stays what it was when thresholds change, and has a row for each detection', async () => {
     const { client } = database();
     const before = await texts();

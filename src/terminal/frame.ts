@@ -1,0 +1,109 @@
+import { styleText } from 'node:util';
+import cliTruncate from 'cli-truncate';
+import stringWidth from 'string-width';
+import { printable } from '../printable.js';
+import type { NewestDetection, Progress } from './progress.js';
+
+export interface Space {
+  columns: number;
+  rows: number;
+  hasColors: boolean;
+}
+
+/** So wide may a name be; longer ones are cut. */
+const NAME_COLUMNS = 24;
+const BAR_COLUMNS = 24;
+/** A terminal that is narrower has no room for the bar. */
+const LEAST_COLUMNS_FOR_BAR = 80;
+
+const number = new Intl.NumberFormat('en', { maximumFractionDigits: 0 });
+const counted = (count: number, noun: string) => `${number.format(count)} ${noun}${count === 1 ? '' : 's'}`;
+
+/** The display's lines: what X does, what Y does, what was found. As many as there is room for, none too wide. */
+export function frameOf(progress: Progress, { columns, rows, hasColors }: Space, now: number): string[] {
+  const style = (format: Parameters<typeof styleText>[0], text: string) =>
+    hasColors ? styleText(format, text) : text;
+  const bar = (rowsDone: number) => {
+    const { sourceRows } = progress;
+    if (sourceRows === undefined || rowsDone > sourceRows) return [];
+    const share = sourceRows === 0 ? 1 : rowsDone / sourceRows;
+    const full = Math.floor(share * BAR_COLUMNS);
+    const text = `[${'='.repeat(full)}${full < BAR_COLUMNS ? '>' : ''}`.padEnd(BAR_COLUMNS + 1) + ']';
+    const percent = `${Math.floor(share * 100)} %`.padStart(5);
+    return columns < LEAST_COLUMNS_FOR_BAR ? [percent] : [`${style('cyan', text)} ${percent}`];
+  };
+  const lines = [describeX(progress, bar, now), describeY(progress, bar, now), describeFound(progress)]
+    .filter((parts) => parts.length > 0)
+    .map(([who, ...parts]) => `${style('bold', who!.padEnd(2))} ${parts.join('  ')}`);
+  const newest = progress.newest.map((detection) => `   ${describeDetection(detection, style)}`);
+  // one line stays free for the cursor, one for what is written above
+  return [...lines, ...newest]
+    .slice(0, Math.max(0, rows - 2))
+    .map((line) => cut(line, Math.max(1, columns - 1)));
+}
+
+/** At most so wide. Cut within a cluster of emoji, what is left may be wider than it was; then more is cut. */
+function cut(text: string, columns: number): string {
+  for (let limit = columns; limit > 0; limit--) {
+    const shorter = cliTruncate(text, limit);
+    if (stringWidth(shorter) <= columns) return shorter;
+  }
+  return '';
+}
+
+type Bar = (rowsDone: number) => string[];
+
+function describeX({ sourceRows, produced, producing }: Progress, bar: Bar, now: number): string[] {
+  if (sourceRows === undefined) return [];
+  const isDone = produced.rows >= sourceRows;
+  return [
+    'X',
+    ...bar(produced.rows),
+    isDone ? counted(sourceRows, 'row') : `${number.format(produced.rows)} of ${counted(sourceRows, 'row')}`,
+    isDone ? 'no more rows' : `${number.format(producing.perSecond(now))} rows/s`,
+  ];
+}
+
+function describeY(progress: Progress, bar: Bar, now: number): string[] {
+  const { role, applied, applying, lag, inTrouble } = progress;
+  if (role === undefined) return [];
+  const trouble = [...inTrouble].map((service) => `waiting for the ${service.replaceAll('_', ' ')}`);
+  if (role === 'standing_by') return ['Y', 'standing by: another mechanism Y is at work', ...trouble];
+  if (!applied) return ['Y', ...(trouble.length > 0 ? trouble : ['starting'])];
+  const waiting = lag?.oldestPendingAt ? Math.max(0, (Date.now() - lag.oldestPendingAt.getTime()) / 1000) : 0;
+  return [
+    'Y',
+    ...bar(applied.rows),
+    counted(applied.rows, 'row'),
+    ...(trouble.length > 0 ? trouble : [`${number.format(applying.perSecond(now))} rows/s`]),
+    ...(lag ? [`lag ${counted(lag.pendingCount, 'chunk')}, ${waiting.toFixed(1)} s`] : []),
+  ];
+}
+
+function describeFound({ applied, files, chunkSeconds }: Progress): string[] {
+  if (!applied) return [];
+  const found = Object.entries(applied.detections).sort(([one], [other]) => (one < other ? -1 : 1));
+  const total = found.reduce((sum, [, count]) => sum + count, 0);
+  const patterns = found
+    .map(([pattern, count]) => `${printable(pattern)} ${number.format(count)}`)
+    .join(', ');
+  return [
+    '',
+    `${counted(total, 'detection')}${patterns && ` (${patterns})`}`,
+    counted(files, 'file'),
+    ...(chunkSeconds === undefined ? [] : [`${number.format(chunkSeconds * 1000)} ms a chunk`]),
+  ];
+}
+
+function describeDetection(
+  { action_type, merchant_id, customer_id, reason_summary }: NewestDetection,
+  style: (format: Parameters<typeof styleText>[0], text: string) => string,
+): string {
+  const name = (text: string) => cut(printable(text), NAME_COLUMNS);
+  const names = [merchant_id, customer_id].filter((text) => text !== '').map(name);
+  return [
+    style('yellow', name(action_type).padEnd(10)),
+    ...names,
+    style('dim', printable(reason_summary)),
+  ].join('  ');
+}

@@ -1,0 +1,95 @@
+import { pipeline, type Role, type Service } from '../events.js';
+import { Rate } from './rate.js';
+
+/** A detection as the display shows it. */
+export interface NewestDetection {
+  action_type: string;
+  merchant_id: string;
+  customer_id: string;
+  reason_summary: string;
+}
+
+/** Where Y stood when this process was elected: what came before has no events here. */
+export interface Baseline {
+  chunks: number;
+  /** Accepted or rejected. */
+  rows: number;
+  detections: Record<string, number>;
+}
+
+/** What the display knows of the pipeline; kept up to date by its events. Times are of `performance.now()`. */
+export class Progress {
+  /** Rows of X's file; undefined before it was read, and without X. */
+  sourceRows: number | undefined;
+  produced = { chunks: 0, rows: 0 };
+  readonly producing = new Rate();
+  /** Undefined without Y. */
+  role: Role | undefined;
+  /** Applied so far, of all runs; undefined until the baseline is known. */
+  applied: Baseline | undefined;
+  readonly applying = new Rate();
+  chunkSeconds: number | undefined;
+  /** Detection files written so far, of all runs. */
+  files = 0;
+  lag: { pendingCount: number; oldestPendingAt: Date | null } | undefined;
+  readonly inTrouble = new Set<Service>();
+  newest: readonly NewestDetection[] = [];
+  /** What was applied since the election, in case the baseline is read late. */
+  #since: { chunkNo: number; rows: number; detections: Record<string, number> }[] = [];
+
+  /** `onDetections`: there are new ones to read. `onElected`: the baseline is to be read. @returns how to end that. */
+  follow(onDetections: () => void, onElected: () => void): () => void {
+    return pipeline.listen({
+      sourceSurveyed: ({ rows }) => {
+        this.sourceRows = rows;
+      },
+      chunkProduced: ({ rows, isNew }) => {
+        this.produced.chunks++;
+        this.produced.rows += rows;
+        if (isNew) this.producing.add(rows, performance.now());
+      },
+      roleChanged: (role) => {
+        this.role = role;
+        this.applied = undefined;
+        this.lag = undefined;
+        this.#since = [];
+        if (role === 'working') onElected();
+      },
+      listed: (listing) => {
+        this.lag = listing;
+      },
+      chunkApplied: ({ chunkNo, rowCount, rejectedCount, detections, seconds }) => {
+        const chunk = { chunkNo, rows: rowCount + rejectedCount, detections };
+        this.applying.add(chunk.rows, performance.now());
+        this.chunkSeconds = seconds;
+        if (this.applied) this.#add(this.applied, chunk);
+        else this.#since.push(chunk);
+        if (Object.keys(detections).length > 0) onDetections();
+      },
+      batchWritten: ({ batchNo }) => {
+        this.files = batchNo;
+      },
+      troubleBegan: (service) => void this.inTrouble.add(service),
+      troubleEnded: (service) => void this.inTrouble.delete(service),
+    });
+  }
+
+  /** What the database said after the election. */
+  start(baseline: Baseline, files: number): void {
+    this.files = Math.max(this.files, files);
+    this.applied = { ...baseline, detections: { ...baseline.detections } };
+    // chunks are numbered as they are applied: those up to there are in the baseline
+    for (const chunk of this.#since) if (chunk.chunkNo > baseline.chunks) this.#add(this.applied, chunk);
+    this.#since = [];
+  }
+
+  #add(
+    applied: Baseline,
+    chunk: { chunkNo: number; rows: number; detections: Record<string, number> },
+  ): void {
+    applied.chunks = chunk.chunkNo;
+    applied.rows += chunk.rows;
+    for (const [pattern, count] of Object.entries(chunk.detections))
+      applied.detections[pattern] = (applied.detections[pattern] ?? 0) + count;
+  }
+}

@@ -1,0 +1,103 @@
+import type pg from 'pg';
+import type { Kysely } from 'kysely';
+import { openViews } from '../database.js';
+import { createLog, type Logger } from '../log.js';
+import { readStatus } from '../status.js';
+import type { Views } from '../views.js';
+import { frameOf } from './frame.js';
+import { LiveArea } from './live-area.js';
+import { Progress } from './progress.js';
+
+/** Fast enough to look alive; what has not changed is not drawn. */
+const REDRAW_MS = 150;
+/** New detections are read at most so often. */
+const READ_MS = 1000;
+const NEWEST = 5;
+
+/** What a command shows while it runs: its log, and on a terminal a live display below it. */
+export interface Terminal {
+  log: Logger;
+  /** From now on mechanism Y works with this database. */
+  follow(config: pg.ClientConfig): void;
+  /** Takes the display away; the log stays. */
+  close(): Promise<void>;
+}
+
+/** Whether somebody looks at stderr, on something that can move its cursor. */
+export function isLive(stream: { isTTY?: boolean }, env: NodeJS.ProcessEnv): boolean {
+  const isCi = !['', 'false', '0'].includes(env.CI ?? '');
+  return stream.isTTY === true && !['', 'dumb'].includes(env.TERM ?? '') && !isCi;
+}
+
+/** Lines as in any log where nobody looks; a live display, with fewer lines above it, on a terminal. */
+export function openTerminal(level: string): Terminal {
+  if (!isLive(process.stderr, process.env) || level === 'silent') {
+    return { log: createLog(level), follow: () => undefined, close: () => Promise.resolve() };
+  }
+  const display = new Display();
+  return {
+    log: createLog(level, { leavesOutRoutine: true }),
+    follow: (config) => display.follow(config),
+    close: () => display.close(),
+  };
+}
+
+class Display {
+  readonly #area = new LiveArea(process.stderr, [process.stdout]);
+  readonly #progress = new Progress();
+  readonly #stopFollowing;
+  readonly #redrawing: NodeJS.Timeout;
+  #reading: NodeJS.Timeout | undefined;
+  #views: Kysely<Views> | undefined;
+
+  constructor() {
+    this.#stopFollowing = this.#progress.follow(
+      () => (this.#reading ??= setTimeout(() => void this.#readNewest(), READ_MS).unref()),
+      () => void this.#readBaseline(),
+    );
+    this.#redrawing = setInterval(() => this.#draw(), REDRAW_MS).unref();
+  }
+
+  follow(config: pg.ClientConfig): void {
+    this.#views = openViews(config);
+  }
+
+  async close(): Promise<void> {
+    this.#stopFollowing();
+    clearInterval(this.#redrawing);
+    clearTimeout(this.#reading);
+    this.#area.stop();
+    await this.#views?.destroy();
+  }
+
+  #draw(): void {
+    const { columns, rows } = process.stderr;
+    const space = { columns, rows, hasColors: process.stderr.hasColors() };
+    this.#area.show(frameOf(this.#progress, space, performance.now()));
+  }
+
+  /** What cannot be read is not shown; the pipeline itself says what is wrong with the database. */
+  async #readBaseline(): Promise<void> {
+    if (!this.#views) return;
+    const status = await readStatus(this.#views).catch(() => undefined);
+    if (!status) return;
+    const { chunks_applied, rows_applied, rows_rejected, detections, batches_exported } = status;
+    this.#progress.start(
+      { chunks: chunks_applied, rows: rows_applied + rows_rejected, detections },
+      batches_exported,
+    );
+    await this.#readNewest();
+  }
+
+  async #readNewest(): Promise<void> {
+    this.#reading = undefined;
+    const newest = await this.#views
+      ?.selectFrom('detection_reasons')
+      .select(['action_type', 'merchant_id', 'customer_id', 'reason_summary'])
+      .orderBy('detection_id', 'desc')
+      .limit(NEWEST)
+      .execute()
+      .catch(() => undefined);
+    if (newest) this.#progress.newest = newest;
+  }
+}
