@@ -1,3 +1,4 @@
+/* eslint-disable no-control-regex -- they are what is looked for */
 import { EventEmitter } from 'node:events';
 import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
@@ -328,7 +329,6 @@ describe('on a terminal', function () {
     const pty = await start('start --once', { NO_COLOR: '1' });
     await pty.shows(/^Y .*%/);
     expectClean((await pty.end()).lines);
-    // eslint-disable-next-line no-control-regex -- that is what is looked for
     expect(pty.raw).not.to.match(/\u001B\[[\d;]*m/);
   });
 

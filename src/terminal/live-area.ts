@@ -56,6 +56,7 @@ export class LiveArea {
   }
 
   #makeRoomFor(stream: WriteStream): void {
+    // eslint-disable-next-line @typescript-eslint/unbound-method -- called with its stream, and put back as it was
     const write = stream.write;
     const around = (...args: Parameters<typeof write>): boolean => {
       const text = typeof args[0] === 'string' ? args[0] : Buffer.from(args[0]).toString();
