@@ -1,0 +1,81 @@
+-- What the dashboard shows at the top, in one row: pipeline_status, and how fast it goes. Asked about once a second
+-- while somebody looks, so beside pipeline_status it reads the newest chunks only, by index.
+--
+-- The pace is that of the last twenty chunks of one run; nothing for much longer than they took apart means 0.
+create or replace view bankpulse.dashboard_progress as
+with newest_chunk as (
+  select chunk_no, run_id, applied_at
+  from bankpulse.chunks
+  where chunk_no is not null
+  order by chunk_no desc
+  limit 1
+),
+last_chunks as (
+  select
+    chunks.chunk_no,
+    chunks.applied_at,
+    chunks.row_count,
+    (select sum(step.value::numeric) from jsonb_each_text(chunks.timings) as step) as elapsed_ms
+  from newest_chunk
+  inner join bankpulse.chunks
+    on chunks.chunk_no > newest_chunk.chunk_no - 20 and chunks.run_id = newest_chunk.run_id
+),
+pace as (
+  select
+    max(applied_at) as last_applied_at,
+    percentile_cont(0.5) within group (order by elapsed_ms::double precision)::numeric(20, 1) as median_chunk_ms,
+    -- the oldest chunk only says when the others began
+    (sum(row_count) - (array_agg(row_count order by chunk_no))[1])
+    / nullif(extract(epoch from max(applied_at) - min(applied_at)), 0) as rows_per_second,
+    greatest(5 * (max(applied_at) - min(applied_at)) / nullif(count(*) - 1, 0), interval '10 s') as longest_pause
+  from last_chunks
+)
+select
+  status.chunks_applied,
+  status.chunks_quarantined,
+  status.chunks_pending,
+  status.rows_applied,
+  status.rows_rejected,
+  status.detections,
+  status.batches_exported,
+  status.batches_pending,
+  status.lag_seconds,
+  status.chunks_applied + status.chunks_pending + status.chunks_quarantined as chunks_uploaded,
+  case
+    when pace.last_applied_at + pace.longest_pause >= clock_timestamp() then round(pace.rows_per_second)
+    else 0
+  end as rows_per_second,
+  pace.median_chunk_ms,
+  pace.last_applied_at,
+  working_run.run_id,
+  working_run.started_at as run_started_at,
+  case
+    when working_run.run_id is null then 'none'
+    when working_run.ended_at is not null then 'ended'
+    when coalesce(working_run.listed_at, working_run.started_at) < clock_timestamp() - interval '30 s' then 'silent'
+    when status.chunks_pending > 0 then 'working'
+    else 'waiting'
+  end as run_state
+from bankpulse.pipeline_status as status
+cross join pace
+cross join bankpulse.pipeline_lease
+left join bankpulse.runs as working_run on working_run.run_id = pipeline_lease.run_id;
+
+comment on view bankpulse.dashboard_progress is 'The top of the dashboard, in one row: pipeline_status and the pace.';
+comment on column bankpulse.dashboard_progress.chunks_applied is 'Chunks applied to the state.';
+comment on column bankpulse.dashboard_progress.chunks_quarantined is 'Objects set aside because of their content.';
+comment on column bankpulse.dashboard_progress.chunks_pending is 'Objects in S3 that wait, as of the working Y''s last listing.';
+comment on column bankpulse.dashboard_progress.rows_applied is 'Transactions that count.';
+comment on column bankpulse.dashboard_progress.rows_rejected is 'Rows of applied chunks that were rejected.';
+comment on column bankpulse.dashboard_progress.detections is 'Detections by pattern.';
+comment on column bankpulse.dashboard_progress.batches_exported is 'Detection files written to S3.';
+comment on column bankpulse.dashboard_progress.batches_pending is 'Closed batches whose file is not written yet.';
+comment on column bankpulse.dashboard_progress.lag_seconds is 'How long the oldest waiting object has been lying in S3; 0 if none waits.';
+comment on column bankpulse.dashboard_progress.chunks_uploaded is 'Chunks in S3: applied, waiting and quarantined.';
+comment on column bankpulse.dashboard_progress.rows_per_second is 'Rows applied per second of the clock over the last twenty chunks; 0 when they stopped coming.';
+comment on column bankpulse.dashboard_progress.median_chunk_ms is 'Median of the milliseconds the last twenty chunks took to apply.';
+comment on column bankpulse.dashboard_progress.last_applied_at is 'When the newest chunk was applied.';
+comment on column bankpulse.dashboard_progress.run_id is 'The run that holds the lease.';
+comment on column bankpulse.dashboard_progress.run_started_at is 'When that run started.';
+comment on column bankpulse.dashboard_progress.run_state is
+  'none: no Y ever worked; ended; silent: it has not listed for 30 s; working: chunks wait; waiting: none do.';
