@@ -1,6 +1,7 @@
 import { dirname } from 'node:path';
 import js from '@eslint/js';
 import prettier from 'eslint-config-prettier';
+import globals from 'globals';
 import tseslint from 'typescript-eslint';
 
 export default tseslint.config(
@@ -18,6 +19,10 @@ export default tseslint.config(
       // chai's `expect(x).to.be.true` is an expression on purpose
       '@typescript-eslint/no-unused-expressions': 'off',
     },
+  },
+  {
+    files: ['src/dashboard/browser/**/*.js'],
+    languageOptions: { globals: globals.browser },
   },
   prettier,
 );

@@ -85,6 +85,8 @@ const variables = {
   CHUNKS_PREFIX: prefix('bankpulse/chunks/'),
   DETECTIONS_PREFIX: prefix('bankpulse/detections/'),
   BANKPULSE_HOME: path('.bankpulse'),
+  DASHBOARD_HOST: text.default('127.0.0.1'),
+  DASHBOARD_PORT: whole(8080, 0, 65535),
   LOG_LEVEL: z
     .enum(['fatal', 'error', 'warn', 'info', 'debug', 'trace', 'silent'], {
       error: 'must be one of fatal, error, warn, info, debug, trace, silent',
@@ -177,7 +179,11 @@ export const detectorSettings = [
   'DETECTIONS_PREFIX',
 ] as const;
 
+/** What serving the dashboard needs besides the database. */
+export const dashboardSettings = ['DASHBOARD_HOST', 'DASHBOARD_PORT'] as const;
+
 export type DatabaseSettings = Pick<Settings, (typeof databaseSettings)[number]>;
 export type ObjectStoreSettings = Pick<Settings, (typeof objectStoreSettings)[number]>;
 export type ProducerSettings = Pick<Settings, (typeof producerSettings)[number]>;
 export type DetectorSettings = Pick<Settings, (typeof detectorSettings)[number]>;
+export type DashboardSettings = Pick<Settings, (typeof dashboardSettings)[number]>;

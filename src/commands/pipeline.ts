@@ -1,4 +1,5 @@
 import {
+  dashboardSettings,
   databaseSettings,
   detectorSettings,
   loadSettings,
@@ -6,8 +7,10 @@ import {
   producerSettings,
 } from '../config.js';
 import { connectOrExplain, openViews } from '../database.js';
+import { serveDashboard, type Dashboard, type Routes } from '../dashboard/server.js';
 import { detect } from '../detector/detector.js';
 import { messageOf } from '../errors.js';
+import { metricsRoutes, pingDatabase } from '../metrics-routes.js';
 import type { Logger } from '../log.js';
 import { produce } from '../producer.js';
 import { explainDenial, migrateIfPending } from '../schema.js';
@@ -29,6 +32,13 @@ async function printSummary(services: Services, log: Logger): Promise<void> {
     await views.destroy();
   }
 }
+
+/** What the dashboard's server answers besides. */
+const routesOf = (services: Services): Routes[] => [
+  async (server) => {
+    await server.register(metricsRoutes, { ping: pingDatabase(services.config) });
+  },
+];
 
 async function prepareDatabase(services: Services, log: Logger): Promise<void> {
   const client = await connectOrExplain(services.config);
@@ -63,15 +73,18 @@ export async function runDetect({ once }: { once: boolean }): Promise<void> {
     ...databaseSettings,
     ...objectStoreSettings,
     ...detectorSettings,
+    ...dashboardSettings,
     'LOG_LEVEL',
   ]);
   const terminal = openTerminal(settings.LOG_LEVEL);
   const { log } = terminal;
   const signal = stopSignal();
   const services = await openServices(settings, log);
+  let dashboard: Dashboard | undefined;
   try {
     await services.store.checkAccess(settings.CHUNKS_PREFIX);
     await prepareDatabase(services, log);
+    dashboard = await serveDashboard({ config: services.config, settings, log, routes: routesOf(services) });
     terminal.follow(services.config);
     await explainDenial(services.config, () =>
       detect({ ...services, settings, log, signal, isInputOver: () => once }),
@@ -79,6 +92,7 @@ export async function runDetect({ once }: { once: boolean }): Promise<void> {
     await printSummary(services, log);
   } finally {
     await terminal.close();
+    await dashboard?.close();
     await services.close();
   }
 }
@@ -90,6 +104,7 @@ export async function runStart({ once }: { once: boolean }): Promise<void> {
     ...objectStoreSettings,
     ...producerSettings,
     ...detectorSettings,
+    ...dashboardSettings,
     'LOG_LEVEL',
   ]);
   const terminal = openTerminal(settings.LOG_LEVEL);
@@ -98,8 +113,10 @@ export async function runStart({ once }: { once: boolean }): Promise<void> {
   const signal = AbortSignal.any([stopSignal(), failed.signal]);
   await generateMissingInput(settings, log);
   const services = await openServices(settings, log);
+  let dashboard: Dashboard | undefined;
   try {
     await prepareDatabase(services, log);
+    dashboard = await serveDashboard({ config: services.config, settings, log, routes: routesOf(services) });
     terminal.follow(services.config);
     let hasProduced = false;
     let isSummaryDue = false;
@@ -129,6 +146,7 @@ export async function runStart({ once }: { once: boolean }): Promise<void> {
     await printSummary(services, log);
   } finally {
     await terminal.close();
+    await dashboard?.close();
     await services.close();
   }
 }

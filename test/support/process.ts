@@ -39,6 +39,8 @@ export class Command {
         HOME: '/nonexistent',
         NODE_ENV: 'test',
         LOG_LEVEL: 'info',
+        // several run at once, and one port is all there is
+        DASHBOARD_PORT: '0',
         AWS_EC2_METADATA_DISABLED: 'true',
         ...env,
       },

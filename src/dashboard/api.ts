@@ -1,0 +1,64 @@
+import type { FastifyInstance, FastifyReply } from 'fastify';
+import type { Kysely } from 'kysely';
+import { AnswerCache } from './cache.js';
+import { readCustomer } from './queries/customers.js';
+import { readFile, readFiles } from './queries/files.js';
+import { readDetections } from './queries/live.js';
+import { merchantColumns, readMerchant, readMerchants, type MerchantQuery } from './queries/merchants.js';
+import { readProblems } from './queries/problems.js';
+import type { DashboardViews } from './views.js';
+
+/** Names are at most 1,000 bytes long; a NUL is never in one, and PostgreSQL takes none. */
+const name = { type: 'string', maxLength: 1000, pattern: '^[^\\u0000]*$' } as const;
+
+function querystring(properties: object, ...required: string[]) {
+  return { schema: { querystring: { type: 'object', additionalProperties: false, required, properties } } };
+}
+
+/** The pages' data as JSON; one route for each. */
+export function serveApi(server: FastifyInstance, views: Kysely<DashboardViews>): void {
+  const cache = new AnswerCache();
+  async function answer(reply: FastifyReply, make: () => Promise<unknown>): Promise<unknown> {
+    const found = await cache.get(reply.request.url, make);
+    void reply.header('cache-control', 'no-store');
+    return found === undefined
+      ? reply.code(404).send({ error: 'there is no such thing' })
+      : reply.send(found);
+  }
+
+  server.get<{ Querystring: { pattern?: string; merchant?: string; limit: number } }>(
+    '/api/detections',
+    querystring({
+      pattern: name,
+      merchant: name,
+      limit: { type: 'integer', minimum: 1, maximum: 500, default: 50 },
+    }),
+    ({ query }, reply) => answer(reply, () => readDetections(views, query)),
+  );
+  server.get<{ Querystring: MerchantQuery }>(
+    '/api/merchants',
+    querystring({
+      search: { ...name, default: '' },
+      sort: { type: 'string', enum: merchantColumns, default: 'transaction_count' },
+      order: { type: 'string', enum: ['asc', 'desc'], default: 'desc' },
+    }),
+    ({ query }, reply) => answer(reply, () => readMerchants(views, query)),
+  );
+  server.get<{ Querystring: { id: string } }>(
+    '/api/merchant',
+    querystring({ id: name }, 'id'),
+    ({ query }, reply) => answer(reply, () => readMerchant(views, query.id)),
+  );
+  server.get<{ Querystring: { id: string } }>(
+    '/api/customer',
+    querystring({ id: name }, 'id'),
+    ({ query }, reply) => answer(reply, () => readCustomer(views, query.id)),
+  );
+  server.get('/api/files', (_request, reply) => answer(reply, () => readFiles(views)));
+  server.get<{ Querystring: { number: number } }>(
+    '/api/file',
+    querystring({ number: { type: 'integer', minimum: 1, maximum: Number.MAX_SAFE_INTEGER } }, 'number'),
+    ({ query }, reply) => answer(reply, () => readFile(views, query.number)),
+  );
+  server.get('/api/problems', (_request, reply) => answer(reply, () => readProblems(views)));
+}

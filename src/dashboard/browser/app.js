@@ -1,0 +1,74 @@
+import { Component, html } from '/html.js';
+import { Live } from '/live.js';
+import { currentRoute } from '/route.js';
+import { Banner } from '/parts/banner.js';
+import { Header } from '/parts/header.js';
+import { CustomerPage } from '/pages/customer.js';
+import { FilePage } from '/pages/file.js';
+import { FilesPage } from '/pages/files.js';
+import { MerchantPage } from '/pages/merchant.js';
+import { MerchantsPage } from '/pages/merchants.js';
+import { Overview } from '/pages/overview.js';
+import { ProblemsPage } from '/pages/problems.js';
+import { UnknownPage } from '/pages/unknown.js';
+
+/** @typedef {import('/route.js').Route} Route */
+/** @typedef {import('/live.js').LiveData} LiveData */
+
+/** @type {Record<string, { component: any, title: (route: Route) => string }>} */
+const pages = {
+  overview: { component: Overview, title: () => 'Overview' },
+  merchants: { component: MerchantsPage, title: () => 'Merchants' },
+  merchant: { component: MerchantPage, title: ({ id }) => `Merchant ${id}` },
+  customer: { component: CustomerPage, title: ({ id }) => `Customer ${id}` },
+  files: { component: FilesPage, title: () => 'Files' },
+  file: { component: FilePage, title: ({ id }) => `File ${id}` },
+  problems: { component: ProblemsPage, title: () => 'Rejected rows and quarantine' },
+  unknown: { component: UnknownPage, title: () => 'Not found' },
+};
+
+/** @extends {Component<{}, { route: Route, live: LiveData }>} */
+export class App extends Component {
+  state = { route: currentRoute(), live: /** @type {LiveData} */ ({ isConnected: true }) };
+
+  componentDidMount() {
+    this.nameDocument();
+    new Live((live) => this.setState({ live })).start();
+    addEventListener('hashchange', () => {
+      this.setState({ route: currentRoute() }, () => {
+        this.nameDocument();
+        scrollTo(0, 0);
+        // for keyboard and screen reader: the new page begins at its heading
+        document.querySelector('h1')?.focus();
+      });
+    });
+  }
+
+  nameDocument() {
+    document.title = `${this.page().title(this.state.route)} · BankPulse`;
+  }
+
+  page() {
+    return /** @type {(typeof pages)[string]} */ (pages[this.state.route.page] ?? pages.unknown);
+  }
+
+  render() {
+    const { route, live } = this.state;
+    const { component: Page, title } = this.page();
+    return html`
+      <a class="skip" href="#main" onClick=${skipToMain}>Skip to content</a>
+      <${Header} page=${route.page} live=${live} />
+      <main id="main" tabindex="-1">
+        <${Banner} live=${live} />
+        <h1 tabindex="-1">${title(route)}</h1>
+        <${Page} key=${`${route.page}/${route.id}`} id=${route.id} live=${live} />
+      </main>
+    `;
+  }
+}
+
+/** The address behind # is a page's: this one only moves the focus. @param {Event} event */
+function skipToMain(event) {
+  event.preventDefault();
+  document.getElementById('main')?.focus();
+}

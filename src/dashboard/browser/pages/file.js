@@ -1,0 +1,42 @@
+import { formatCount, formatTime } from '/format.js';
+import { html } from '/html.js';
+import { linkTo } from '/route.js';
+import { DataTable } from '/parts/data-table.js';
+import { Facts } from '/parts/facts.js';
+import { Loaded } from '/parts/loaded.js';
+
+const text = (/** @type {string} */ key) => ({ key, label: key, cell: (/** @type {any} */ row) => row[key] });
+const columns = ['YStartTime', 'detectionTime', 'patternId', 'ActionType', 'customerName', 'MerchantId'].map(
+  text,
+);
+
+/** A detection file, row by row as it is written. @param {{ id: string, live: import('/live.js').LiveData }} props */
+export function FilePage({ id, live: { progress } }) {
+  return html`
+    <p><a href=${linkTo('files')}>All files</a></p>
+    <${Loaded}
+      url=${`/api/file?${new URLSearchParams({ number: id })}`}
+      version=${progress?.batches_exported}
+      missing="There is no file of this number."
+    >
+      ${(/** @type {import('../../payloads.js').FilePage} */ { file, rows }) => html`
+        <${Facts}
+          facts=${[
+            ['Rows', formatCount(file.row_count)],
+            ['Written', file.exported_at === null ? 'not yet' : formatTime(file.exported_at)],
+            ['Key in S3', html`<code>${file.object_key}</code>`],
+          ]}
+        />
+        <section class="card">
+          <${DataTable}
+            caption=${rows.length < file.row_count ? `The first ${formatCount(rows.length)} rows, as they are written` : 'Rows, as they are written'}
+            columns=${columns}
+            rows=${rows}
+            keyOf=${(/** @type {any} */ row) => `${row.patternId} ${row.MerchantId} ${row.customerName}`}
+            empty="It has no rows."
+          />
+        </section>
+      `}
+    <//>
+  `;
+}

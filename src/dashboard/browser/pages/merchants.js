@@ -1,0 +1,133 @@
+import { formatAmount, formatCount, plural } from '/format.js';
+import { Component, html } from '/html.js';
+import { linkTo } from '/route.js';
+import { DataTable } from '/parts/data-table.js';
+import { Distance } from '/parts/distance.js';
+import { Loaded } from '/parts/loaded.js';
+
+/** @typedef {import('../../payloads.js').Merchant} Merchant */
+
+const count = (/** @type {string} */ key, /** @type {string} */ label) => ({
+  key,
+  label,
+  isNumber: true,
+  isSortable: true,
+  cell: (/** @type {any} */ row) => formatCount(row[key]),
+});
+
+const columns = [
+  {
+    key: 'merchant_id',
+    label: 'Merchant',
+    isSortable: true,
+    cell: (/** @type {Merchant} */ { merchant_id }) =>
+      html`<a href=${linkTo('merchant', merchant_id)}>${merchant_id}</a>`,
+  },
+  count('transaction_count', 'Transactions'),
+  count('customer_count', 'Customers'),
+  count('female_count', 'Women'),
+  count('male_count', 'Men'),
+  {
+    key: 'average_amount',
+    label: 'Average amount',
+    isNumber: true,
+    isSortable: true,
+    cell: (/** @type {Merchant} */ { average_amount }) => formatAmount(average_amount),
+  },
+  {
+    key: 'transactions_to_go',
+    label: 'To threshold',
+    isNumber: true,
+    isSortable: true,
+    cell: (/** @type {Merchant} */ merchant) => html`<${Distance} merchant=${merchant} />`,
+  },
+  count('detection_count', 'Detections'),
+];
+
+/**
+ * @typedef {{ search: string, key: string, order: 'asc' | 'desc' }} State
+ * @extends {Component<{ live: import('/live.js').LiveData }, State>}
+ */
+export class MerchantsPage extends Component {
+  state = /** @type {State} */ ({ search: '', key: 'transaction_count', order: 'desc' });
+  /** @type {ReturnType<typeof setTimeout> | undefined} */
+  #timer;
+
+  componentWillUnmount() {
+    clearTimeout(this.#timer);
+  }
+
+  type = (/** @type {any} */ event) => {
+    const search = event.target.value.trim();
+    clearTimeout(this.#timer);
+    this.#timer = setTimeout(() => this.setState({ search }), 250);
+  };
+
+  /** A second time: the other way round. Names begin at A, numbers with the greatest. @param {string} key */
+  sort = (key) => {
+    const first = key === 'merchant_id' || key === 'transactions_to_go' ? 'asc' : 'desc';
+    const other = this.state.order === 'asc' ? 'desc' : 'asc';
+    this.setState({ key, order: key === this.state.key ? other : first });
+  };
+
+  openCustomer = (/** @type {any} */ event) => {
+    event.preventDefault();
+    const id = new FormData(event.target).get('customer')?.toString().trim();
+    if (id) location.hash = linkTo('customer', id);
+  };
+
+  render() {
+    const { search, key, order } = this.state;
+    const { progress, patterns } = this.props.live;
+    const above = patterns?.find(({ pattern_id }) => pattern_id === 'PatId1')?.thresholds
+      .merchant_transactions_above;
+    const query = new URLSearchParams({ search, sort: key, order });
+    return html`
+      <section class="card">
+        <div class="card-head">
+          <form
+            class="filters"
+            role="search"
+            aria-label="Search merchants"
+            onSubmit=${(/** @type {Event} */ event) => event.preventDefault()}
+          >
+            <label
+              >Search merchants
+              <input
+                type="search"
+                placeholder="Part of a name"
+                spellcheck="false"
+                autocomplete="off"
+                onInput=${this.type}
+            /></label>
+          </form>
+          <form class="filters" aria-label="Open a customer" onSubmit=${this.openCustomer}>
+            <label
+              >Open customer
+              <input name="customer" placeholder="Whole name" spellcheck="false" autocomplete="off"
+            /></label>
+            <button type="submit">Open</button>
+          </form>
+        </div>
+        <${Loaded} url=${`/api/merchants?${query}`} version=${progress?.chunks_applied}>
+          ${(/** @type {import('../../payloads.js').MerchantList} */ { merchants, count: all }) => html`
+            <p class="note" role="status">
+              ${plural(all, 'merchant')}${all > merchants.length ? `, the first ${formatCount(merchants.length)} shown` : ''}.
+              ${above === undefined ? '' : ` Upgrades begin above ${formatCount(above)} transactions.`}
+            </p>
+            <${DataTable}
+              caption="Merchants"
+              hasHiddenCaption
+              columns=${columns}
+              rows=${merchants}
+              keyOf=${(/** @type {Merchant} */ merchant) => merchant.merchant_id}
+              empty=${search === '' ? 'No chunk has been applied yet.' : 'No merchant has that in its name.'}
+              sort=${{ key, order }}
+              onSort=${this.sort}
+            />
+          `}
+        <//>
+      </section>
+    `;
+  }
+}

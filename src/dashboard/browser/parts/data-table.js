@@ -1,0 +1,79 @@
+import { html } from '/html.js';
+
+/**
+ * @typedef {object} Column
+ * @property {string} key
+ * @property {string} label
+ * @property {boolean} [isNumber] set to the right
+ * @property {boolean} [isSortable]
+ * @property {boolean} [isWide] may break its lines
+ * @property {(row: any) => any} cell
+ */
+
+/**
+ * A table with a caption. The first column heads its rows. With `sort`, headers of sortable columns are buttons.
+ * @param {{
+ *   caption: string,
+ *   hasHiddenCaption?: boolean,
+ *   columns: Column[],
+ *   rows: any[],
+ *   keyOf: (row: any) => string | number,
+ *   empty: string,
+ *   sort?: { key: string, order: 'asc' | 'desc' },
+ *   onSort?: (key: string) => void,
+ * }} props
+ */
+export function DataTable({ caption, hasHiddenCaption, columns, rows, keyOf, empty, sort, onSort }) {
+  if (rows.length === 0) return html`<p class="empty">${empty}</p>`;
+  return html`
+    <div class="scroll" role="region" aria-label=${caption} tabindex="0">
+      <table>
+        <caption class=${hasHiddenCaption ? 'unseen' : ''}>
+          ${caption}
+        </caption>
+        <thead>
+          <tr>
+            ${columns.map(
+              (column) =>
+                html`<th scope="col" class=${classOf(column)} aria-sort=${ariaSort(column, sort)}>
+                  ${
+                    column.isSortable && onSort
+                      ? html`<button type="button" onClick=${() => onSort(column.key)}>
+                          ${column.label}<span aria-hidden="true" class="arrow"
+                            >${sort?.key === column.key ? (sort.order === 'asc' ? '▲' : '▼') : ''}</span
+                          >
+                        </button>`
+                      : column.label
+                  }
+                </th>`,
+            )}
+          </tr>
+        </thead>
+        <tbody>
+          ${rows.map(
+            (row) =>
+              html`<tr key=${keyOf(row)}>
+                ${columns.map((column, place) =>
+                  place === 0
+                    ? html`<th scope="row" class=${classOf(column)}>${column.cell(row)}</th>`
+                    : html`<td class=${classOf(column)}>${column.cell(row)}</td>`,
+                )}
+              </tr>`,
+          )}
+        </tbody>
+      </table>
+    </div>
+  `;
+}
+
+/** @param {Column} column */
+function classOf({ isNumber, isWide }) {
+  return [isNumber ? 'number' : '', isWide ? 'wide' : ''].join(' ').trim();
+}
+
+/** @param {Column} column @param {{ key: string, order: 'asc' | 'desc' } | undefined} sort */
+function ariaSort({ key, isSortable }, sort) {
+  if (!isSortable || !sort) return undefined;
+  if (sort.key !== key) return 'none';
+  return sort.order === 'asc' ? 'ascending' : 'descending';
+}

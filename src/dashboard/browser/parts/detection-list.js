@@ -1,0 +1,43 @@
+import { formatCount, formatTime } from '/format.js';
+import { html } from '/html.js';
+import { linkTo } from '/route.js';
+
+/** @typedef {import('../../payloads.js').Detection} Detection */
+
+/**
+ * Detections and why each fired. A live list is read out politely as it grows.
+ * @param {{ detections: Detection[], patternIds: string[], isLive?: boolean, label: string, empty: string }} props
+ */
+export function DetectionList({ detections, patternIds, isLive, label, empty }) {
+  return html`
+    <ol
+      class="detections"
+      aria-label=${label}
+      aria-live=${isLive ? 'polite' : undefined}
+      aria-relevant=${isLive ? 'additions' : undefined}
+    >
+      ${detections.length === 0 ? html`<li class="empty" key="none">${empty}</li>` : null}
+      ${detections.map(
+        (detection) => html`
+          <li key=${detection.detection_id} data-detection=${detection.detection_id}>
+            <span class=${`badge series-${patternIds.indexOf(detection.pattern_id) + 1}`}>
+              ${detection.action_type}<span class="unseen">, ${detection.pattern_id}</span>
+            </span>
+            <p class="reason">${detection.reason_text}</p>
+            <p class="about">
+              <span>${detection.pattern_id}</span>
+              <a href=${linkTo('merchant', detection.merchant_id)}>${detection.merchant_id}</a>
+              ${
+                detection.customer_id === ''
+                  ? null
+                  : html`<a href=${linkTo('customer', detection.customer_id)}>${detection.customer_id}</a>`
+              }
+              <span>chunk ${formatCount(detection.chunk_no)}</span>
+              <time datetime=${detection.detected_at}>${formatTime(detection.detected_at)}</time>
+            </p>
+          </li>
+        `,
+      )}
+    </ol>
+  `;
+}

@@ -1,0 +1,91 @@
+import uPlot from '/vendor/uplot.js';
+import { formatCount } from '/format.js';
+import { Component, html } from '/html.js';
+import { axes, fromZero } from '/parts/axes.js';
+import { Chart } from '/parts/chart.js';
+
+/** @typedef {import('../../payloads.js').Chunk} Chunk */
+/** @typedef {import('../../payloads.js').ChunkDetections} ChunkDetections */
+/** @typedef {import('../../payloads.js').Pattern} Pattern */
+/** @typedef {{ chunks: Chunk[], chunkDetections: ChunkDetections[], patterns: Pattern[] }} Props */
+
+/**
+ * New detections of each chunk, the patterns one upon the other.
+ * @extends {Component<Props>}
+ */
+export class DetectionsChart extends Component {
+  /** @param {Props} next */
+  shouldComponentUpdate(next) {
+    return (
+      next.chunkDetections !== this.props.chunkDetections ||
+      next.patterns !== this.props.patterns ||
+      next.chunks !== this.props.chunks
+    );
+  }
+
+  render() {
+    const { chunks, chunkDetections, patterns } = this.props;
+    const found = new Map(
+      chunkDetections.map((entry) => [`${entry.chunk_no} ${entry.pattern_id}`, entry.detection_count]),
+    );
+    const rows = chunks.map(({ chunk_no }) => ({
+      chunk_no,
+      counts: patterns.map(({ pattern_id }) => found.get(`${chunk_no} ${pattern_id}`) ?? 0),
+    }));
+    // the bar of a pattern reaches up over those below it, which are drawn later
+    const stacked = patterns.map((_pattern, place) =>
+      rows.map(({ counts }) => counts.slice(0, place + 1).reduce((sum, count) => sum + count, 0)),
+    );
+    const drawn = patterns.map((_pattern, place) => patterns.length - 1 - place);
+    const most = Math.max(0, ...(stacked.at(-1) ?? []));
+    return html`<${Chart}
+      title="New detections by chunk"
+      summary=${`${chunks.length} chunks; at most ${formatCount(most)} new detections in one.`}
+      data=${[rows.map(({ chunk_no }) => chunk_no), ...drawn.map((place) => stacked[place])]}
+      options=${(/** @type {(name: string) => string} */ color) => ({
+        scales: {
+          x: {
+            time: false,
+            range: (/** @type {any} */ _plot, /** @type {number} */ least, /** @type {number} */ last) => [
+              least - 0.6,
+              last + 0.6,
+            ],
+          },
+          y: fromZero,
+        },
+        axes: axes(color),
+        series: [
+          {},
+          ...drawn.map((place) => ({
+            fill: color(`series-${place + 1}`),
+            width: 0,
+            points: { show: false },
+            paths: uPlot.paths.bars?.({ size: [0.8, 40] }),
+          })),
+        ],
+      })}
+      columns=${[
+        {
+          key: 'chunk_no',
+          label: 'Chunk',
+          isNumber: true,
+          cell: (/** @type {any} */ row) => formatCount(row.chunk_no),
+        },
+        ...patterns.map(({ pattern_id, action_type }, place) => ({
+          key: pattern_id,
+          label: action_type,
+          isNumber: true,
+          cell: (/** @type {any} */ row) => formatCount(row.counts[place]),
+        })),
+      ]}
+      rows=${[...rows].reverse()}
+    >
+      <ul class="legend">
+        ${patterns.map(
+          ({ action_type }, place) =>
+            html`<li><span class=${`dot series-${place + 1}`} aria-hidden="true"></span>${action_type}</li>`,
+        )}
+      </ul>
+    <//>`;
+  }
+}

@@ -1,0 +1,23 @@
+import { isIP } from 'node:net';
+
+/** Addresses on which a server is reached from this machine alone. */
+export function isLoopback(host: string): boolean {
+  return host === 'localhost' || host === '::1' || /^127\.\d+\.\d+\.\d+$/.test(host);
+}
+
+const isWildcard = (host: string) => host === '0.0.0.0' || host === '::';
+const bracketed = (host: string) => (isIP(host) === 6 ? `[${host}]` : host);
+
+/**
+ * Whether a request may come under this `Host` header. A page of another site whose name was made to point here (DNS
+ * rebinding) sends that name, and is refused. Allowed are this machine's own names and the configured one, with the
+ * port; on a wildcard address every address written in figures, too, since a rebound name is never one.
+ */
+export function isAllowedHost(header: string | undefined, configured: string, port: number): boolean {
+  if (header === undefined) return false;
+  const match = /^(\[[0-9a-f:.]+\]|[^:[\]]+)(?::(\d+))?$/i.exec(header);
+  if (!match || Number(match[2] ?? 80) !== port) return false;
+  const host = match[1]!.toLowerCase();
+  if (['localhost', '127.0.0.1', '[::1]', bracketed(configured.toLowerCase())].includes(host)) return true;
+  return isWildcard(configured) && isIP(host.replace(/^\[|\]$/g, '')) !== 0;
+}

@@ -1,0 +1,7 @@
+import { sql, type RawBuilder } from 'kysely';
+import type { DashboardViews } from '../views.js';
+
+/** Each row of a view as one JSON object, made by PostgreSQL: numbers are numbers, times ISO 8601. */
+export function jsonRow<Row>(view: keyof DashboardViews): RawBuilder<Row> {
+  return sql<Row>`to_jsonb(${sql.ref(view)})`;
+}

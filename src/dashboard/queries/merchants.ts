@@ -1,0 +1,138 @@
+import { sql, type Kysely } from 'kysely';
+import { codeOf } from '../../errors.js';
+import type { CountBar, LowWeight, Merchant, MerchantList, MerchantPage, MerchantTop } from '../payloads.js';
+import type { DashboardViews } from '../views.js';
+import { jsonRow } from './json-rows.js';
+import { readDetections } from './live.js';
+
+const SHOWN_MERCHANTS = 200;
+const SHOWN_WEIGHTS = 100;
+const SHOWN_DETECTIONS = 200;
+const QUERY_CANCELED = '57014';
+
+export const merchantColumns = [
+  'merchant_id',
+  'transaction_count',
+  'customer_count',
+  'female_count',
+  'male_count',
+  'average_amount',
+  'transactions_to_go',
+  'detection_count',
+] as const;
+export type MerchantColumn = (typeof merchantColumns)[number];
+
+export interface MerchantQuery {
+  /** A part of the name; upper and lower case are alike. */
+  search: string;
+  sort: MerchantColumn;
+  order: 'asc' | 'desc';
+}
+
+/**
+ * The first merchants in this order. Amounts need the whole state: where that takes longer than a statement may, the
+ * merchants come without them, and by their transactions if it was amounts to sort by.
+ */
+export async function readMerchants(
+  views: Kysely<DashboardViews>,
+  query: MerchantQuery,
+): Promise<MerchantList> {
+  const merchants = await readWithAmounts(views, query).catch((error: unknown) => {
+    if (codeOf(error) !== QUERY_CANCELED) throw error;
+    return readWithoutAmounts(views, query);
+  });
+  const { count } = await matching(views, query.search)
+    .select(sql<number>`count(*)::int`.as('count'))
+    .executeTakeFirstOrThrow();
+  return { merchants, count };
+}
+
+function matching(views: Kysely<DashboardViews>, search: string) {
+  const contains = sql<boolean>`strpos(lower(dashboard_merchants.merchant_id), lower(${search})) > 0`;
+  return views.selectFrom('dashboard_merchants').$if(search !== '', (query) => query.where(contains));
+}
+
+async function readWithAmounts(
+  views: Kysely<DashboardViews>,
+  { search, sort, order }: MerchantQuery,
+): Promise<Merchant[]> {
+  const rows = await matching(views, search)
+    .leftJoin(
+      'dashboard_merchant_amounts',
+      'dashboard_merchant_amounts.merchant_id',
+      'dashboard_merchants.merchant_id',
+    )
+    .select([
+      jsonRow<Omit<Merchant, 'average_amount'>>('dashboard_merchants').as('row'),
+      sql<number | null>`to_jsonb(average_amount)`.as('average_amount'),
+    ])
+    .orderBy(sort === 'average_amount' ? sort : `dashboard_merchants.${sort}`, order)
+    .orderBy('dashboard_merchants.merchant_id')
+    .limit(SHOWN_MERCHANTS)
+    .execute();
+  return rows.map(({ row, average_amount }) => ({ ...row, average_amount }));
+}
+
+async function readWithoutAmounts(
+  views: Kysely<DashboardViews>,
+  { search, sort, order }: MerchantQuery,
+): Promise<Merchant[]> {
+  const rows = await matching(views, search)
+    .select(jsonRow<Omit<Merchant, 'average_amount'>>('dashboard_merchants').as('row'))
+    .orderBy(sort === 'average_amount' ? 'transaction_count' : sort, order)
+    .orderBy('merchant_id')
+    .limit(SHOWN_MERCHANTS)
+    .execute();
+  return rows.map(({ row }) => ({ ...row, average_amount: null }));
+}
+
+/** All about one merchant; undefined if it is not in the stream. */
+export async function readMerchant(
+  views: Kysely<DashboardViews>,
+  merchantId: string,
+): Promise<MerchantPage | undefined> {
+  const merchant = await views
+    .selectFrom('dashboard_merchants')
+    .leftJoin(
+      'dashboard_merchant_amounts',
+      'dashboard_merchant_amounts.merchant_id',
+      'dashboard_merchants.merchant_id',
+    )
+    .select([
+      jsonRow<Omit<Merchant, 'average_amount'>>('dashboard_merchants').as('row'),
+      sql<number | null>`to_jsonb(average_amount)`.as('average_amount'),
+    ])
+    .where('dashboard_merchants.merchant_id', '=', merchantId)
+    .executeTakeFirst();
+  if (!merchant) return undefined;
+  const counts = await views
+    .selectFrom('dashboard_merchant_counts')
+    .select(jsonRow<CountBar>('dashboard_merchant_counts').as('row'))
+    .where('merchant_id', '=', merchantId)
+    .orderBy('from_count')
+    .execute();
+  const top = await views
+    .selectFrom('dashboard_merchant_tops')
+    .select(jsonRow<MerchantTop>('dashboard_merchant_tops').as('row'))
+    .where('merchant_id', '=', merchantId)
+    .executeTakeFirst();
+  const lowWeights = await views
+    .selectFrom('dashboard_low_weights')
+    .select([
+      jsonRow<LowWeight>('dashboard_low_weights').as('row'),
+      sql<number>`(count(*) over ())::int`.as('count'),
+    ])
+    .where('merchant_id', '=', merchantId)
+    .orderBy('transaction_count', 'desc')
+    .orderBy('customer_id')
+    .limit(SHOWN_WEIGHTS)
+    .execute();
+  return {
+    merchant: { ...merchant.row, average_amount: merchant.average_amount },
+    counts: counts.map(({ row }) => row),
+    top: top?.row ?? null,
+    lowWeights: lowWeights.map(({ row }) => row),
+    lowWeightCount: lowWeights[0]?.count ?? 0,
+    detections: await readDetections(views, { merchant: merchantId, limit: SHOWN_DETECTIONS }),
+  };
+}

@@ -1,0 +1,28 @@
+import { sql, type Kysely } from 'kysely';
+import type { ProblemsPage, QuarantinedObject, RejectedRow } from '../payloads.js';
+import type { DashboardViews } from '../views.js';
+import { jsonRow } from './json-rows.js';
+
+const SHOWN = 200;
+
+/** What did not count: quarantined objects and rejected rows, newest first. */
+export async function readProblems(views: Kysely<DashboardViews>): Promise<ProblemsPage> {
+  const rejectedRows = await views
+    .selectFrom('dashboard_rejected_rows')
+    .select(jsonRow<RejectedRow>('dashboard_rejected_rows').as('row'))
+    .orderBy(sql`chunk_no desc nulls last`)
+    .orderBy('line_number')
+    .limit(SHOWN)
+    .execute();
+  const quarantined = await views
+    .selectFrom('dashboard_quarantine')
+    .select(jsonRow<QuarantinedObject>('dashboard_quarantine').as('row'))
+    .orderBy('quarantined_at', 'desc')
+    .orderBy('object_key')
+    .limit(SHOWN)
+    .execute();
+  return {
+    rejectedRows: rejectedRows.map(({ row }) => row),
+    quarantined: quarantined.map(({ row }) => row),
+  };
+}

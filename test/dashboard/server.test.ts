@@ -1,0 +1,266 @@
+import { createServer } from 'node:net';
+import { once } from 'node:events';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { expect } from 'chai';
+import { isAllowedHost } from '../../src/dashboard/hosts.js';
+import type { Merchant, Progress } from '../../src/dashboard/payloads.js';
+import { ask, EventStream, startDashboard, type RunningDashboard } from '../support/dashboard.js';
+import { useDatabase } from '../support/database.js';
+import { until } from '../support/detector.js';
+import { FlakyLink } from '../support/flaky-link.js';
+
+const paths = [
+  '/',
+  '/main.js',
+  '/vendor/preact.js',
+  '/events',
+  '/api/detections',
+  '/api/merchants',
+  '/api/files',
+  '/api/problems',
+];
+
+describe('the dashboard’s server', () => {
+  const database = useDatabase('seeded');
+  let dashboard: RunningDashboard;
+  before(async () => {
+    dashboard = await startDashboard(database().config, {
+      routes: [(server) => void server.get('/added', () => 'by a route')],
+    });
+  });
+  after(() => dashboard.close());
+
+  it('says where it is', () => {
+    expect(dashboard.url).to.equal(`http://127.0.0.1:${dashboard.port}/`);
+    expect(dashboard.log.map(({ msg }) => msg)).to.deep.equal([`dashboard: ${dashboard.url}`]);
+  });
+
+  it('serves the page, its libraries and its data', async () => {
+    for (const path of paths.filter((path) => path !== '/events')) {
+      const { status, body } = await ask(dashboard.port, path);
+      expect(status, path).to.equal(200);
+      expect(body, path).not.to.equal('');
+    }
+  });
+
+  it('serves routes that others add, under the same rules', async () => {
+    expect((await ask(dashboard.port, '/added')).body).to.equal('by a route');
+    const refused = await ask(dashboard.port, '/added', { headers: { host: 'elsewhere.example' } });
+    expect(refused.status).to.equal(403);
+  });
+
+  it('answers under this machine’s names with the port, and under no other', async () => {
+    const { port } = dashboard;
+    for (const host of ['localhost', '127.0.0.1', '[::1]', 'LOCALHOST'])
+      expect((await ask(port, '/', { headers: { host: `${host}:${port}` } })).status, host).to.equal(200);
+    for (const host of [
+      `evil.example:${port}`,
+      'localhost',
+      `localhost:${port + 1}`,
+      `localhost.evil.example:${port}`,
+      `127.0.0.1.evil.example:${port}`,
+      `192.168.0.1:${port}`,
+      `localhost:${port}@evil.example`,
+    ])
+      for (const path of ['/', '/api/merchants', '/events', '/nothing'])
+        expect((await ask(port, path, { headers: { host } })).status, `${host} ${path}`).to.be.oneOf([
+          403, 400,
+        ]);
+  });
+
+  it('lets the page load nothing from elsewhere, and run nothing that is not a file', async () => {
+    for (const path of ['/', '/main.js', '/api/merchants', '/nothing']) {
+      const { headers } = await ask(dashboard.port, path);
+      const policy = String(headers['content-security-policy']).split(';');
+      expect(policy, path).to.include.members([
+        "default-src 'none'",
+        "script-src 'self'",
+        "style-src 'self'",
+        "connect-src 'self'",
+        "base-uri 'none'",
+        "frame-ancestors 'none'",
+      ]);
+      expect(policy.join(), path).not.to.match(/unsafe|data:|https?:|\*/);
+      expect(headers['x-content-type-options'], path).to.equal('nosniff');
+      expect(headers['access-control-allow-origin'], path).to.equal(undefined);
+    }
+    const { body } = await ask(dashboard.port, '/');
+    expect(body).not.to.match(/<script(?![^>]* src=)|<style|style=| on\w+=|https?:/);
+  });
+
+  it('only reads: every other method is refused', async () => {
+    for (const method of ['POST', 'PUT', 'PATCH', 'DELETE', 'OPTIONS', 'PROPFIND'])
+      for (const path of [...paths, '/nothing']) {
+        const { status, headers } = await ask(dashboard.port, path, { method });
+        expect(status, `${method} ${path}`).to.equal(405);
+        expect(headers.allow).to.equal('GET, HEAD');
+      }
+  });
+
+  it('knows no other path', async () => {
+    for (const path of [
+      '/nothing',
+      '/api',
+      '/api/',
+      '/tsconfig.json',
+      '/.env',
+      '/../server.ts',
+      '/..%2fserver.ts',
+      '/%2e%2e/server.ts',
+      '/vendor/../../package.json',
+      '/vendor/uplot.js/x',
+      '//etc/passwd',
+      '/api/merchant?id=nobody',
+      '/api/customer?id=nobody',
+      '/api/file?number=99',
+    ])
+      expect((await ask(dashboard.port, path)).status, path).to.equal(404);
+  });
+
+  it('refuses questions it does not understand', async () => {
+    for (const path of [
+      '/api/detections?limit=0',
+      '/api/detections?limit=501',
+      '/api/detections?limit=x',
+      '/api/merchants?sort=total_amount',
+      `/api/merchants?sort=${encodeURIComponent('merchant_id; drop table chunks')}`,
+      '/api/merchants?order=up',
+      '/api/merchant',
+      '/api/merchant?id=%00',
+      `/api/customer?id=${'x'.repeat(1001)}`,
+      '/api/file?number=1.5',
+    ])
+      expect((await ask(dashboard.port, path)).status, path).to.equal(400);
+  });
+
+  it('takes any name for a name', async () => {
+    for (const name of [`' or true --`, '%', '_', '\\', '<b>', '\u{1F600}', '"'])
+      for (const path of ['/api/merchants?search=', '/api/detections?merchant=']) {
+        const { status, body } = await ask(dashboard.port, path + encodeURIComponent(name));
+        expect(status, name).to.equal(200);
+        expect(JSON.parse(body), name).to.deep.equal(
+          path.startsWith('/api/m') ? { merchants: [], count: 0 } : [],
+        );
+      }
+  });
+
+  it('sorts and searches merchants', async () => {
+    const list = async (query: string) => {
+      const { body } = await ask(dashboard.port, `/api/merchants?${query}`);
+      return (JSON.parse(body) as { merchants: Merchant[] }).merchants.map(({ merchant_id }) => merchant_id);
+    };
+    expect(await list('')).to.deep.equal(['bazaar', 'barber', 'corner-shop']);
+    expect(await list('sort=merchant_id&order=asc')).to.deep.equal(['barber', 'bazaar', 'corner-shop']);
+    expect(await list('sort=average_amount&order=asc')).to.deep.equal(['corner-shop', 'barber', 'bazaar']);
+    expect(await list('search=BA')).to.deep.equal(['bazaar', 'barber']);
+  });
+
+  it('streams what is, asks once for all who listen, and not at all when nobody does', async () => {
+    const sessions = async () => {
+      const { rows } = await database().client.query<{ asked_at: Date }>(
+        `select query_start as asked_at from pg_stat_activity
+         where datname = current_database() and application_name = 'bankpulse dashboard'`,
+      );
+      return rows.map(({ asked_at }) => asked_at.getTime()).sort();
+    };
+    const streams = Array.from({ length: 5 }, () => new EventStream(dashboard.port));
+    try {
+      for (const stream of streams)
+        await until('it has come', () => Promise.resolve(stream.sections.has('progress')));
+      expect(streams[0]!.section<Progress>('progress')).to.include({ chunks_applied: 2, chunks_uploaded: 2 });
+      const before = Math.max(...(await sessions()));
+      await until('it asks again', async () => Math.max(...(await sessions())) > before);
+      expect((await sessions()).length).to.be.at.most(2);
+    } finally {
+      for (const stream of streams) stream.close();
+    }
+    await sleep(500); // for a question under way
+    const asked = await sessions();
+    await sleep(1500);
+    expect(await sessions()).to.deep.equal(asked);
+  });
+});
+
+describe('the dashboard’s place', () => {
+  const database = useDatabase('empty');
+
+  it('is nowhere with port 0', async () => {
+    const dashboard = await startDashboard(database().config, { port: 0 });
+    expect(dashboard.url).to.equal(undefined);
+    expect(dashboard.log).to.deep.equal([]);
+    await dashboard.close();
+  });
+
+  it('is passed over when its port is taken, which is said', async () => {
+    const other = createServer().listen(0, '127.0.0.1');
+    await once(other, 'listening');
+    const { port } = other.address() as import('node:net').AddressInfo;
+    const dashboard = await startDashboard(database().config, { port });
+    expect(dashboard.url).to.equal(undefined);
+    expect(dashboard.log).to.have.length(1);
+    expect(dashboard.log[0]).to.include({ reason: `port ${port} is taken` });
+    expect(dashboard.log[0]!.msg).to.contain('DASHBOARD_PORT');
+    await dashboard.close();
+    other.close();
+  });
+
+  it('may be one that cannot be had, too', async () => {
+    const dashboard = await startDashboard(database().config, { host: '192.0.2.1' });
+    expect(dashboard.url).to.equal(undefined);
+    expect(dashboard.log[0]!.msg).to.contain('no dashboard');
+    await dashboard.close();
+  });
+
+  it('says that all can read it where others can reach it', async () => {
+    const dashboard = await startDashboard(database().config, { host: '0.0.0.0' });
+    await dashboard.close();
+    expect(dashboard.log.map(({ msg }) => msg).join()).to.contain(
+      'anybody who reaches the dashboard can read it',
+    );
+  });
+
+  it('on a wildcard address, also has the names that are addresses: those cannot be made to point here', () => {
+    expect(isAllowedHost('192.168.0.1:80', '0.0.0.0', 80)).to.be.true;
+    expect(isAllowedHost('192.168.0.1', '0.0.0.0', 80)).to.be.true;
+    expect(isAllowedHost('[fe80::1]:8080', '::', 8080)).to.be.true;
+    expect(isAllowedHost('evil.example:80', '0.0.0.0', 80)).to.be.false;
+    expect(isAllowedHost('192.168.0.1:81', '0.0.0.0', 80)).to.be.false;
+    expect(isAllowedHost('192.168.0.1:80', '127.0.0.1', 80)).to.be.false;
+    expect(isAllowedHost('stats.example:80', 'Stats.example', 80)).to.be.true;
+    expect(isAllowedHost('[fd00::1]:80', 'fd00::1', 80)).to.be.true;
+    expect(isAllowedHost(undefined, '127.0.0.1', 80)).to.be.false;
+  });
+});
+
+describe('a database that is away', () => {
+  const database = useDatabase('seeded');
+  let link: FlakyLink;
+  let dashboard: RunningDashboard;
+  before(async () => {
+    link = await FlakyLink.open(database().config);
+    dashboard = await startDashboard(link.config);
+  });
+  after(async () => {
+    await dashboard.close();
+    await link.close();
+  });
+
+  it('is told of, and the server lives on until it is back', async () => {
+    const stream = new EventStream(dashboard.port);
+    const isAway = () => stream.section<{ isAway: boolean }>('database')?.isAway;
+    try {
+      await until('it is there', () => Promise.resolve(isAway() === false));
+      link.cut();
+      await until('it is away', () => Promise.resolve(isAway() === true));
+      const { status, body } = await ask(dashboard.port, '/api/files');
+      expect(status).to.equal(503);
+      expect(JSON.parse(body)).to.deep.equal({ error: 'the database does not answer' });
+      expect((await ask(dashboard.port, '/')).status, 'the page needs none').to.equal(200);
+      link.mend();
+      await until('it is back', () => Promise.resolve(isAway() === false));
+      expect((await ask(dashboard.port, '/api/files')).status).to.equal(200);
+    } finally {
+      stream.close();
+    }
+  });
+});
