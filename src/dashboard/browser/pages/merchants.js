@@ -96,7 +96,7 @@ export class MerchantsPage extends Component {
               <input
                 type="search"
                 placeholder="Part of a name"
-                spellcheck="false"
+                spellcheck=${false}
                 autocomplete="off"
                 onInput=${this.type}
             /></label>
@@ -104,7 +104,7 @@ export class MerchantsPage extends Component {
           <form class="filters" aria-label="Open a customer" onSubmit=${this.openCustomer}>
             <label
               >Open customer
-              <input name="customer" placeholder="Whole name" spellcheck="false" autocomplete="off"
+              <input name="customer" placeholder="Whole name" spellcheck=${false} autocomplete="off"
             /></label>
             <button type="submit">Open</button>
           </form>

@@ -57,7 +57,7 @@ export class Feed extends Component {
               <input
                 type="search"
                 placeholder="All merchants"
-                spellcheck="false"
+                spellcheck=${false}
                 autocomplete="off"
                 onInput=${this.typeMerchant}
             /></label>

@@ -1,0 +1,351 @@
+import { expect } from 'chai';
+import { startDashboard, type RunningDashboard } from '../support/dashboard.js';
+import { useBrowser } from '../support/browser.js';
+import { ChunkDriver, times, type Row } from '../support/chunks.js';
+import { useDatabase } from '../support/database.js';
+import { until } from '../support/detector.js';
+import { FlakyLink } from '../support/flaky-link.js';
+
+const EVIL = '<script>alert(1)</script>';
+const EVIL_CUSTOMER = '"><img src=x onerror=alert(2)>';
+
+/** Two cheap transactions make a CHILD here, three women and four men a DEI-NEEDED. */
+const firstRows: Row[] = [
+  ...times(3, { customer: EVIL_CUSTOMER, merchant: EVIL, amount: 2.5 }),
+  ...times(2, { customer: 'anna', merchant: 'bakery', amount: 4 }),
+  ...['w1', 'w2', 'w3'].map((customer) => ({ customer, gender: 'F', merchant: 'garage', amount: 250 })),
+  ...['m1', 'm2', 'm3', 'm4'].map((customer) => ({
+    customer,
+    gender: 'M',
+    merchant: 'garage',
+    amount: 1234.56,
+  })),
+];
+/** With these the market passes its threshold, and its most frequent customer with the lowest weight fires UPGRADE. */
+const secondRows: Row[] = [
+  ...Array.from({ length: 11 }, (_value, place) =>
+    times(place + 1, {
+      customer: `c${String(place).padStart(2, '0')}`,
+      merchant: 'market',
+      amount: 100 + place,
+    }),
+  ).flat(),
+];
+
+/** Relative luminance of a color such as rgb(1, 2, 3), as WCAG 2 defines it. */
+function luminance(color: string): number {
+  const [red = 0, green = 0, blue = 0] = (color.match(/\d+/g) ?? [])
+    .map((part) => Number(part) / 255)
+    .map((part) => (part <= 0.04045 ? part / 12.92 : ((part + 0.055) / 1.055) ** 2.4));
+  return 0.2126 * red + 0.7152 * green + 0.0722 * blue;
+}
+
+describe('the dashboard in a browser', () => {
+  const database = useDatabase('empty');
+  const open = useBrowser();
+  let link: FlakyLink;
+  let dashboard: RunningDashboard;
+  let driver: ChunkDriver;
+  let url: string;
+
+  before(async () => {
+    const { client, config } = database();
+    driver = await ChunkDriver.start(client);
+    await driver.setThresholds('PatId1', { merchant_transactions_above: 60 });
+    await driver.setThresholds('PatId2', { transactions_from: 2 });
+    await driver.setThresholds('PatId3', { female_customers_above: 2 });
+    await driver.loadWeights(
+      Array.from({ length: 11 }, (_value, place) => ({
+        customer: `c${String(place).padStart(2, '0')}`,
+        merchant: 'market',
+        weight: 20 - place,
+      })),
+    );
+    await driver.apply(firstRows);
+    await driver.apply(secondRows, { key: 'chunks/chunk-00000002.csv', batchRows: 2 });
+    await driver.functions.quarantineChunk(
+      driver.runId,
+      { key: 'chunks/<b>3.csv', etag: 'x', size: 4321 },
+      'the header has no column "amount"',
+    );
+    await client.query(
+      `insert into bankpulse.rejected_rows values
+         ('chunks/chunk-00000002.csv', 7, 'c1,F,<i>market</i>,NaN', 'bad amount');
+       update bankpulse.chunks set rejected_count = 1 where object_key = 'chunks/chunk-00000002.csv'`,
+    );
+    await driver.functions.recordListing(driver.runId, 4, new Date(Date.now() - 60_000));
+    await driver.functions.markBatchExported('1');
+    link = await FlakyLink.open(config);
+    dashboard = await startDashboard(link.config);
+    url = dashboard.url!;
+  });
+  after(async () => {
+    await dashboard?.close();
+    await link?.close();
+  });
+
+  const at = (hash: string) => `${url}#/${hash}`;
+  const digits = (text: string) => Number(text.replace(/[^\d.]/g, ''));
+  async function one<Row extends object>(query: string): Promise<Row> {
+    const { rows } = await database().client.query<Row>(query);
+    return rows[0]!;
+  }
+  /** The text of a table's cells, row by row. */
+  async function cells(page: Awaited<ReturnType<typeof open>>, caption: string): Promise<string[][]> {
+    const table = page.getByRole('table', { name: caption });
+    await table.waitFor();
+    const texts: string[][] = [];
+    for (const row of await table.locator('tbody tr').all())
+      texts.push((await row.locator('th, td').allInnerTexts()).map((text) => text.trim()));
+    return texts;
+  }
+
+  it('shows at the top what the database has', async () => {
+    const page = await open(url);
+    await page.locator('[data-figure=lag]').waitFor();
+    const figure = async (name: string) => digits(await page.locator(`[data-figure="${name}"]`).innerText());
+    const expected = await one<Record<string, number>>(
+      `select
+         (select count(*) from bankpulse.chunks where status = 'applied')::int as "chunks-applied",
+         (select count(*) from bankpulse.chunks)::int + 4 as "chunks-uploaded",
+         4 as "chunks-pending",
+         (select count(*) from bankpulse.chunks where status = 'quarantined')::int as "chunks-quarantined",
+         (select sum(transaction_count) from bankpulse.customer_merchant_stats)::int as "rows-applied",
+         (select count(*) from bankpulse.rejected_rows)::int as "rows-rejected",
+         (select count(*) from bankpulse.detections)::int as detections,
+         (select count(*) from bankpulse.detections where pattern_id = 'PatId1')::int as "PatId1",
+         (select count(*) from bankpulse.detections where pattern_id = 'PatId2')::int as "PatId2",
+         (select count(*) from bankpulse.detections where pattern_id = 'PatId3')::int as "PatId3",
+         (select count(*) from bankpulse.detection_batches where exported_at is not null)::int as files`,
+    );
+    expect(expected).to.include({
+      'chunks-applied': 2,
+      'chunks-uploaded': 7,
+      PatId1: 2,
+      PatId3: 1,
+      files: 1,
+    });
+    for (const [name, value] of Object.entries(expected)) expect(await figure(name), name).to.equal(value);
+    expect(await figure('lag')).to.be.within(60, 120);
+  });
+
+  it('shows every detection with its reason, newest first, names as text', async () => {
+    const page = await open(url);
+    const reasons = page.locator('.detections .reason');
+    await reasons.first().waitFor();
+    const { rows } = await database().client.query<{ reason_text: string }>(
+      'select reason_text from bankpulse.detection_reasons order by detection_id desc',
+    );
+    expect(await reasons.allInnerTexts()).to.deep.equal(rows.map(({ reason_text }) => reason_text));
+    expect(rows.map(({ reason_text }) => reason_text).join()).to.contain(EVIL);
+    expect(await page.locator('main script, main img').count()).to.equal(0);
+    await page.getByRole('link', { name: EVIL, exact: true }).first().click();
+    await page.getByRole('heading', { level: 1, name: `Merchant ${EVIL}` }).waitFor();
+    expect(await page.locator('.facts dd').first().innerText()).to.equal('3');
+    await page.getByRole('link', { name: EVIL_CUSTOMER, exact: true }).first().click();
+    await page.getByRole('heading', { level: 1, name: `Customer ${EVIL_CUSTOMER}` }).waitFor();
+    expect((await cells(page, 'This customer at merchants'))[0]).to.deep.equal([
+      EVIL,
+      '3',
+      '0.0%',
+      '7.50',
+      '2.50',
+      '–',
+      '–',
+      'F',
+    ]);
+  });
+
+  it('filters the feed by pattern and merchant', async () => {
+    const page = await open(url);
+    const about = page.locator('.detections .about');
+    await about.first().waitFor();
+    const all = await about.count();
+    await page.getByLabel('Pattern').selectOption('PatId2');
+    const { count } = await one<{ count: number }>(
+      `select count(*)::int as count from bankpulse.detections where pattern_id = 'PatId2'`,
+    );
+    expect(count).to.be.within(1, all - 1);
+    await until('the others are gone', async () => (await about.count()) === count);
+    await page.getByLabel('Merchant').fill('bakery');
+    await until('one is left', async () => (await about.count()) === 1);
+    expect(await about.first().innerText())
+      .to.contain('bakery')
+      .and.contain('anna');
+    await page.getByLabel('Merchant').fill('nowhere');
+    await page.getByText('No detection is like that.').waitFor();
+  });
+
+  it('shows merchants with the database’s figures, sorts and searches them', async () => {
+    const page = await open(at('merchants'));
+    const { rows } = await database().client.query<{ cells: string[] }>(
+      `select array[
+         merchant_id, sum(transaction_count)::text, count(*)::text,
+         count(*) filter (where gender = 'F')::text, count(*) filter (where gender = 'M')::text,
+         to_char(sum(total_amount) / sum(transaction_count), 'FM9,990.00'),
+         case when sum(transaction_count) > 60 then 'passed' else (61 - sum(transaction_count))::text end,
+         (select count(*) from bankpulse.detections where detections.merchant_id = stats.merchant_id)::text
+       ] as cells
+       from bankpulse.customer_merchant_stats as stats
+       group by merchant_id order by sum(transaction_count) desc, merchant_id`,
+    );
+    expect(await cells(page, 'Merchants')).to.deep.equal(rows.map((row) => row.cells));
+    const names = async () => (await cells(page, 'Merchants')).map(([name]) => name);
+    const header = page.getByRole('columnheader', { name: 'Average amount' });
+    await header.getByRole('button').click();
+    await until('it is sorted', async () => (await header.getAttribute('aria-sort')) === 'descending');
+    await until('the dearest is first', async () => (await names())[0] === 'garage');
+    await header.getByRole('button').click();
+    await until('the cheapest is first', async () => (await names())[0] === EVIL);
+    expect(await header.getAttribute('aria-sort')).to.equal('ascending');
+    await page.getByRole('searchbox', { name: 'Search merchants' }).fill('MARK');
+    await until('one is left', async () => (await names()).join() === 'market');
+  });
+
+  it('shows a merchant: who comes how often, where the top share begins, who has the lowest weights', async () => {
+    const page = await open(at('merchant/market'));
+    await page.getByRole('img', { name: /The top 10% begin at 10: 2 customers/ }).waitFor();
+    await page.getByText('As a table').click();
+    const bars = await cells(page, 'Customers by their transactions');
+    expect(bars).to.deep.equal(Array.from({ length: 11 }, (_value, place) => [String(place + 1), '1']));
+    const weights = await cells(page, 'Customers with the lowest weights for this merchant');
+    expect(weights).to.deep.equal([
+      ['c10', '10.00', '0.0%', '11', 'yes', 'chunk 2'],
+      ['c09', '11.00', '10.0%', '10', 'yes', 'chunk 2'],
+    ]);
+  });
+
+  it('shows files with their rows, rejected rows and quarantined chunks', async () => {
+    const page = await open(at('files'));
+    const files = await cells(page, 'Detection files, newest first');
+    expect(files.at(-1)!.slice(0, 2)).to.deep.equal(['1', '2']);
+    await page.getByRole('link', { name: '1', exact: true }).click();
+    const { rows } = await database().client.query<string[]>({
+      text: 'select * from bankpulse.detection_file_rows where batch_no = 1 order by detection_id',
+      rowMode: 'array',
+    });
+    expect(await cells(page, 'Rows, as they are written')).to.deep.equal(rows.map((row) => row.slice(2)));
+    await page.getByRole('link', { name: 'Rejected' }).click();
+    expect(await cells(page, 'Rejected rows')).to.deep.equal([
+      ['2', 'chunk-00000002.csv', '7', 'bad amount', 'c1,F,<i>market</i>,NaN'],
+    ]);
+    const [quarantined] = await cells(page, 'Quarantined chunks');
+    expect(quarantined!.slice(0, 3)).to.deep.equal([
+      'chunks/<b>3.csv',
+      'the header has no column "amount"',
+      '4 kB',
+    ]);
+  });
+
+  it('moves as chunks come in, without being loaded again', async () => {
+    const page = await open(url);
+    const first = page.locator('.detections li').first();
+    await first.waitFor();
+    await page.evaluate('globalThis.isSame = true');
+    const before = digits(await page.locator('[data-figure=chunks-applied]').innerText());
+    await driver.apply(times(2, { customer: 'late', merchant: 'kiosk', amount: 1 }));
+    await until('the feed has it', async () => (await first.innerText()).includes('Customer late'));
+    expect(digits(await page.locator('[data-figure=chunks-applied]').innerText())).to.equal(before + 1);
+    expect(await page.locator('.detections').getAttribute('aria-live')).to.equal('polite');
+    await page.locator('.chart').first().getByText('As a table').click();
+    expect((await cells(page, 'New detections by chunk'))[0]).to.deep.equal([
+      String(before + 1),
+      '0',
+      '1',
+      '0',
+    ]);
+    expect(await page.evaluate('globalThis.isSame')).to.be.true;
+  });
+
+  it('is used by keyboard', async () => {
+    const page = await open(url);
+    await page.locator('[data-figure=lag]').waitFor();
+    const focused = () => page.evaluate('document.activeElement.textContent.trim()');
+    await page.keyboard.press('Tab');
+    expect(await focused()).to.equal('Skip to content');
+    for (const name of ['BankPulse', 'Overview', 'Merchants']) {
+      await page.keyboard.press('Tab');
+      expect(await focused()).to.equal(name);
+    }
+    const outline = await page.evaluate('getComputedStyle(document.activeElement).outlineStyle');
+    expect(outline, 'the focus is seen').to.equal('solid');
+    await page.keyboard.press('Enter');
+    await until('the focus is at the new page', async () => (await focused()) === 'Merchants');
+    expect(await page.evaluate('document.activeElement.tagName')).to.equal('H1');
+    expect(await page.title()).to.equal('Merchants · BankPulse');
+    const header = page.getByRole('columnheader', { name: 'Women' });
+    await header.getByRole('button').focus();
+    await page.keyboard.press('Enter');
+    await until('it is sorted', async () => (await header.getAttribute('aria-sort')) === 'descending');
+  });
+
+  it('is light or dark as the system is, or as one likes', async () => {
+    const background = (page: Awaited<ReturnType<typeof open>>) =>
+      page.evaluate('getComputedStyle(document.body).backgroundColor');
+    const dark = await open(url, { colorScheme: 'dark' });
+    const light = await open(url, { colorScheme: 'light' });
+    const [darkColor, lightColor] = [await background(dark), await background(light)];
+    expect(darkColor).not.to.equal(lightColor);
+    const theme = light.getByRole('button', { name: 'Dark colors' });
+    expect(await theme.getAttribute('aria-pressed')).to.equal('false');
+    await theme.click();
+    expect(await theme.getAttribute('aria-pressed')).to.equal('true');
+    expect(await background(light)).to.equal(darkColor);
+    await light.reload();
+    expect(await background(light), 'it is remembered').to.equal(darkColor);
+  });
+
+  it('has text that can be read, light and dark', async () => {
+    for (const colorScheme of ['light', 'dark'] as const) {
+      const page = await open(url, { colorScheme });
+      const color = async (name: string) =>
+        String(
+          await page.evaluate(
+            `document.body.style.color = 'var(--${name})'; getComputedStyle(document.body).color`,
+          ),
+        );
+      const ratio = async (front: string, back: string) => {
+        const [less, more] = [luminance(await color(front)), luminance(await color(back))].sort(
+          (a, b) => a - b,
+        );
+        return [`${front} on ${back}`, (more! + 0.05) / (less! + 0.05)] as const;
+      };
+      const ratios = [await ratio('warn', 'warn-page')];
+      for (const name of ['text', 'muted', 'accent', 'warn', 'good'])
+        for (const back of ['card', 'page']) ratios.push(await ratio(name, back));
+      for (const place of [1, 2, 3, 4]) ratios.push(await ratio('on-series', `series-${place}`));
+      for (const [what, ratio] of ratios) expect(ratio, `${what}, ${colorScheme}`).to.be.at.least(4.5);
+    }
+  });
+
+  it('fits a phone: no page is wider than the screen', async () => {
+    const page = await open(url, { viewport: { width: 360, height: 740 }, isMobile: true, hasTouch: true });
+    for (const place of [
+      'overview',
+      'merchants',
+      'merchant/market',
+      'customer/c10',
+      'files',
+      'file/1',
+      'problems',
+    ]) {
+      await page.goto(at(place));
+      await page.locator('.card, .tiles').first().waitFor();
+      const overhang = await page.evaluate('document.documentElement.scrollWidth - innerWidth');
+      expect(overhang, place).to.be.at.most(0);
+    }
+  });
+
+  it('says that the database is away, and goes on by itself when it is back', async () => {
+    const page = await open(url);
+    await page.locator('[data-figure=lag]').waitFor();
+    link.cut();
+    const banner = page.getByText('The database does not answer.');
+    await banner.waitFor();
+    expect(await page.locator('.state').innerText()).to.equal('Not connected');
+    await driver.apply(times(2, { customer: 'patient', merchant: 'kiosk', amount: 1 }));
+    link.mend();
+    await page.getByText(/Customer patient/).waitFor();
+    expect(await banner.count()).to.equal(0);
+  });
+});

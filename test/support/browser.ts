@@ -1,0 +1,76 @@
+import { accessSync, constants } from 'node:fs';
+import { delimiter, join } from 'node:path';
+import { chromium, type Browser, type BrowserContextOptions, type Page } from 'playwright-core';
+
+/** The Chromium at CHROMIUM_PATH, or on PATH under one of its names; undefined if there is none. */
+function findChromium(): string | undefined {
+  const { CHROMIUM_PATH: given, PATH = '' } = process.env;
+  const names = ['chromium', 'chromium-browser', 'google-chrome'];
+  const candidates = given
+    ? [given]
+    : PATH.split(delimiter).flatMap((dir) => names.map((name) => join(dir, name)));
+  return candidates.find((file) => {
+    try {
+      accessSync(file, constants.X_OK);
+      return true;
+    } catch {
+      return false;
+    }
+  });
+}
+
+export interface WatchedPage extends Page {
+  /** What it said on the console as an error, threw, or asked of anybody but the dashboard. */
+  faults: string[];
+}
+
+/**
+ * A real Chromium for the suite it is called in, which is skipped where there is none. What a page does that it must
+ * not, is noted, and fails the test it happens in: errors on its console, dialogs, requests to other hosts (which are
+ * not let through).
+ */
+export function useBrowser(): (url: string, options?: BrowserContextOptions) => Promise<WatchedPage> {
+  let browser: Browser | undefined;
+  let pages: WatchedPage[] = [];
+  before(async function () {
+    const executablePath = findChromium();
+    if (executablePath === undefined) {
+      process.stderr.write('no Chromium on PATH or at CHROMIUM_PATH: the tests in a browser are skipped\n');
+      return this.skip();
+    }
+    this.timeout(60_000);
+    // root has no sandbox
+    const args = process.getuid?.() === 0 ? ['--no-sandbox'] : [];
+    browser = await chromium.launch({ executablePath, args });
+  });
+  after(() => browser?.close());
+  afterEach(async () => {
+    const faults = pages.flatMap((page) => page.faults);
+    for (const page of pages) await page.context().close();
+    pages = [];
+    if (faults.length > 0) throw new Error(`the page did what it must not: ${faults.join('; ')}`);
+  });
+
+  return async (url, options = {}) => {
+    const context = await browser!.newContext(options);
+    const faults: string[] = [];
+    const page = Object.assign(await context.newPage(), { faults });
+    pages.push(page);
+    await context.route('**', async (route) => {
+      const requested = route.request().url();
+      if (new URL(requested).origin === new URL(url).origin) return route.continue();
+      faults.push(`it asked for ${requested}`);
+      return route.abort();
+    });
+    page.on('console', (message) => {
+      if (['error', 'warning'].includes(message.type())) faults.push(`on its console: ${message.text()}`);
+    });
+    page.on('pageerror', (error) => faults.push(`it threw ${error.message}`));
+    page.on('dialog', (dialog) => {
+      faults.push(`it opened a dialog: ${dialog.message()}`);
+      void dialog.dismiss();
+    });
+    await page.goto(url);
+    return page;
+  };
+}
