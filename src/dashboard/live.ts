@@ -48,12 +48,11 @@ export class LiveState {
 
   async #look(): Promise<void> {
     this.#isLooking = true;
-    const startedAt = performance.now();
     let pause = AWAY_PAUSE_MS;
     try {
-      await this.#readAll();
+      const tookMs = await this.#readAll();
       this.#tell('database', { isAway: false });
-      pause = Math.max(SHORTEST_PAUSE_MS, TIMES_ITS_COST * (performance.now() - startedAt));
+      pause = Math.max(SHORTEST_PAUSE_MS, TIMES_ITS_COST * tookMs);
     } catch (error) {
       this.log.debug({ reason: messageOf(error) }, 'the dashboard cannot read the database');
       this.#tell('database', { isAway: true });
@@ -70,12 +69,16 @@ export class LiveState {
     this.#timer.unref();
   }
 
-  /** One snapshot: the figures belong together. What did not change is not read again. */
-  async #readAll(): Promise<void> {
-    await this.views
+  /**
+   * One snapshot: the figures belong together. What did not change is not read again.
+   * @returns the milliseconds it took, without those for a new session.
+   */
+  async #readAll(): Promise<number> {
+    return this.views
       .transaction()
       .setIsolationLevel('repeatable read')
       .execute(async (snapshot) => {
+        const startedAt = performance.now();
         const progress = await readProgress(snapshot);
         const patterns = await readPatterns(snapshot);
         const { chunks_applied, detections, batches_pending, batches_exported, run_id } = progress;
@@ -91,6 +94,7 @@ export class LiveState {
         }
         this.#tell('patterns', patterns);
         this.#tell('progress', progress);
+        return performance.now() - startedAt;
       });
   }
 

@@ -61,7 +61,7 @@ export function ProblemsPage({ live: { progress } }) {
       <section class="card">
         <div class="card-head"><h2>Quarantined chunks</h2></div>
         <p class="note">
-          Set aside as a whole because of their content. Once it is mended,
+          Set aside as a whole because of their content. Once it is mended,${' '}
           <code>npm run quarantine -- --retry KEY</code> lets one be tried again.
         </p>
         <${DataTable}
