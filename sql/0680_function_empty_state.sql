@@ -2,7 +2,8 @@
 -- outbox and rejected rows stay.
 -- In: the caller's run. Writes: customer_merchant_stats, merchant_stats, merchant_count_histogram,
 -- upgrade_candidates, merchant_top_counts. Raises BP001 (lease_lost).
--- Deleted, not truncated: readers go on seeing the former state until the commit, and mechanism Y's role may do it.
+-- Deleted, not truncated: readers go on seeing the former state until the commit. For the tables' owner: mechanism Y's
+-- role never empties anything.
 create or replace function bankpulse.empty_state(p_run_id bigint) returns void
 language plpgsql volatile
 set search_path = bankpulse, pg_temp

@@ -42,7 +42,7 @@ async function readSqlFiles(): Promise<SqlFile[]> {
 }
 
 /** Says who may do what with everything there is, so it is applied once more after any other change. */
-const GRANTS = '0990_grants.sql';
+const GRANTS = '9900_grants.sql';
 
 /** The files of sql/ that are new or differ from what this database has; with them, or after a migration, the grants. */
 async function dueSqlFiles(client: Queryable, hasMigrated: boolean): Promise<SqlFile[]> {

@@ -58,6 +58,7 @@ export function runVerify(): Promise<number> {
 /** `npm run rebuild` @returns the exit code. */
 export function runRebuild(): Promise<number> {
   return runAudit(async ({ log, session }) => {
+    await mayEmptyState(session);
     const runId = await takeLease(session);
     return async (scratch) => {
       await replaceState(scratch, session, runId);
@@ -67,6 +68,18 @@ export function runRebuild(): Promise<number> {
       process.stdout.write('The state is rebuilt from the ledger.\n');
     };
   });
+}
+
+/** @throws UserError before anything is read, since the replay may take a while. */
+async function mayEmptyState(session: pg.Client): Promise<void> {
+  const { rows } = await session.query<{ may_empty: boolean }>(
+    "select has_table_privilege('bankpulse.customer_merchant_stats', 'delete') as may_empty",
+  );
+  if (!rows[0]?.may_empty) {
+    throw new UserError(
+      "this role may not empty the state: run this as the tables' owner, who also migrates",
+    );
+  }
 }
 
 /** Becomes the one who may change the state, as a Y does; the session's lock keeps every Y standing by. */

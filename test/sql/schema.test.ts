@@ -72,7 +72,7 @@ describe('migrating', () => {
       await forget('0570_function_last_object_number.sql');
       const changes = {
         migrations: [],
-        sqlFiles: ['0570_function_last_object_number.sql', '0990_grants.sql'],
+        sqlFiles: ['0570_function_last_object_number.sql', '9900_grants.sql'],
       };
       expect(await pendingChanges(client)).to.deep.equal(changes);
       expect(await migrate(client, log)).to.deep.equal(changes);
