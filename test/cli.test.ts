@@ -178,7 +178,7 @@ describe('the command line', function () {
       const first = await run(['migrate'], env);
       expect(first).to.deep.include({ code: 0, stderr: '' });
       expect(first.stdout).to.match(
-        /^Applied:\n {2}migrations\/0001_create_tables\.sql\n[^]* {2}sql\/0990_grants\.sql\n$/,
+        /^Applied:\n {2}migrations\/0001_create_tables\.sql\n[^]* {2}sql\/9900_grants\.sql\n$/,
       );
       expect(await run(['migrate'], env)).to.deep.equal({
         code: 0,
