@@ -49,11 +49,12 @@ export class Command {
     return new Command(child);
   }
 
-  /** Resolves when its log holds this. */
-  async says(text: string): Promise<void> {
-    while (!this.stderr.includes(text)) {
+  /** Resolves when its log holds this, after its first `from` characters. */
+  async says(text: string, from = 0): Promise<void> {
+    const isSaid = () => this.stderr.includes(text, from);
+    while (!isSaid()) {
       const ended = await Promise.race([this.ended, once(this.child.stderr!, 'data').then(() => undefined)]);
-      if (ended && !this.stderr.includes(text))
+      if (ended && !isSaid())
         throw new Error(`it ended with ${ended.code} and never said "${text}": ${ended.stderr}`);
     }
   }
