@@ -4,7 +4,8 @@
  * unlogged table of the ten BankSim columns. Why: the pipeline should cost little on top of that, and must not grow
  * with the history. Set-up: the configured database server (embedded by default), a database of its own, the
  * generator's data or --transactions and --importance; both are timed for every chunk, one after the other, so that
- * a busy machine slows both. What to expect: figures as ratios of medians; single times vary.
+ * a busy machine slows both; then once more with the dashboard open and closed in turn. What to expect: figures as ratios
+ * of medians; single times vary.
  */
 import { Readable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
@@ -24,6 +25,7 @@ import { migrate } from '../src/schema.js';
 import { openDatabase } from '../src/services.js';
 import { CsvSource } from '../src/source.js';
 import { SqlFunctions } from '../src/sql-functions.js';
+import { Viewer } from './bench-viewer.js';
 import { DEFAULT_ROWS, DEFAULT_SEED, generate } from './generate.js';
 
 const CHUNK_ROWS = 10_000;
@@ -66,11 +68,12 @@ async function timeBareCopy(client: pg.Client, content: Buffer): Promise<number>
   return ms;
 }
 
-/** Applies every chunk of the file, after a bare COPY of the same bytes. */
+/** Applies every chunk of the file, after a bare COPY of the same bytes. `before` is called before each. */
 async function timeChunks(
   config: pg.ClientConfig,
   transactionsCsv: string,
   importanceCsv: string,
+  before: (index: number) => Promise<void> = () => Promise.resolve(),
 ): Promise<Timing[]> {
   const log = createLog('warn');
   const control = await connectOrExplain(config);
@@ -92,6 +95,7 @@ async function timeChunks(
       () => true,
     )) {
       if (!content) continue;
+      await before(timings.length);
       const bareMs = await timeBareCopy(control, content);
       const key = `chunk-${String(number).padStart(8, '0')}.csv`;
       const object = {
@@ -113,6 +117,39 @@ async function timeChunks(
     await control.end();
   }
   return timings;
+}
+
+/** Blocks of chunks with the dashboard closed (false) and open: early and late ones of both. */
+const DASHBOARD_BLOCKS = [false, true, true, false, false, true];
+const BLOCK_CHUNKS = 10;
+const isOpenAt = (index: number) => DASHBOARD_BLOCKS[Math.floor(index / BLOCK_CHUNKS)] ?? false;
+
+/**
+ * The time per chunk while somebody looks at the dashboard, as a multiple of that while nobody does. Of means, in bare
+ * COPYs: a look falls on one chunk in several, which a median would hide.
+ */
+async function timeDashboard(
+  config: pg.ClientConfig,
+  transactionsCsv: string,
+  importanceCsv: string,
+): Promise<number> {
+  let viewer: Viewer | undefined;
+  try {
+    const timings = await timeChunks(config, transactionsCsv, importanceCsv, async (index) => {
+      // the database is migrated by now
+      viewer ??= await Viewer.come(config);
+      await viewer.look(isOpenAt(index));
+    });
+    const costs = timings.filter(({ rows }) => rows === CHUNK_ROWS);
+    const cost = (isOpen: boolean) => {
+      const some = costs.filter((_, index) => isOpenAt(index) === isOpen);
+      const sum = (of: (timing: Timing) => number) => some.reduce((total, timing) => total + of(timing), 0);
+      return sum(({ applyMs }) => applyMs) / sum(({ bareMs }) => bareMs);
+    };
+    return cost(true) / cost(false);
+  } finally {
+    await viewer?.leave();
+  }
 }
 
 function summarize(timings: readonly Timing[]) {
@@ -153,12 +190,20 @@ try {
     await generate({ rows: DEFAULT_ROWS, seed: DEFAULT_SEED, transactionsCsv, importanceCsv });
   }
   const admin = await connectOrExplain(database.config);
-  await admin.query(`drop database if exists ${BENCH_DATABASE} with (force)`);
-  await admin.query(`create database ${BENCH_DATABASE}`);
-  const result = summarize(
-    await timeChunks(onDatabase(database.config, BENCH_DATABASE), transactionsCsv, importanceCsv),
-  );
-  await admin.query(`drop database ${BENCH_DATABASE} with (force)`);
+  /** Each measurement has a database of its own. */
+  const measure = async <Result>(
+    time: (config: pg.ClientConfig, transactionsCsv: string, importanceCsv: string) => Promise<Result>,
+  ) => {
+    await admin.query(`drop database if exists ${BENCH_DATABASE} with (force)`);
+    await admin.query(`create database ${BENCH_DATABASE}`);
+    const found = await time(onDatabase(database.config, BENCH_DATABASE), transactionsCsv, importanceCsv);
+    await admin.query(`drop database ${BENCH_DATABASE} with (force)`);
+    return found;
+  };
+  const result = {
+    ...summarize(await measure((...where) => timeChunks(...where))),
+    dashboard_open_per_closed: await measure(timeDashboard),
+  };
   await admin.end();
   const ms = (value: number) => `${value.toFixed(1)} ms`;
   process.stdout.write(
@@ -175,6 +220,7 @@ try {
           `by step               ${Object.entries(result.steps_ms)
             .map(([name, value]) => `${name} ${value.toFixed(1)}`)
             .join(', ')} ms`,
+          `dashboard open/closed ${result.dashboard_open_per_closed.toFixed(2)}`,
           '',
         ].join('\n'),
   );
