@@ -5,6 +5,8 @@ import { reach, windowOf, type Window } from './windows.js';
 
 /** How long a Y that hangs may keep the others waiting before its session is ended by hand. */
 const HUNG_MS = 5000;
+const GIVE_UP_MS = 30_000;
+
 /** SIGKILL of the working Y in a window, as far as it can be aimed at; counted where it fell. @returns when. */
 async function killWorker(run: FaultyRun, window: Window): Promise<number> {
   const { place, tally, random } = run;
@@ -78,14 +80,13 @@ async function hang(run: FaultyRun, name: string, stop: () => void, goOn: () => 
       run.tally.count(`${name}: no take-over in time, so ended ${which}`);
       await endHungSessions(run, old, which);
     }
+    await sleep(GIVE_UP_MS, undefined, { signal: isOver.signal });
+    throw new Error(`after a ${name} nobody took over, though its sessions were ended`);
   };
   const helping = help().catch((error: unknown) => {
     if (!isOver.signal.aborted) throw error;
   });
-  await Promise.race([
-    takeOver(run, spare, `Y takes over after a ${name}`, since),
-    helping.then(() => new Promise(() => undefined)),
-  ]);
+  await Promise.race([takeOver(run, spare, `Y takes over after a ${name}`, since), helping]);
   isOver.abort();
   await run.pause(1000);
   const said = old.command.stderr.length;
