@@ -192,9 +192,10 @@ describe('embedded services', function () {
   });
 
   it('name the port that another program has taken, and the file that keeps it', async () => {
-    await untilGone(home);
     const { controlPort, postgresPort, s3Port } = await loadState(home);
     for (const port of [controlPort, postgresPort, s3Port]) {
+      // whatever the failed start before has begun listens on the other ports for a moment
+      await untilGone(home);
       const stranger = createServer((socket) => socket.end('HTTP/1.1 400 Bad Request\r\n\r\n'));
       stranger.listen(port, '127.0.0.1');
       await once(stranger, 'listening');
