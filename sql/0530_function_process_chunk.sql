@@ -16,6 +16,8 @@ create or replace function bankpulse.process_chunk(
 ) returns bankpulse.chunks
 language plpgsql volatile
 set search_path = bankpulse, pg_temp
+-- compiling costs more than it saves on queries of a few milliseconds
+set jit = off
 as $$
 declare
   v_chunk chunks;
