@@ -2,8 +2,8 @@ import { once } from 'node:events';
 import { request, type IncomingMessage } from 'node:http';
 import getPort from 'get-port';
 import type pg from 'pg';
-import { serveDashboard } from '../src/dashboard/server.js';
-import { createLog } from '../src/log.js';
+import { serveDashboard } from '../../src/dashboard/server.js';
+import { createLog } from '../../src/log.js';
 
 /** The dashboard, and somebody who looks at it from time to time. */
 export class Viewer {

@@ -1,0 +1,115 @@
+import { mkdtemp, rm } from 'node:fs/promises';
+import { availableParallelism, tmpdir } from 'node:os';
+import { join } from 'node:path';
+import type pg from 'pg';
+import { databaseSettings, loadSettings, objectStoreSettings } from '../../src/config.js';
+import { connect, openViews } from '../../src/database.js';
+import { loadImportance } from '../../src/importance.js';
+import { createLog, type Logger } from '../../src/log.js';
+import { migrate } from '../../src/schema.js';
+import { openDatabase } from '../../src/services.js';
+import { SqlFunctions } from '../../src/sql-functions.js';
+import { Bucket } from './bucket.js';
+import { Databases } from './databases.js';
+import { Input } from './input.js';
+
+/** What every part works with. */
+export interface Bench {
+  input: Input;
+  /** Copies of a database with the schema, and the weights of the input. */
+  databases: Databases;
+  bucket: Bucket;
+  log: Logger;
+  /** Ends the work early. */
+  signal: AbortSignal;
+  /** What the run is made with, for people. */
+  setUp: SetUp;
+}
+
+export interface SetUp {
+  postgresql: string;
+  /** What its settings say that decides what a commit costs. */
+  server_settings: Record<string, string>;
+  object_store: string;
+  node: string;
+  cores: number;
+  rows: number;
+  chunks: number;
+  is_generated: boolean;
+  importance_load_s: number;
+}
+
+const TELLING_SETTINGS = ['shared_buffers', 'max_wal_size', 'wal_compression', 'synchronous_commit', 'fsync'];
+
+async function describeServer(client: pg.Client): Promise<Pick<SetUp, 'postgresql' | 'server_settings'>> {
+  const { rows } = await client.query<{ name: string; setting: string }>(
+    'select name, current_setting(name) as setting from pg_settings where name = any($1)',
+    [['server_version', ...TELLING_SETTINGS]],
+  );
+  const { server_version = '', ...server_settings } = Object.fromEntries(
+    rows.map(({ name, setting }) => [name, setting]),
+  );
+  return { postgresql: server_version, server_settings };
+}
+
+/** The schema, and the weights. @returns how long the load of the weights took, in seconds. */
+async function fillTemplate(config: pg.ClientConfig, importanceCsv: string, log: Logger): Promise<number> {
+  const control = await connect(config);
+  const views = openViews(config);
+  try {
+    await migrate(control, log);
+    const functions = new SqlFunctions(control);
+    const runId = await functions.registerRun();
+    await functions.tryTakeOver(runId);
+    const start = performance.now();
+    await loadImportance(control, views, runId, importanceCsv, log);
+    return (performance.now() - start) / 1000;
+  } finally {
+    await views.destroy();
+    await control.end();
+  }
+}
+
+/** Opens everything while `work` lasts, and takes away afterwards what was made. @throws UserError, UsageError */
+export async function withBench(
+  given: { transactions?: string | undefined; importance?: string | undefined },
+  signal: AbortSignal,
+  work: (bench: Bench) => Promise<void>,
+): Promise<void> {
+  const settings = loadSettings([...databaseSettings, ...objectStoreSettings]);
+  const log = createLog('warn');
+  const closing: (() => Promise<void>)[] = [];
+  try {
+    const folder = await mkdtemp(join(tmpdir(), 'bankpulse-bench-'));
+    closing.push(() => rm(folder, { recursive: true, force: true }));
+    const input = await Input.open(given, folder, signal);
+    const server = await openDatabase(settings, log);
+    closing.push(() => server.close());
+    const bucket = await Bucket.open(settings, log);
+    closing.push(() => bucket.close());
+    const databases = new Databases(server.config);
+    closing.push(() => databases.close());
+    const { described, importanceSeconds } = await databases.prepare(async ({ config: template }) => {
+      const client = await connect(template);
+      const described = await describeServer(client).finally(() => client.end());
+      return {
+        described,
+        importanceSeconds: await fillTemplate(template, input.importanceCsv, log),
+      };
+    });
+    const setUp: SetUp = {
+      ...described,
+      object_store: bucket.description,
+      node: process.version,
+      cores: availableParallelism(),
+      rows: input.rows,
+      chunks: input.chunkCount,
+      is_generated: input.isGenerated,
+      importance_load_s: importanceSeconds,
+    };
+    signal.throwIfAborted();
+    await work({ input, databases, bucket, log, signal, setUp });
+  } finally {
+    for (const close of closing.reverse()) await close();
+  }
+}

@@ -1,0 +1,50 @@
+import type { BenchDatabase } from './databases.js';
+import { fullChunks, timeChunks, type ChunkTiming } from './chunk-timing.js';
+import type { Input } from './input.js';
+import { ratio } from './measure.js';
+import type { Part } from './part.js';
+import { Viewer } from './viewer.js';
+
+/** Blocks of chunks with the dashboard closed (false) and open: early and late ones of both. */
+const BLOCKS = [false, true, true, false, false, true];
+const BLOCK_CHUNKS = 10;
+const isOpenAt = (index: number) => BLOCKS[Math.floor(index / BLOCK_CHUNKS)] ?? false;
+
+/** Of means: a look falls on one chunk in several, which a median would hide. undefined without chunks. */
+function costInBareCopies(timings: readonly ChunkTiming[]): number | undefined {
+  if (timings.length === 0) return undefined;
+  const sum = (of: (timing: ChunkTiming) => number) =>
+    timings.reduce((total, timing) => total + of(timing), 0);
+  return sum(({ applyMs }) => applyMs) / sum(({ bareMs }) => bareMs);
+}
+
+async function timeBlocks(
+  database: BenchDatabase,
+  input: Input,
+  signal: AbortSignal,
+): Promise<ChunkTiming[]> {
+  const viewer = await Viewer.come(database.config);
+  try {
+    return await timeChunks(database, input, signal, (index) => viewer.look(isOpenAt(index)));
+  } finally {
+    await viewer.leave();
+  }
+}
+
+export const dashboard: Part = {
+  name: 'dashboard',
+  about: `Dashboard: the same chunks once more, while somebody looks at the dashboard and while nobody does, in turn.`,
+  async measure({ databases, input, signal }) {
+    const timings = fullChunks(await databases.use((database) => timeBlocks(database, input, signal)));
+    const cost = (isOpen: boolean) =>
+      costInBareCopies(timings.filter((_, index) => isOpenAt(index) === isOpen));
+    return [
+      {
+        key: 'open_per_closed',
+        what: 'a chunk with the dashboard open / closed',
+        unit: 'times',
+        value: ratio(cost(true), cost(false)),
+      },
+    ];
+  },
+};

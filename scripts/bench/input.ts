@@ -1,0 +1,56 @@
+import { join } from 'node:path';
+import { CsvSource, type Survey } from '../../src/source.js';
+import { DEFAULT_ROWS, DEFAULT_SEED, generate } from '../generate.js';
+
+/** Of a chunk, as CHUNK_ROWS is by default. */
+export const CHUNK_ROWS = 10_000;
+
+/** A chunk as X writes it. */
+export interface InputChunk {
+  /** From 1. */
+  number: number;
+  rows: number;
+  content: Buffer;
+}
+
+/** The pair of files that everything is measured on, always the same chunks. */
+export class Input {
+  private constructor(
+    readonly transactionsCsv: string,
+    readonly importanceCsv: string,
+    readonly isGenerated: boolean,
+    private readonly source: CsvSource,
+    private readonly survey: Survey,
+  ) {}
+
+  /** The files given, or generated ones, written into `folder`. @throws UserError if they cannot be read. */
+  static async open(
+    given: { transactions?: string | undefined; importance?: string | undefined },
+    folder: string,
+    signal: AbortSignal,
+  ): Promise<Input> {
+    const isGenerated = given.transactions === undefined || given.importance === undefined;
+    const transactionsCsv = given.transactions ?? join(folder, 'transactions.csv');
+    const importanceCsv = given.importance ?? join(folder, 'CustomerImportance.csv');
+    if (isGenerated)
+      await generate({ rows: DEFAULT_ROWS, seed: DEFAULT_SEED, transactionsCsv, importanceCsv });
+    const source = new CsvSource('--transactions', transactionsCsv);
+    return new Input(transactionsCsv, importanceCsv, isGenerated, source, await source.survey(signal));
+  }
+
+  get rows(): number {
+    return this.survey.fingerprint.rows;
+  }
+
+  get chunkCount(): number {
+    return Math.ceil(this.rows / CHUNK_ROWS);
+  }
+
+  /** In order, read anew each time. Stops at the signal by throwing its reason. */
+  async *chunks(signal: AbortSignal): AsyncGenerator<InputChunk, void, undefined> {
+    for await (const { number, rows, content } of this.source.chunks(this.survey, CHUNK_ROWS, () => true)) {
+      signal.throwIfAborted();
+      yield { number, rows, content: content! };
+    }
+  }
+}

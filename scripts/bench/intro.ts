@@ -1,0 +1,20 @@
+import type { SetUp } from './context.js';
+
+const WHY = `BankPulse's benchmark.
+What:   what a chunk of bank transactions costs from S3 to its detections, measured by the least that PostgreSQL must do
+        with it: a bare COPY of its bytes into an unlogged table of ten columns, one commit per chunk.
+Why:    everything else that happens to a chunk should cost little on top of that, and must not grow with the history.
+Expect: ratios that differ by a tenth or two from run to run, single times by much more, both by more on a busy machine;
+        what is compared is measured in turn, so that a busy machine slows both. Figures are medians.`;
+
+/** What stands above all results. */
+export function intro(setUp: SetUp): string {
+  const settings = Object.entries(setUp.server_settings)
+    .map(([name, value]) => `${name} ${value}`)
+    .join(', ');
+  const source = setUp.is_generated ? 'generated' : 'of the files given';
+  return `${WHY}
+Set-up: PostgreSQL ${setUp.postgresql} (${settings}), ${setUp.object_store}, Node ${setUp.node}, ${setUp.cores} cores;
+        ${setUp.rows.toLocaleString('en-US')} rows (${source}) in ${setUp.chunks} chunks; databases and a prefix of its own, deleted
+        afterwards. CustomerImportance was loaded into each beforehand, which took ${setUp.importance_load_s.toFixed(1)} s.`;
+}

@@ -1,0 +1,6 @@
+import { apply } from './apply.js';
+import { dashboard } from './dashboard.js';
+import type { Part } from './part.js';
+
+/** In the order in which they are measured. */
+export const parts: readonly Part[] = [apply, dashboard];
