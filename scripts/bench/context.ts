@@ -4,6 +4,7 @@ import { join } from 'node:path';
 import type pg from 'pg';
 import { databaseSettings, loadSettings, objectStoreSettings } from '../../src/config.js';
 import { connect, openViews } from '../../src/database.js';
+import { messageOf } from '../../src/errors.js';
 import { loadImportance } from '../../src/importance.js';
 import { createLog, type Logger } from '../../src/log.js';
 import { migrate } from '../../src/schema.js';
@@ -110,6 +111,9 @@ export async function withBench(
     signal.throwIfAborted();
     await work({ input, databases, bucket, log, signal, setUp });
   } finally {
-    for (const close of closing.reverse()) await close();
+    for (const close of closing.reverse())
+      await close().catch((error: unknown) =>
+        log.warn({ reason: messageOf(error) }, 'not all was taken away'),
+      );
   }
 }

@@ -1,6 +1,6 @@
 import type { Spread } from './measure.js';
 
-export type Unit = 'ms' | 'µs' | 's' | 'rows/s' | 'MB' | 'times' | 'chunks' | 'pairs';
+export type Unit = 'ms' | 'µs' | 's' | 'rows/s' | 'MB' | 'times' | 'chunks' | 'pairs' | 'files';
 
 /** What is to be reached: by the value, or by the p99 of a spread. */
 export type Target = { most: number; of?: 'p99' } | { least: number; of?: 'p99' };
@@ -26,6 +26,7 @@ const DIGITS: Record<Unit, number> = {
   times: 2,
   chunks: 0,
   pairs: 0,
+  files: 0,
 };
 
 function numberText(value: number, unit: Unit): string {

@@ -1,4 +1,4 @@
-import { join } from 'node:path';
+import { join, resolve } from 'node:path';
 import { CsvSource, type Survey } from '../../src/source.js';
 import { DEFAULT_ROWS, DEFAULT_SEED, generate } from '../generate.js';
 
@@ -30,8 +30,8 @@ export class Input {
     signal: AbortSignal,
   ): Promise<Input> {
     const isGenerated = given.transactions === undefined || given.importance === undefined;
-    const transactionsCsv = given.transactions ?? join(folder, 'transactions.csv');
-    const importanceCsv = given.importance ?? join(folder, 'CustomerImportance.csv');
+    const transactionsCsv = resolve(given.transactions ?? join(folder, 'transactions.csv'));
+    const importanceCsv = resolve(given.importance ?? join(folder, 'CustomerImportance.csv'));
     if (isGenerated)
       await generate({ rows: DEFAULT_ROWS, seed: DEFAULT_SEED, transactionsCsv, importanceCsv });
     const source = new CsvSource('--transactions', transactionsCsv);
