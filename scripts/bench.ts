@@ -33,24 +33,30 @@ if ((options.transactions === undefined) !== (options.importance === undefined))
 
 const say = (text: string) => (options.json ? process.stderr : process.stdout).write(`${text}\n`);
 
+const secondsSince = (start: number) => (performance.now() - start) / 1000;
+
 async function measure(bench: Bench): Promise<void> {
   const start = performance.now();
   say(intro(bench.setUp));
   const all: Figure[] = [];
   const json: Record<string, unknown> = { set_up: bench.setUp };
+  const targets: Record<string, unknown>[] = [];
   for (const part of parts.filter(({ name }) => options.only.includes(name))) {
+    const partStart = performance.now();
     say(`\n${part.about}`);
     const figures = await part.measure(bench);
     figureLines(figures).forEach(say);
+    say(`  (${secondsSince(partStart).toFixed(0)} s)`);
+    const key = part.name.replaceAll('-', '_');
     all.push(...figures);
-    json[part.name.replaceAll('-', '_')] = figuresJson(figures);
+    json[key] = figuresJson(figures);
+    targets.push(...targetsJson(key, figures));
   }
   say('\nTargets:');
   targetLines(all).forEach(say);
-  const seconds = (performance.now() - start) / 1000;
-  say(`\n${seconds.toFixed(0)} s`);
-  if (options.json)
-    process.stdout.write(`${JSON.stringify({ ...json, targets: targetsJson(all), seconds })}\n`);
+  const seconds = secondsSince(start);
+  say(`  (${seconds.toFixed(0)} s in all)`);
+  if (options.json) process.stdout.write(`${JSON.stringify({ ...json, targets, seconds })}\n`);
 }
 
 const signal = interruptSignal();

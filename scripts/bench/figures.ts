@@ -100,12 +100,12 @@ export function figuresJson(figures: readonly Figure[]): Record<string, unknown>
   return Object.fromEntries(figures.map(({ key, value }) => [key, value ?? null]));
 }
 
-/** The figures that have a target, with it. */
-export function targetsJson(figures: readonly Figure[]): Record<string, unknown>[] {
+/** The figures of a part that have a target, with it. */
+export function targetsJson(part: string, figures: readonly Figure[]): Record<string, unknown>[] {
   return figures
     .filter(({ target }) => target)
     .map((figure) => ({
-      figure: figure.key,
+      figure: `${part}.${figure.key}`,
       value: measured(figure) ?? null,
       target: figure.target,
       is_met: isMet(figure) ?? null,

@@ -14,7 +14,8 @@ export function intro(setUp: SetUp): string {
     .join(', ');
   const source = setUp.is_generated ? 'generated' : 'of the files given';
   return `${WHY}
-Set-up: PostgreSQL ${setUp.postgresql} (${settings}), ${setUp.object_store}, Node ${setUp.node}, ${setUp.cores} cores;
-        ${setUp.rows.toLocaleString('en-US')} rows (${source}) in ${setUp.chunks} chunks; databases and a prefix of its own, deleted
-        afterwards. CustomerImportance was loaded into each beforehand, which took ${setUp.importance_load_s.toFixed(1)} s.`;
+Set-up: PostgreSQL ${setUp.postgresql}, ${setUp.object_store}, Node ${setUp.node}, ${setUp.cores} cores
+        (${settings});
+        ${setUp.rows.toLocaleString('en-US')} rows (${source}) in ${setUp.chunks} chunks; databases and a prefix of its own, deleted afterwards.
+        CustomerImportance was loaded beforehand, which took ${setUp.importance_load_s.toFixed(1)} s.`;
 }

@@ -16,7 +16,7 @@ const MOST_CHUNKS = 60;
 /** So that enough files are full: with 50 there would be two. */
 const BATCH_ROWS = 5;
 /** How long a look at the ledger lies behind the one before. */
-const LOOK_MS = 2;
+const LOOK_MS = 5;
 
 interface Latencies {
   /** Per chunk, in milliseconds from the begin of its PUT until it is seen in the ledger. */
@@ -44,7 +44,9 @@ async function follow(x: Mechanism, client: pg.Client, prefix: string) {
       } else if (!begun.has(name)) {
         begun.set(name, at);
         const look = appears(client, 'select from bankpulse.chunks where object_key = $1', [prefix + name]);
-        seen.push(look.then(() => [name, wallClock()]));
+        const sight = look.then((): [string, number] => [name, wallClock()]);
+        sight.catch(() => undefined); // looked at in the end
+        seen.push(sight);
       }
     };
   });
@@ -136,7 +138,7 @@ ${BATCH_ROWS} detections instead of 50, full ones only, so that there are more t
       { key: 'file_ms', what: 'put to file in S3', unit: 'ms', value: longSpread(fileMs) },
       {
         key: 'y_rss_mb',
-        what: "Y's memory at most (RSS)",
+        what: "Y's memory at most (RSS), listening",
         unit: 'MB',
         value: yPeakRssBytes / 1e6,
         target: { most: 200 },

@@ -1,5 +1,4 @@
 import { spawn, type ChildProcess } from 'node:child_process';
-import { once } from 'node:events';
 import { projectDir } from '../../src/config.js';
 import type { ObjectRequest, Told } from './tell-requests.js';
 import { wallClock } from './wall-clock.js';
@@ -72,7 +71,11 @@ export class Mechanism {
   }
 
   async #end(): Promise<void> {
-    const [code] = (await once(this.child, 'close')) as [number | null];
+    const code = await new Promise<number | null>((resolve, reject) => {
+      this.child.once('close', resolve);
+      // after the signal it gets a SIGTERM, and its end is still to come
+      this.child.on('error', (error) => (error.name === 'AbortError' ? undefined : reject(error)));
+    });
     if (code !== 0)
       throw new Error(`${this.child.spawnargs.slice(-2).join(' ')} ended with ${code}: ${this.#log}`);
   }
