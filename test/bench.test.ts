@@ -53,7 +53,8 @@ describe('npm run bench', () => {
   });
   after(() => rm(folder, { recursive: true, force: true }));
 
-  describe('its options', () => {
+  describe('its options', function () {
+    this.timeout(60_000); // each a process of its own
     it('refuse one file without the other, and leave it as it is', async () => {
       const file = join(folder, 'mine.csv');
       await writeFile(file, 'mine');

@@ -44,5 +44,7 @@ setInterval(() => {
   if (rssBytes > peak) tell({ rssBytes });
   peak = Math.max(peak, rssBytes);
 }, MEMORY_MS).unref();
+// whoever listens may be killed: nobody else would ever end it
+process.once('disconnect', () => process.kill(process.pid, 'SIGTERM'));
 // being able to tell is no reason to stay
 process.channel?.unref();
