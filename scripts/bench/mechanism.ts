@@ -5,7 +5,7 @@ import { wallClock } from './wall-clock.js';
 
 /** As package.json's scripts run them, and told about. */
 const NODE_OPTIONS = [
-  ...['--max-old-space-size=512', '--import', 'tsx'],
+  ...['--max-old-space-size=512', '--max-semi-space-size=4', '--import', 'tsx'],
   ...['--import', new URL('tell-requests.ts', import.meta.url).href],
 ];
 /** What is kept of its log, for when it fails. */

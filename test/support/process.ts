@@ -6,7 +6,7 @@ import { projectDir } from '../../src/config.js';
  * As in package.json's scripts. Without a bound Node lets garbage grow to four times what is alive before it looks: Y
  * would take up to 260 MB for some 30 MB of heap. It never comes near the bound itself.
  */
-const NODE_OPTIONS = ['--max-old-space-size=512', '--import', 'tsx'];
+const NODE_OPTIONS = ['--max-old-space-size=512', '--max-semi-space-size=4', '--import', 'tsx'];
 
 export interface Ended {
   code: number | null;
