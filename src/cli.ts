@@ -1,10 +1,12 @@
 import { Command, CommanderError } from 'commander';
-import { runRebuild, runVerify } from './commands/audit.js';
-import { runMigrate, runPsql, runQuarantine, runSeed, runStatus } from './commands/database.js';
-import { runGenerate } from './commands/generate.js';
-import { runDetect, runProduce, runStart } from './commands/pipeline.js';
 import { UsageError, UserError, codeOf, isDataError } from './errors.js';
 import { printable } from './printable.js';
+
+// each command loads its own libraries alone: those of the others would double the time of its start
+const audit = () => import('./commands/audit.js');
+const database = () => import('./commands/database.js');
+const generating = () => import('./commands/generate.js');
+const pipeline = () => import('./commands/pipeline.js');
 
 const program = new Command('bankpulse')
   .description('Watches a stream of bank transactions and tells merchants whom to act on.')
@@ -16,46 +18,54 @@ program
   .command('start')
   .description('mechanisms X and Y together')
   .option('--once', onceText, false)
-  .action(runStart);
+  .action(async (options: { once: boolean }) => (await pipeline()).runStart(options));
 program
   .command('produce')
   .description('mechanism X: cut the transactions into chunks in S3')
-  .action(runProduce);
+  .action(async () => (await pipeline()).runProduce());
 program
   .command('detect')
   .description('mechanism Y: apply the chunks, write the detections')
   .option('--once', onceText, false)
-  .action(runDetect);
-program.command('migrate').description('bring the schema up to date').action(runMigrate);
+  .action(async (options: { once: boolean }) => (await pipeline()).runDetect(options));
+program
+  .command('migrate')
+  .description('bring the schema up to date')
+  .action(async () => (await database()).runMigrate());
 program
   .command('generate')
   .description('write a pair of input files like BankSim')
   .option('--rows <number>', 'rows of each file')
   .option('--seed <number>', 'same rows and seed, same bytes')
   .option('--out <folder>', 'where to (default: data)')
-  .action(runGenerate);
-program.command('seed').description('load a small data set with all three patterns').action(runSeed);
+  .action(async (options: { rows?: string; seed?: string; out?: string }) =>
+    (await generating()).runGenerate(options),
+  );
+program
+  .command('seed')
+  .description('load a small data set with all three patterns')
+  .action(async () => (await database()).runSeed());
 program
   .command('status')
   .description('where the pipeline stands')
   .option('--json', 'as one JSON object')
-  .action(runStatus);
+  .action(async (options: { json?: boolean }) => (await database()).runStatus(options));
 program
   .command('quarantine')
   .description('list quarantined objects, or let one be tried again')
   .option('--retry <key>', 'take this object out of quarantine')
-  .action(runQuarantine);
+  .action(async (options: { retry?: string }) => (await database()).runQuarantine(options));
 program
   .command('verify')
   .description('replay the ledger in a scratch database and compare')
   .action(async () => {
-    process.exitCode = await runVerify();
+    process.exitCode = await (await audit()).runVerify();
   });
 program
   .command('rebuild')
   .description('build the running state again from the ledger and S3')
   .action(async () => {
-    process.exitCode = await runRebuild();
+    process.exitCode = await (await audit()).runRebuild();
   });
 program
   .command('psql')
@@ -64,7 +74,7 @@ program
   .allowUnknownOption()
   .helpOption(false)
   .action(async (args: string[]) => {
-    process.exitCode = await runPsql(args);
+    process.exitCode = await (await database()).runPsql(args);
   });
 
 /** Says what went wrong, and how the process ends because of it: 1 failed, 2 wrong usage or configuration. */

@@ -1,7 +1,6 @@
 import { createHash } from 'node:crypto';
 import { readFile, readdir } from 'node:fs/promises';
 import { basename, join } from 'node:path';
-import { runner } from 'node-pg-migrate';
 import type pg from 'pg';
 import { projectDir } from './config.js';
 import { describeDatabase, type Queryable } from './database.js';
@@ -122,6 +121,8 @@ export async function migrate(client: pg.Client, log: Logger): Promise<SchemaCha
   await client.query('select pg_advisory_lock($1)', [MIGRATION_LOCK]);
   try {
     await becomeOwner(client);
+    // rarely needed: most commands only look whether something is pending
+    const { runner } = await import('node-pg-migrate');
     const ran = await runner({
       dbClient: client,
       dir: migrationsDir,
