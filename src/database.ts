@@ -1,7 +1,8 @@
-import { Kysely, PostgresDialect } from 'kysely';
+import type * as kysely from 'kysely';
 import pg from 'pg';
 import type { DatabaseSettings } from './config.js';
 import { UserError, codeOf, messageOf } from './errors.js';
+import { Kysely, PostgresDialect } from './kysely.js';
 import { certificateAdvice } from './tls-errors.js';
 import type { Views } from './views.js';
 
@@ -75,7 +76,7 @@ export async function connectOrExplain(config: pg.ClientConfig): Promise<pg.Clie
 const READ_MS = 60_000;
 
 /** Reads of views and tables, typed. Ends with `destroy()`. */
-export function openViews(config: pg.ClientConfig): Kysely<Views> {
+export function openViews(config: pg.ClientConfig): kysely.Kysely<Views> {
   const pool = new pg.Pool({ ...config, max: 2, query_timeout: READ_MS });
   // an idle client that loses its connection, and one that is at work: the query fails, which is enough
   pool.on('error', () => undefined);

@@ -1,5 +1,6 @@
-import { sql, type Kysely } from 'kysely';
+import type { Kysely } from 'kysely';
 import { UserError, codeOf } from './errors.js';
+import { sql } from './kysely.js';
 import { printable } from './printable.js';
 import type { Views } from './views.js';
 

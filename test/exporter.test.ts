@@ -1,7 +1,7 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { expect } from 'chai';
 import { parse } from 'csv-parse/sync';
-import { sql } from 'kysely';
+import { sql } from '../src/kysely.js';
 import { openViews } from '../src/database.js';
 import { exportBatches } from '../src/exporter.js';
 import { createLog } from '../src/log.js';

@@ -1,4 +1,4 @@
-import { sql } from 'kysely';
+import { sql } from '../kysely.js';
 import pg from 'pg';
 import { connect, openViews } from '../database.js';
 import { UserError, codeOf } from '../errors.js';

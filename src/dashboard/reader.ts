@@ -1,6 +1,7 @@
-import { CompiledQuery, Kysely, PostgresDialect } from 'kysely';
+import type * as kysely from 'kysely';
 import pg from 'pg';
 import { codeOf } from '../errors.js';
+import { CompiledQuery, Kysely, PostgresDialect } from '../kysely.js';
 import type { Logger } from '../log.js';
 import type { DashboardViews } from './views.js';
 
@@ -14,7 +15,7 @@ const ANSWER_TIMEOUT_MS = 5000;
  * role may, they take on the role bankpulse_reader. Where that is not there, or not granted, this is noted and the
  * sessions stay what they are. Ends with `destroy()`.
  */
-export function openReader(config: pg.ClientConfig, log: Logger): Kysely<DashboardViews> {
+export function openReader(config: pg.ClientConfig, log: Logger): kysely.Kysely<DashboardViews> {
   const pool = new pg.Pool({
     ...config,
     max: 2,

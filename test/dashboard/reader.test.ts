@@ -1,6 +1,7 @@
 import { randomBytes } from 'node:crypto';
 import { expect } from 'chai';
-import { CompiledQuery, type Kysely } from 'kysely';
+import type { Kysely } from 'kysely';
+import { CompiledQuery } from '../../src/kysely.js';
 import { openReader } from '../../src/dashboard/reader.js';
 import type { DashboardViews } from '../../src/dashboard/views.js';
 import { codeOf } from '../../src/errors.js';

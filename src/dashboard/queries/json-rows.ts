@@ -1,4 +1,5 @@
-import { sql, type RawBuilder } from 'kysely';
+import type { RawBuilder } from 'kysely';
+import { sql } from '../../kysely.js';
 import type { DashboardViews } from '../views.js';
 
 /** Each row of a view as one JSON object, made by PostgreSQL: numbers are numbers, times ISO 8601. */

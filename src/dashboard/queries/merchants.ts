@@ -1,5 +1,6 @@
-import { sql, type Kysely } from 'kysely';
+import type { Kysely } from 'kysely';
 import { codeOf } from '../../errors.js';
+import { sql } from '../../kysely.js';
 import type { CountBar, LowWeight, Merchant, MerchantList, MerchantPage, MerchantTop } from '../payloads.js';
 import type { DashboardViews } from '../views.js';
 import { jsonRow } from './json-rows.js';

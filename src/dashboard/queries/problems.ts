@@ -1,4 +1,5 @@
-import { sql, type Kysely } from 'kysely';
+import type { Kysely } from 'kysely';
+import { sql } from '../../kysely.js';
 import type { ProblemsPage, QuarantinedObject, RejectedRow } from '../payloads.js';
 import type { DashboardViews } from '../views.js';
 import { jsonRow } from './json-rows.js';
