@@ -1,37 +1,21 @@
-import { formatAmount, formatCount, formatShare } from '/format.js';
+import { formatAmount, formatShare } from '/format.js';
 import { html } from '/html.js';
-import { linkTo } from '/route.js';
+import { linkColumn, numberColumn, textColumn } from '/parts/columns.js';
 import { DataTable } from '/parts/data-table.js';
 import { DetectionList } from '/parts/detection-list.js';
 import { Loaded } from '/parts/loaded.js';
 
 /** @typedef {import('../../payloads.js').CustomerAtMerchant} CustomerAtMerchant */
 
-const number = (
-  /** @type {string} */ key,
-  /** @type {string} */ label,
-  /** @type {(value: any) => string} */ format,
-) => ({
-  key,
-  label,
-  isNumber: true,
-  cell: (/** @type {any} */ row) => format(row[key]),
-});
-
 const columns = [
-  {
-    key: 'merchant_id',
-    label: 'Merchant',
-    cell: (/** @type {CustomerAtMerchant} */ { merchant_id }) =>
-      html`<a href=${linkTo('merchant', merchant_id)}>${merchant_id}</a>`,
-  },
-  number('transaction_count', 'Transactions', formatCount),
-  number('count_percent_rank', 'More than', formatShare),
-  number('total_amount', 'Amount', formatAmount),
-  number('average_amount', 'Average', formatAmount),
-  number('average_weight', 'Weight', formatAmount),
-  number('weight_percent_rank', 'Heavier than', formatShare),
-  { key: 'gender', label: 'Gender', cell: (/** @type {CustomerAtMerchant} */ { gender }) => gender },
+  linkColumn('merchant_id', 'Merchant', 'merchant'),
+  numberColumn('transaction_count', 'Transactions'),
+  numberColumn('count_percent_rank', 'More than', formatShare),
+  numberColumn('total_amount', 'Amount', formatAmount),
+  numberColumn('average_amount', 'Average', formatAmount),
+  numberColumn('average_weight', 'Weight', formatAmount),
+  numberColumn('weight_percent_rank', 'Heavier than', formatShare),
+  textColumn('gender', 'Gender'),
 ];
 
 /** @param {{ id: string, live: import('/live.js').LiveData }} props */

@@ -1,13 +1,13 @@
 import { formatCount, formatTime } from '/format.js';
 import { html } from '/html.js';
 import { linkTo } from '/route.js';
+import { textColumn } from '/parts/columns.js';
 import { DataTable } from '/parts/data-table.js';
 import { Facts } from '/parts/facts.js';
 import { Loaded } from '/parts/loaded.js';
 
-const text = (/** @type {string} */ key) => ({ key, label: key, cell: (/** @type {any} */ row) => row[key] });
 const columns = ['YStartTime', 'detectionTime', 'patternId', 'ActionType', 'customerName', 'MerchantId'].map(
-  text,
+  (key) => textColumn(key, key),
 );
 
 /** A detection file, row by row as it is written. @param {{ id: string, live: import('/live.js').LiveData }} props */

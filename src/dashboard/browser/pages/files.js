@@ -1,6 +1,7 @@
 import { formatCount, formatTime } from '/format.js';
 import { html } from '/html.js';
 import { linkTo } from '/route.js';
+import { codeColumn, numberColumn, textColumn } from '/parts/columns.js';
 import { DataTable } from '/parts/data-table.js';
 import { Loaded } from '/parts/loaded.js';
 
@@ -8,29 +9,13 @@ import { Loaded } from '/parts/loaded.js';
 
 const columns = [
   {
-    key: 'batch_no',
-    label: 'File',
-    isNumber: true,
+    ...numberColumn('batch_no', 'File'),
     cell: (/** @type {DetectionFile} */ { batch_no }) =>
       html`<a href=${linkTo('file', batch_no)}>${formatCount(batch_no)}</a>`,
   },
-  {
-    key: 'row_count',
-    label: 'Rows',
-    isNumber: true,
-    cell: (/** @type {DetectionFile} */ { row_count }) => formatCount(row_count),
-  },
-  {
-    key: 'exported_at',
-    label: 'Written',
-    cell: (/** @type {DetectionFile} */ { exported_at }) =>
-      exported_at === null ? 'not yet' : formatTime(exported_at),
-  },
-  {
-    key: 'object_key',
-    label: 'Key in S3',
-    cell: (/** @type {DetectionFile} */ { object_key }) => html`<code>${object_key}</code>`,
-  },
+  numberColumn('row_count', 'Rows'),
+  textColumn('exported_at', 'Written', (time) => (time === null ? 'not yet' : formatTime(time))),
+  codeColumn('object_key', 'Key in S3'),
 ];
 
 /** @param {{ live: import('/live.js').LiveData }} props */

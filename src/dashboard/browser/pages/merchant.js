@@ -1,6 +1,6 @@
 import { NONE, formatAmount, formatCount, formatPlainShare, formatShare } from '/format.js';
 import { html } from '/html.js';
-import { linkTo } from '/route.js';
+import { linkColumn, numberColumn, textColumn } from '/parts/columns.js';
 import { CountsChart } from '/parts/counts-chart.js';
 import { DataTable } from '/parts/data-table.js';
 import { DetectionList } from '/parts/detection-list.js';
@@ -11,41 +11,14 @@ import { Loaded } from '/parts/loaded.js';
 /** @typedef {import('../../payloads.js').LowWeight} LowWeight */
 
 const weightColumns = [
-  {
-    key: 'customer_id',
-    label: 'Customer',
-    cell: (/** @type {LowWeight} */ { customer_id }) =>
-      html`<a href=${linkTo('customer', customer_id)}>${customer_id}</a>`,
-  },
-  {
-    key: 'average_weight',
-    label: 'Weight',
-    isNumber: true,
-    cell: (/** @type {LowWeight} */ { average_weight }) => formatAmount(average_weight),
-  },
-  {
-    key: 'weight_percent_rank',
-    label: 'Lower weights',
-    isNumber: true,
-    cell: (/** @type {LowWeight} */ { weight_percent_rank }) => formatShare(weight_percent_rank),
-  },
-  {
-    key: 'transaction_count',
-    label: 'Transactions',
-    isNumber: true,
-    cell: (/** @type {LowWeight} */ { transaction_count }) => formatCount(transaction_count),
-  },
-  {
-    key: 'is_in_top_share',
-    label: 'Among the top',
-    cell: (/** @type {LowWeight} */ { is_in_top_share }) => (is_in_top_share ? 'yes' : NONE),
-  },
-  {
-    key: 'detected_in_chunk',
-    label: 'Upgrade found',
-    cell: (/** @type {LowWeight} */ { detected_in_chunk }) =>
-      detected_in_chunk === null ? NONE : `chunk ${formatCount(detected_in_chunk)}`,
-  },
+  linkColumn('customer_id', 'Customer', 'customer'),
+  numberColumn('average_weight', 'Weight', formatAmount),
+  numberColumn('weight_percent_rank', 'Lower weights', formatShare),
+  numberColumn('transaction_count', 'Transactions'),
+  textColumn('is_in_top_share', 'Among the top', (isIn) => (isIn ? 'yes' : NONE)),
+  textColumn('detected_in_chunk', 'Upgrade found', (chunk) =>
+    chunk === null ? NONE : `chunk ${formatCount(chunk)}`,
+  ),
 ];
 
 /** @param {{ id: string, live: import('/live.js').LiveData }} props */

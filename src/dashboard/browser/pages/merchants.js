@@ -1,48 +1,26 @@
 import { formatAmount, formatCount, plural } from '/format.js';
 import { Component, html } from '/html.js';
 import { linkTo } from '/route.js';
+import { linkColumn, numberColumn } from '/parts/columns.js';
 import { DataTable } from '/parts/data-table.js';
 import { Distance } from '/parts/distance.js';
 import { Loaded } from '/parts/loaded.js';
 
 /** @typedef {import('../../payloads.js').Merchant} Merchant */
 
-const count = (/** @type {string} */ key, /** @type {string} */ label) => ({
-  key,
-  label,
-  isNumber: true,
-  isSortable: true,
-  cell: (/** @type {any} */ row) => formatCount(row[key]),
-});
-
 const columns = [
+  linkColumn('merchant_id', 'Merchant', 'merchant'),
+  numberColumn('transaction_count', 'Transactions'),
+  numberColumn('customer_count', 'Customers'),
+  numberColumn('female_count', 'Women'),
+  numberColumn('male_count', 'Men'),
+  numberColumn('average_amount', 'Average amount', formatAmount),
   {
-    key: 'merchant_id',
-    label: 'Merchant',
-    isSortable: true,
-    cell: (/** @type {Merchant} */ { merchant_id }) =>
-      html`<a href=${linkTo('merchant', merchant_id)}>${merchant_id}</a>`,
-  },
-  count('transaction_count', 'Transactions'),
-  count('customer_count', 'Customers'),
-  count('female_count', 'Women'),
-  count('male_count', 'Men'),
-  {
-    key: 'average_amount',
-    label: 'Average amount',
-    isNumber: true,
-    isSortable: true,
-    cell: (/** @type {Merchant} */ { average_amount }) => formatAmount(average_amount),
-  },
-  {
-    key: 'transactions_to_go',
-    label: 'To threshold',
-    isNumber: true,
-    isSortable: true,
+    ...numberColumn('transactions_to_go', 'To threshold'),
     cell: (/** @type {Merchant} */ merchant) => html`<${Distance} merchant=${merchant} />`,
   },
-  count('detection_count', 'Detections'),
-];
+  numberColumn('detection_count', 'Detections'),
+].map((column) => ({ ...column, isSortable: true }));
 
 /**
  * @typedef {{ search: string, key: string, order: 'asc' | 'desc' }} State

@@ -1,5 +1,6 @@
-import { NONE, formatBytes, formatCount, formatTime } from '/format.js';
+import { formatBytes, formatCount, formatTime } from '/format.js';
 import { html } from '/html.js';
+import { codeColumn, numberColumn, textColumn } from '/parts/columns.js';
 import { DataTable } from '/parts/data-table.js';
 import { Loaded } from '/parts/loaded.js';
 
@@ -7,50 +8,18 @@ import { Loaded } from '/parts/loaded.js';
 /** @typedef {import('../../payloads.js').QuarantinedObject} QuarantinedObject */
 
 const quarantineColumns = [
-  {
-    key: 'object_key',
-    label: 'Key in S3',
-    cell: (/** @type {QuarantinedObject} */ { object_key }) => html`<code>${object_key}</code>`,
-  },
-  { key: 'error', label: 'Why', isWide: true, cell: (/** @type {QuarantinedObject} */ { error }) => error },
-  {
-    key: 'size_bytes',
-    label: 'Size',
-    isNumber: true,
-    cell: (/** @type {QuarantinedObject} */ { size_bytes }) => formatBytes(size_bytes),
-  },
-  {
-    key: 'quarantined_at',
-    label: 'Since',
-    cell: (/** @type {QuarantinedObject} */ { quarantined_at }) => formatTime(quarantined_at),
-  },
+  codeColumn('object_key', 'Key in S3'),
+  { ...textColumn('error', 'Why'), isWide: true },
+  numberColumn('size_bytes', 'Size', formatBytes),
+  textColumn('quarantined_at', 'Since', formatTime),
 ];
 
 const rejectedColumns = [
-  {
-    key: 'chunk_no',
-    label: 'Chunk',
-    isNumber: true,
-    cell: (/** @type {RejectedRow} */ { chunk_no }) => (chunk_no === null ? NONE : formatCount(chunk_no)),
-  },
-  {
-    key: 'object_key',
-    label: 'File',
-    cell: (/** @type {RejectedRow} */ { object_key }) => html`<code>${object_key.split('/').at(-1)}</code>`,
-  },
-  {
-    key: 'line_number',
-    label: 'Line',
-    isNumber: true,
-    cell: (/** @type {RejectedRow} */ { line_number }) => formatCount(line_number),
-  },
-  { key: 'reason', label: 'Why', isWide: true, cell: (/** @type {RejectedRow} */ { reason }) => reason },
-  {
-    key: 'line',
-    label: 'The row',
-    isWide: true,
-    cell: (/** @type {RejectedRow} */ { line }) => html`<code>${line}</code>`,
-  },
+  numberColumn('chunk_no', 'Chunk'),
+  codeColumn('object_key', 'File', (key) => key.split('/').at(-1)),
+  numberColumn('line_number', 'Line'),
+  { ...textColumn('reason', 'Why'), isWide: true },
+  { ...codeColumn('line', 'The row'), isWide: true },
 ];
 
 /** What did not count, and why. @param {{ live: import('/live.js').LiveData }} props */

@@ -3,6 +3,7 @@ import { formatCount, formatPlainShare } from '/format.js';
 import { Component, html } from '/html.js';
 import { axes, fromZero } from '/parts/axes.js';
 import { Chart } from '/parts/chart.js';
+import { numberColumn } from '/parts/columns.js';
 
 /** @typedef {import('../../payloads.js').CountBar} CountBar */
 /** @typedef {import('../../payloads.js').MerchantTop} MerchantTop */
@@ -68,12 +69,7 @@ export class CountsChart extends Component {
               ? formatCount(from_count)
               : `${formatCount(from_count)} to ${formatCount(to_count)}`,
         },
-        {
-          key: 'customer_count',
-          label: 'Customers',
-          isNumber: true,
-          cell: (/** @type {CountBar} */ bar) => formatCount(bar.customer_count),
-        },
+        numberColumn('customer_count', 'Customers'),
       ]}
       rows=${counts}
       ><p class="now"><span class="dot series-2" aria-hidden="true"></span>${lineText}</p><//

@@ -3,6 +3,7 @@ import { formatCount } from '/format.js';
 import { Component, html } from '/html.js';
 import { axes, fromZero } from '/parts/axes.js';
 import { Chart } from '/parts/chart.js';
+import { numberColumn } from '/parts/columns.js';
 
 /** @typedef {import('../../payloads.js').Chunk} Chunk */
 /** @typedef {import('../../payloads.js').ChunkDetections} ChunkDetections */
@@ -65,12 +66,7 @@ export class DetectionsChart extends Component {
         ],
       })}
       columns=${[
-        {
-          key: 'chunk_no',
-          label: 'Chunk',
-          isNumber: true,
-          cell: (/** @type {any} */ row) => formatCount(row.chunk_no),
-        },
+        numberColumn('chunk_no', 'Chunk'),
         ...patterns.map(({ pattern_id, action_type }, place) => ({
           key: pattern_id,
           label: action_type,

@@ -2,6 +2,7 @@ import { formatCount, formatDuration, formatTime } from '/format.js';
 import { Component, html } from '/html.js';
 import { axes, fromZero } from '/parts/axes.js';
 import { Chart } from '/parts/chart.js';
+import { numberColumn, textColumn } from '/parts/columns.js';
 
 /** @typedef {import('../../payloads.js').Chunk} Chunk */
 
@@ -63,18 +64,9 @@ function PaceChart({ title, name, label, format, chunks, series }) {
       series: [{}, { stroke: color(series), width: 2, points: { show: chunks.length < 3 } }],
     })}
     columns=${[
-      {
-        key: 'chunk_no',
-        label: 'Chunk',
-        isNumber: true,
-        cell: (/** @type {Chunk} */ chunk) => formatCount(chunk.chunk_no),
-      },
-      {
-        key: 'applied_at',
-        label: 'Applied',
-        cell: (/** @type {Chunk} */ chunk) => formatTime(chunk.applied_at),
-      },
-      { key: name, label, isNumber: true, cell: (/** @type {Chunk} */ chunk) => format(chunk[name]) },
+      numberColumn('chunk_no', 'Chunk'),
+      textColumn('applied_at', 'Applied', formatTime),
+      numberColumn(name, label, format),
     ]}
     rows=${[...chunks].reverse()}
     ><span class="now">${known.length === 0 ? '' : `last ${format(known.at(-1) ?? null)}`}</span><//

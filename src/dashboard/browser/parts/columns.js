@@ -1,0 +1,52 @@
+import { formatCount } from '/format.js';
+import { html } from '/html.js';
+import { linkTo } from '/route.js';
+
+/** @typedef {import('/parts/data-table.js').Column} Column */
+
+/**
+ * A column of numbers; counts, unless another format is given.
+ * @param {string} key
+ * @param {string} label
+ * @param {(value: any) => string} [format]
+ * @returns {Column}
+ */
+export const numberColumn = (key, label, format = formatCount) => ({
+  key,
+  label,
+  isNumber: true,
+  cell: (row) => format(row[key]),
+});
+
+/**
+ * What stands there, as it is or formatted.
+ * @param {string} key
+ * @param {string} label
+ * @param {(value: any) => any} [format]
+ * @returns {Column}
+ */
+export const textColumn = (key, label, format = (value) => value) => ({
+  key,
+  label,
+  cell: (row) => format(row[key]),
+});
+
+/**
+ * The name of something that has a page.
+ * @param {string} key
+ * @param {string} label
+ * @param {string} page
+ * @returns {Column}
+ */
+export const linkColumn = (key, label, page) =>
+  textColumn(key, label, (id) => html`<a href=${linkTo(page, id)}>${id}</a>`);
+
+/**
+ * Text of files and keys, letter by letter.
+ * @param {string} key
+ * @param {string} label
+ * @param {(value: any) => string} [format]
+ * @returns {Column}
+ */
+export const codeColumn = (key, label, format = (value) => value) =>
+  textColumn(key, label, (value) => html`<code>${format(value)}</code>`);
