@@ -2,21 +2,7 @@ import type { Kysely } from 'kysely';
 import { UserError, codeOf } from './errors.js';
 import { sql } from './kysely.js';
 import { printable } from './printable.js';
-import type { Views } from './views.js';
-
-/** The row of pipeline_status, with numbers as numbers. */
-export interface Status {
-  chunks_applied: number;
-  chunks_quarantined: number;
-  chunks_pending: number;
-  rows_applied: number;
-  rows_rejected: number;
-  /** By pattern. */
-  detections: Record<string, number>;
-  batches_exported: number;
-  batches_pending: number;
-  lag_seconds: number;
-}
+import type { Status, Views } from './views.js';
 
 /** @throws UserError if there is no schema yet. */
 export async function readStatus(views: Kysely<Views>): Promise<Status> {

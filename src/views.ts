@@ -1,6 +1,6 @@
 /** The views and tables that TypeScript reads, with the types `pg` gives: bigint and numeric come as text. */
 export interface Views {
-  /** Read as one JSON object: see status.ts. */
+  /** Read as one JSON object, a Status: see status.ts. */
   pipeline_status: Record<string, unknown>;
   detection_batches: { batch_no: string; object_key: string; row_count: string; exported_at: Date | null };
   detection_file_rows: DetectionFileRow;
@@ -25,4 +25,18 @@ export interface DetectionFileRow {
   ActionType: string;
   customerName: string;
   MerchantId: string;
+}
+
+/** The row of pipeline_status, with numbers as numbers. */
+export interface Status {
+  chunks_applied: number;
+  chunks_quarantined: number;
+  chunks_pending: number;
+  rows_applied: number;
+  rows_rejected: number;
+  /** By pattern. */
+  detections: Record<string, number>;
+  batches_exported: number;
+  batches_pending: number;
+  lag_seconds: number;
 }

@@ -13,8 +13,8 @@ import { explainDenial, migrate } from '../schema.js';
 import { printable } from '../printable.js';
 import { openDatabase } from '../services.js';
 import { SqlFunctions } from '../sql-functions.js';
-import { describeStatus, readQuarantined, readStatus, type Status } from '../status.js';
-import type { Views } from '../views.js';
+import { describeStatus, readQuarantined, readStatus } from '../status.js';
+import type { Status, Views } from '../views.js';
 import { psqlTls } from './psql-tls.js';
 
 /** Runs `work` with the configured database, which is let go of at the end. */

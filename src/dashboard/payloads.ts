@@ -1,20 +1,12 @@
+import type { DetectionFileRow, Status } from '../views.js';
+
 /**
  * What the dashboard's server sends to the page, as JSON: rows of the views of the same name in sql/, where each column
  * has its comment. Times are ISO 8601; the page reads these types, too.
  */
 
-export interface Progress {
-  chunks_applied: number;
-  chunks_quarantined: number;
-  chunks_pending: number;
+export interface Progress extends Status {
   chunks_uploaded: number;
-  rows_applied: number;
-  rows_rejected: number;
-  /** By pattern. */
-  detections: Record<string, number>;
-  batches_exported: number;
-  batches_pending: number;
-  lag_seconds: number;
   rows_per_second: number | null;
   median_chunk_ms: number | null;
   last_applied_at: string | null;
@@ -137,14 +129,7 @@ export interface DetectionFile {
 
 export interface FilePage {
   file: DetectionFile;
-  rows: {
-    YStartTime: string;
-    detectionTime: string;
-    patternId: string;
-    ActionType: string;
-    customerName: string;
-    MerchantId: string;
-  }[];
+  rows: Omit<DetectionFileRow, 'batch_no' | 'detection_id'>[];
 }
 
 export interface RejectedRow {

@@ -48,16 +48,18 @@ export async function readMerchants(
   return { merchants, count };
 }
 
+const nameContains = (search: string) =>
+  sql<boolean>`strpos(lower(dashboard_merchants.merchant_id), lower(${search})) > 0`;
+
 function matching(views: Kysely<DashboardViews>, search: string) {
-  const contains = sql<boolean>`strpos(lower(dashboard_merchants.merchant_id), lower(${search})) > 0`;
-  return views.selectFrom('dashboard_merchants').$if(search !== '', (query) => query.where(contains));
+  return views
+    .selectFrom('dashboard_merchants')
+    .$if(search !== '', (query) => query.where(nameContains(search)));
 }
 
-async function readWithAmounts(
-  views: Kysely<DashboardViews>,
-  { search, sort, order }: MerchantQuery,
-): Promise<Merchant[]> {
-  const rows = await matching(views, search)
+function withAmounts(views: Kysely<DashboardViews>) {
+  return views
+    .selectFrom('dashboard_merchants')
     .leftJoin(
       'dashboard_merchant_amounts',
       'dashboard_merchant_amounts.merchant_id',
@@ -66,7 +68,15 @@ async function readWithAmounts(
     .select([
       jsonRow<Omit<Merchant, 'average_amount'>>('dashboard_merchants').as('row'),
       sql<number | null>`to_jsonb(average_amount)`.as('average_amount'),
-    ])
+    ]);
+}
+
+async function readWithAmounts(
+  views: Kysely<DashboardViews>,
+  { search, sort, order }: MerchantQuery,
+): Promise<Merchant[]> {
+  const rows = await withAmounts(views)
+    .$if(search !== '', (query) => query.where(nameContains(search)))
     .orderBy(sort === 'average_amount' ? sort : `dashboard_merchants.${sort}`, order)
     .orderBy('dashboard_merchants.merchant_id')
     .limit(SHOWN_MERCHANTS)
@@ -92,17 +102,7 @@ export async function readMerchant(
   views: Kysely<DashboardViews>,
   merchantId: string,
 ): Promise<MerchantPage | undefined> {
-  const merchant = await views
-    .selectFrom('dashboard_merchants')
-    .leftJoin(
-      'dashboard_merchant_amounts',
-      'dashboard_merchant_amounts.merchant_id',
-      'dashboard_merchants.merchant_id',
-    )
-    .select([
-      jsonRow<Omit<Merchant, 'average_amount'>>('dashboard_merchants').as('row'),
-      sql<number | null>`to_jsonb(average_amount)`.as('average_amount'),
-    ])
+  const merchant = await withAmounts(views)
     .where('dashboard_merchants.merchant_id', '=', merchantId)
     .executeTakeFirst();
   if (!merchant) return undefined;
