@@ -155,6 +155,36 @@ describe('the dashboard’s server', () => {
     expect(await list('search=BA')).to.deep.equal(['bazaar', 'barber']);
   });
 
+  it('shows merchants without their average amount, by transactions, where adding up takes too long', async () => {
+    const { client } = database();
+    const { rows } = await client.query<{ text: string }>(
+      `select pg_get_viewdef('bankpulse.dashboard_merchant_amounts') as text`,
+    );
+    const define = (text: string) =>
+      client.query(`create or replace view bankpulse.dashboard_merchant_amounts as ${text}`);
+    await define(
+      `select merchant_id, sum(total_amount) as total_amount, 1.5 + length(pg_sleep(10)::text) as average_amount
+       from bankpulse.customer_merchant_stats group by merchant_id`,
+    );
+    try {
+      const { status, body } = await ask(
+        dashboard.port,
+        '/api/merchants?sort=average_amount&order=desc&search=b',
+      );
+      expect(status).to.equal(200);
+      const { merchants, count } = JSON.parse(body) as { merchants: Merchant[]; count: number };
+      expect(merchants.map(({ merchant_id, average_amount }) => [merchant_id, average_amount])).to.deep.equal(
+        [
+          ['bazaar', null],
+          ['barber', null],
+        ],
+      );
+      expect(count).to.equal(2);
+    } finally {
+      await define(rows[0]!.text);
+    }
+  });
+
   it('streams what is, asks once for all who listen, and not at all when nobody does', async () => {
     const sessions = async () => {
       const { rows } = await database().client.query<{ asked_at: Date }>(
