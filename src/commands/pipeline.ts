@@ -10,7 +10,6 @@ import { connectOrExplain, openViews } from '../database.js';
 import { serveDashboard, type Dashboard, type Routes } from '../dashboard/server.js';
 import { detect } from '../detector/detector.js';
 import { messageOf } from '../errors.js';
-import { metricsRoutes, pingDatabase } from '../metrics-routes.js';
 import type { Logger } from '../log.js';
 import { produce } from '../producer.js';
 import { explainDenial, migrateIfPending } from '../schema.js';
@@ -36,6 +35,7 @@ async function printSummary(services: Services, log: Logger): Promise<void> {
 /** What the dashboard's server answers besides. */
 const routesOf = (services: Services): Routes[] => [
   async (server) => {
+    const { metricsRoutes, pingDatabase } = await import('../metrics-routes.js');
     await server.register(metricsRoutes, { ping: pingDatabase(services.config) });
   },
 ];

@@ -1,0 +1,55 @@
+import fastify, { type FastifyInstance } from 'fastify';
+import { isTransientDatabaseError, messageOf } from '../errors.js';
+import type { Logger } from '../log.js';
+import { serveApi } from './api.js';
+import { serveAssets } from './assets.js';
+import { serveEvents } from './events.js';
+import { isLoopback } from './hosts.js';
+import { LiveState } from './live.js';
+import { openReader } from './reader.js';
+import { secure } from './security.js';
+import type { Dashboard, DashboardOptions } from './server.js';
+
+/** @throws whatever keeps it from listening there. */
+export async function listen(
+  { config, log, routes = [] }: DashboardOptions,
+  host: string,
+  port: number,
+): Promise<Dashboard> {
+  // event streams never end by themselves: they are cut
+  const server = fastify({ logger: false, forceCloseConnections: true });
+  const views = openReader(config, log);
+  const close = async () => {
+    await server.close();
+    await views.destroy();
+  };
+  try {
+    await secure(server, host);
+    answerErrors(server, log);
+    serveEvents(server, new LiveState(views, log));
+    serveApi(server, views);
+    await serveAssets(server);
+    for (const addRoutes of routes) await addRoutes(server);
+    await server.listen({ host, port });
+  } catch (error) {
+    await close();
+    throw error;
+  }
+  const url = `http://${host.includes(':') ? `[${host}]` : host}:${port}/`;
+  log.info(`dashboard: ${url}`);
+  if (!isLoopback(host)) log.warn('anybody who reaches the dashboard can read it: it asks for no password');
+  return { url, close };
+}
+
+function answerErrors(server: FastifyInstance, log: Logger): void {
+  server.setNotFoundHandler((_request, reply) => reply.code(404).send({ error: 'there is no such page' }));
+  server.setErrorHandler((error: Error & { statusCode?: number }, _request, reply) => {
+    if (error.statusCode !== undefined && error.statusCode < 500) {
+      return reply.code(error.statusCode).send({ error: error.message });
+    }
+    log.debug({ reason: messageOf(error) }, 'the dashboard could not answer');
+    return isTransientDatabaseError(error)
+      ? reply.code(503).send({ error: 'the database does not answer' })
+      : reply.code(500).send({ error: 'this could not be read' });
+  });
+}
