@@ -344,7 +344,10 @@ describe('the command line', function () {
 
     before(function () {
       const places = (process.env.PATH ?? '').split(':').map((place) => join(place, 'psql'));
-      if (!places.some((place) => existsSync(place))) this.skip(); // no psql on this machine
+      if (!places.some((place) => existsSync(place))) {
+        process.stderr.write('      not tested: psql is not on PATH\n');
+        this.skip();
+      }
     });
 
     it('runs on the configured database, with the schema on its search path', async () => {
@@ -356,7 +359,10 @@ describe('the command line', function () {
     });
 
     it('shows the password in no arguments of any process, and ends with the code of psql', async function () {
-      if (!existsSync('/proc/self/cmdline')) this.skip();
+      if (!existsSync('/proc/self/cmdline')) {
+        process.stderr.write('      not tested: there is no /proc to look at processes with\n');
+        this.skip();
+      }
       const { client } = database();
       await withRole(database(), '', async (url, role) => {
         const command = start(['psql', '-X', '-c', 'select pg_sleep(100)'], { DATABASE_URL: url });

@@ -37,7 +37,10 @@ describe('embedded services', function () {
   let home: string; // one that all tests share which do not need an empty one
 
   before(function () {
-    if (!existsSync('/proc/self/cmdline')) this.skip(); // how the tests look at processes
+    if (!existsSync('/proc/self/cmdline')) {
+      process.stderr.write('    not tested: there is no /proc to look at processes with\n');
+      this.skip();
+    }
     home = newHome();
   });
   afterEach(() => {
