@@ -55,7 +55,10 @@ export async function produce(options: ProducerOptions): Promise<ProducerSummary
     };
     pipeline.tell('sourceSurveyed', { rows: manifest.source_rows, chunkRows: manifest.chunk_rows });
     const present = await claim(manifest, source.name, options);
-    log.info({ ...manifest, chunks_present: present.size }, 'cutting transactions into chunks');
+    log.info(
+      { rows: manifest.source_rows, chunkRows: manifest.chunk_rows, chunksPresent: present.size },
+      'cutting transactions into chunks',
+    );
     const chunks = source.chunks(survey, settings.CHUNK_ROWS, (number) => !present.has(number));
     await upload(chunks, options, summary);
   } catch (error) {
