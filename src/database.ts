@@ -72,14 +72,20 @@ export async function connectOrExplain(config: pg.ClientConfig): Promise<pg.Clie
   }
 }
 
+/** A pool for reads. Ends with `end()`. */
+export function openPool(config: pg.PoolConfig): pg.Pool {
+  const pool = new pg.Pool(config);
+  // an idle client that loses its connection, and one that is at work: the query fails, which is enough
+  pool.on('error', () => undefined);
+  pool.on('connect', (client) => client.on('error', () => undefined));
+  return pool;
+}
+
 /** None of the reads takes so long: their connection hangs. */
 const READ_MS = 60_000;
 
 /** Reads of views and tables, typed. Ends with `destroy()`. */
 export function openViews(config: pg.ClientConfig): kysely.Kysely<Views> {
-  const pool = new pg.Pool({ ...config, max: 2, query_timeout: READ_MS });
-  // an idle client that loses its connection, and one that is at work: the query fails, which is enough
-  pool.on('error', () => undefined);
-  pool.on('connect', (client) => client.on('error', () => undefined));
+  const pool = openPool({ ...config, max: 2, query_timeout: READ_MS });
   return new Kysely<Views>({ dialect: new PostgresDialect({ pool }) }).withSchema('bankpulse');
 }

@@ -1,5 +1,6 @@
 import type * as kysely from 'kysely';
-import pg from 'pg';
+import type pg from 'pg';
+import { openPool } from '../database.js';
 import { codeOf } from '../errors.js';
 import { CompiledQuery, Kysely, PostgresDialect } from '../kysely.js';
 import type { Logger } from '../log.js';
@@ -16,7 +17,7 @@ const ANSWER_TIMEOUT_MS = 5000;
  * sessions stay what they are. Ends with `destroy()`.
  */
 export function openReader(config: pg.ClientConfig, log: Logger): kysely.Kysely<DashboardViews> {
-  const pool = new pg.Pool({
+  const pool = openPool({
     ...config,
     max: 2,
     application_name: 'bankpulse dashboard',
@@ -25,9 +26,6 @@ export function openReader(config: pg.ClientConfig, log: Logger): kysely.Kysely<
     idleTimeoutMillis: 30_000,
     allowExitOnIdle: true,
   });
-  // an idle client that loses its connection, and one that is at work: the query fails, which is enough
-  pool.on('error', () => undefined);
-  pool.on('connect', (client) => client.on('error', () => undefined));
 
   let isRoleMissing = false;
   const dialect = new PostgresDialect({
