@@ -5,21 +5,11 @@ import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { expect } from 'chai';
 import { createTestDatabase, dropTestDatabase, useDatabase, type TestDatabase } from './support/database.js';
-import { Command, run, type Ended } from './support/process.js';
+import { Command, expectRefusal, run, type Ended } from './support/process.js';
 import { testObjectStore, type TestObjectStore } from './support/s3.js';
 
 const ROWS = 20_000;
 const NOBODY = 'postgres://nobody:secret@127.0.0.1:1/nothing';
-
-/** Ended with this code, and said so in one line, without a stack trace. */
-function expectRefusal({ code, stdout, stderr }: Ended, expectedCode: number, line: RegExp): void {
-  expect(stderr).to.match(line);
-  expect(stderr).not.to.match(/\n +at /);
-  expect(stderr).not.to.include('secret');
-  const refusals = stderr.split('\n').filter((text) => text !== '' && !text.startsWith('{'));
-  expect(refusals).to.have.length(1);
-  expect({ code, stdout }).to.deep.equal({ code: expectedCode, stdout: '' });
-}
 
 const PASSWORD = 'secret:\\of a test';
 
@@ -120,7 +110,6 @@ describe('the command line', function () {
         const env = { ...environment(database(), 'unreachable'), DATABASE_URL: NOBODY };
         expectRefusal(
           await run([command], env),
-          1,
           /cannot connect to database "nothing" at 127\.0\.0\.1:1: .*check/,
         );
       });
@@ -132,17 +121,13 @@ describe('the command line', function () {
           ...environment(database(), 'bucketless'),
           S3_BUCKET: 'bankpulse-test-that-is-not-there',
         };
-        expectRefusal(
-          await run([command], env),
-          1,
-          /no bucket "bankpulse-test-that-is-not-there".*S3_BUCKET/,
-        );
+        expectRefusal(await run([command], env), /no bucket "bankpulse-test-that-is-not-there".*S3_BUCKET/);
       });
     }
 
     it('"start" ends with 1 and one line when an input file is missing that is not at its default place', async () => {
       const env = { ...environment(database(), 'no-input'), TRANSACTIONS_CSV: join(folder, 'none.csv') };
-      expectRefusal(await run(['start'], env), 1, /TRANSACTIONS_CSV .*none\.csv.* does not exist/);
+      expectRefusal(await run(['start'], env), /TRANSACTIONS_CSV .*none\.csv.* does not exist/);
     });
   });
 
@@ -162,14 +147,14 @@ describe('the command line', function () {
 
     for (const args of [['status'], ['quarantine', '--retry', 'key']]) {
       it(`"${args.join(' ')}" ends with 1 and says how to make it`, async () => {
-        expectRefusal(await run(args, { DATABASE_URL: database().url }), 1, /npm run migrate/);
+        expectRefusal(await run(args, { DATABASE_URL: database().url }), /npm run migrate/);
       });
     }
 
     it('"detect" as a role without rights ends with 1 and says who must migrate', async () => {
       await withRole(database(), '', async (url) => {
         const env = { ...environment(database(), 'guest'), DATABASE_URL: url };
-        expectRefusal(await run(['detect', '--once'], env), 1, /run "npm run migrate" as the owner/);
+        expectRefusal(await run(['detect', '--once'], env), /run "npm run migrate" as the owner/);
       });
     });
 
@@ -198,7 +183,7 @@ describe('the command line', function () {
         { pattern_id: 'PatId2' },
         { pattern_id: 'PatId3' },
       ]);
-      expectRefusal(await run(['seed'], env), 1, /has chunks already/);
+      expectRefusal(await run(['seed'], env), /has chunks already/);
     });
   });
 
@@ -281,7 +266,7 @@ describe('the command line', function () {
       expect(await run(['quarantine', '--retry', key], env)).to.deep.include({ code: 0, stderr: '' });
       const { rows } = await database().client.query('select object_key from bankpulse.chunks');
       expect(rows).to.deep.equal([{ object_key: 'quarantine/chunks/chunk_2.csv' }]);
-      expectRefusal(await run(['quarantine', '--retry', key], env), 1, /no quarantined object has the key/);
+      expectRefusal(await run(['quarantine', '--retry', key], env), /no quarantined object has the key/);
     });
   });
 
@@ -393,7 +378,6 @@ describe('the command line', function () {
   it('"psql" says how to get psql where it is missing', async () => {
     expectRefusal(
       await run(['psql'], { DATABASE_URL: NOBODY, PATH: folder }),
-      1,
       /psql was not found on PATH; install/,
     );
   });

@@ -3,7 +3,7 @@ import { DeleteObjectCommand } from '@aws-sdk/client-s3';
 import { expect } from 'chai';
 import { connect } from '../src/database.js';
 import { csv, until, useDetector } from './support/detector.js';
-import { Command, run, type Ended } from './support/process.js';
+import { Command, expectRefusal, run } from './support/process.js';
 
 const DAMAGE = `
   delete from bankpulse.customer_merchant_stats where customer_id like '%1';
@@ -22,7 +22,7 @@ describe('rebuild', function () {
     await ask(`drop database if exists ${current.database.name}_verify with (force)`);
   });
   const current = useDetector();
-  const { put, chunkKey, detectOnce, startDetector, detections } = current;
+  const { put, chunkKey, detectOnce, startDetector, detections, environment } = current;
   const ask = (query: string) => current.database.client.query<object>(query);
 
   /** Chunks of the same few customers and merchants, so that all patterns fire early and late. */
@@ -42,13 +42,6 @@ describe('rebuild', function () {
     await writeFile(current.importanceCsv, ['Source,Target,Weight', ...weights, ''].join('\n'));
     await putChunks(1, 6);
     await detectOnce();
-  });
-
-  const environment = (): Record<string, string> => ({
-    ...current.s3.env,
-    DATABASE_URL: current.database.url,
-    CHUNKS_PREFIX: `${current.prefix}chunks/`,
-    DETECTIONS_PREFIX: `${current.prefix}detections/`,
   });
 
   /** All state tables but merchant_top_counts, which may begin empty. */
@@ -71,13 +64,6 @@ describe('rebuild', function () {
          union all select to_jsonb(t) from bankpulse.detection_batches as t order by 1`,
       )
     ).rows;
-
-  function expectRefusal({ code, stdout, stderr }: Ended, line: RegExp): void {
-    const said = stderr.split('\n').filter((text) => text !== '' && !text.startsWith('{'));
-    expect(said).to.have.length(1);
-    expect(said[0]).to.match(line);
-    expect({ code, stdout }).to.deep.equal({ code: 1, stdout: '' });
-  }
 
   it('makes the state again from the ledger, and leaves ledger, detections and outbox alone', async () => {
     const [before, ledgerBefore] = [await state(), await ledger()];

@@ -6,7 +6,7 @@ import { describeAudit } from '../src/audit/describe.js';
 import { connect } from '../src/database.js';
 import { createLog } from '../src/log.js';
 import { children, csv, setThresholds, until, useDetector } from './support/detector.js';
-import { Command, run, type Ended } from './support/process.js';
+import { Command, expectRefusal, run } from './support/process.js';
 
 const BATCH_ROWS = 3;
 const row = (text: string, count: number) => Array.from({ length: count }, () => text);
@@ -23,7 +23,7 @@ describe('verify', function () {
     await ask(`drop database if exists ${scratchName()} with (force)`);
   });
   const current = useDetector();
-  const { put, detectOnce, startDetector, chunkKey } = current;
+  const { put, detectOnce, startDetector, chunkKey, environment } = current;
   /** Seven detections of all three patterns, in files of 3, 3 and 1. */
   async function stream(): Promise<void> {
     await put(1, children(1, 3));
@@ -84,13 +84,6 @@ describe('verify', function () {
       (error: Error) => error.message,
     );
 
-  const environment = (url = current.database.url): Record<string, string> => ({
-    ...current.s3.env,
-    DATABASE_URL: url,
-    CHUNKS_PREFIX: `${current.prefix}chunks/`,
-    DETECTIONS_PREFIX: `${current.prefix}detections/`,
-  });
-
   const scratchName = () => `${current.database.name}_verify`;
   async function scratchExists(): Promise<boolean> {
     return (await ask('select from pg_database where datname = $1', [scratchName()])).rowCount === 1;
@@ -100,13 +93,6 @@ describe('verify', function () {
     const command = Command.start(['verify'], environment());
     started.push(command);
     return command;
-  }
-
-  function expectRefusal({ code, stdout, stderr }: Ended, line: RegExp): void {
-    const said = stderr.split('\n').filter((text) => text !== '' && !text.startsWith('{'));
-    expect(said).to.have.length(1);
-    expect(said[0]).to.match(line);
-    expect({ code, stdout }).to.deep.equal({ code: 1, stdout: '' });
   }
 
   describe('of a stream nobody tampered with', () => {
@@ -445,11 +431,11 @@ describe('verify', function () {
         url.username = role;
         url.password = 'secret';
         expectRefusal(
-          await run(['verify'], environment(url.href)),
+          await run(['verify'], { ...environment(), DATABASE_URL: url.href }),
           /^error: this role may not create the scratch database ".*_verify": run it as a role with createdb/,
         );
         await ask(`alter role ${role} createdb`);
-        const { code, stdout } = await run(['verify'], environment(url.href));
+        const { code, stdout } = await run(['verify'], { ...environment(), DATABASE_URL: url.href });
         expect(stdout).to.include('No difference.');
         expect(code).to.equal(0);
       } finally {

@@ -57,13 +57,8 @@ describe('with much to do, mechanism Y', function () {
    */
   async function detectAll(sizes: ReadonlyMap<string, number>, env: Record<string, string> = {}) {
     const command = Command.start(['detect', '--once'], {
-      ...current.s3.env,
+      ...current.environment(),
       AWS_ENDPOINT_URL_S3: proxy.endpoint,
-      DATABASE_URL: current.database.url,
-      BANKPULSE_HOME: `${current.folder}/home`,
-      IMPORTANCE_CSV: current.importanceCsv,
-      CHUNKS_PREFIX: `${current.prefix}chunks/`,
-      DETECTIONS_PREFIX: `${current.prefix}detections/`,
       ...env,
     });
     const applied = new Set<string>();

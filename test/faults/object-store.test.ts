@@ -367,13 +367,8 @@ describe('with an object store at its worst, mechanism Y', function () {
 
   describe('as a process', () => {
     const environment = (): Record<string, string> => ({
-      ...current.s3.env,
+      ...current.environment(),
       AWS_ENDPOINT_URL_S3: proxy.endpoint,
-      DATABASE_URL: current.database.url,
-      BANKPULSE_HOME: `${current.folder}/home`,
-      IMPORTANCE_CSV: current.importanceCsv,
-      CHUNKS_PREFIX: `${current.prefix}chunks/`,
-      DETECTIONS_PREFIX: `${current.prefix}detections/`,
       POLL_INTERVAL_MS: '20',
     });
 

@@ -133,6 +133,16 @@ export function useDetector() {
     await s3.store.put(chunkKey(name), content, 'text/csv');
   }
 
+  /** For a command of its own: this database, this bucket, these prefixes. */
+  const environment = (): Record<string, string> => ({
+    ...s3.env,
+    DATABASE_URL: database.url,
+    BANKPULSE_HOME: join(folder, 'home'),
+    IMPORTANCE_CSV: importanceCsv,
+    CHUNKS_PREFIX: `${prefix}chunks/`,
+    DETECTIONS_PREFIX: `${prefix}detections/`,
+  });
+
   function optionsOf(settings: Partial<DetectorSettings>, log: Logger, signal: AbortSignal): DetectorOptions {
     return {
       config: database.config,
@@ -248,6 +258,7 @@ export function useDetector() {
     renewDatabase,
     chunkKey,
     put,
+    environment,
     optionsOf,
     detectOnce,
     startDetector,

@@ -1,5 +1,6 @@
 import { spawn, type ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
+import { expect } from 'chai';
 import { projectDir } from '../../src/config.js';
 
 /**
@@ -63,4 +64,14 @@ export class Command {
 /** Runs a command to its end. */
 export function run(args: readonly string[], env?: Record<string, string>): Promise<Ended> {
   return Command.start(args, env).ended;
+}
+
+/** Ended with 1 and said why in one line beside its log: no stack trace, no password, nothing on stdout. */
+export function expectRefusal({ code, stdout, stderr }: Ended, line: RegExp): void {
+  expect(stderr).not.to.match(/\n +at /);
+  expect(stderr).not.to.include('secret');
+  const refusals = stderr.split('\n').filter((text) => text !== '' && !text.startsWith('{'));
+  expect(refusals).to.have.length(1);
+  expect(refusals[0]).to.match(line);
+  expect({ code, stdout }).to.deep.equal({ code: 1, stdout: '' });
 }
