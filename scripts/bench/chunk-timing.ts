@@ -23,7 +23,8 @@ export function fullChunks(timings: readonly ChunkTiming[]): ChunkTiming[] {
   return timings.filter(({ rows }) => rows === CHUNK_ROWS);
 }
 
-async function timeApply(
+/** Applies one chunk as Y does. */
+export async function timeApply(
   lane: Lane,
   { number, content }: InputChunk,
 ): Promise<Pick<ChunkTiming, 'applyMs' | 'steps'>> {
