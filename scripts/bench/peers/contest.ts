@@ -67,6 +67,8 @@ export class Contest {
 
   async close(): Promise<void> {
     await this.lane.close();
+    // another contest in the same database makes its own
+    await this.control.query('drop table bare_copy');
     await this.control.end();
   }
 }

@@ -104,7 +104,10 @@ export class DuckdbHistory implements Peer {
     private readonly parameters: Parameters,
   ) {}
 
-  static async open({ databaseFile, weightsCsv }: DuckdbPlace, thresholds: Thresholds): Promise<DuckdbHistory> {
+  static async open(
+    { databaseFile, weightsCsv }: DuckdbPlace,
+    thresholds: Thresholds,
+  ): Promise<DuckdbHistory> {
     const database = await Duckdb.open(databaseFile);
     const parameters = duckdbParameters(thresholds);
     await database.run(CREATE_TABLES);

@@ -7,7 +7,10 @@ import { connect } from '../../../src/database.js';
 import type { Detection, Peer, PeerChunk } from './peer.js';
 import { readThresholds, type Thresholds } from './thresholds.js';
 
+/** What its queries sort and hash stays in memory. */
 const SET_UP = `
+  set work_mem = '64MB';
+
   create schema peer_views;
 
   create table peer_views.transactions (
