@@ -1,5 +1,6 @@
 import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
 import type pg from 'pg';
 import { connect } from '../../../src/database.js';
 import { Lane } from '../../../src/detector/lane.js';
@@ -9,6 +10,8 @@ import { timeApply, type ChunkTiming } from '../chunk-timing.js';
 import type { InputChunk } from '../input.js';
 import type { Contender } from './contender.js';
 import type { Detection } from './peer.js';
+
+const TAKE_OVER_MS = 50;
 
 /** All detections so far, in no particular order. */
 export async function readDetections(client: pg.Client): Promise<Detection[]> {
@@ -34,7 +37,8 @@ export class Contest {
     try {
       const functions = new SqlFunctions(control);
       const runId = await functions.registerRun();
-      await functions.tryTakeOver(runId);
+      // the session of the Y before may take a moment to end
+      while (!(await functions.tryTakeOver(runId))) await sleep(TAKE_OVER_MS);
       const bareCopy = await BareCopy.open(control);
       const lane = await Lane.open(config, { runId, batchRows: 50, detectionsPrefix: 'detections/' });
       return new Contest(control, lane, bareCopy, folder);
