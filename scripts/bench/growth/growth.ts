@@ -7,7 +7,7 @@ import { connect } from '../../../src/database.js';
 import type { ChunkTiming } from '../chunk-timing.js';
 import type { Bench } from '../context.js';
 import type { BenchDatabase } from '../databases.js';
-import type { InputChunk } from '../input.js';
+import { CHUNK_ROWS, type InputChunk } from '../input.js';
 import { Contender } from '../peers/contender.js';
 import { Contest } from '../peers/contest.js';
 import { openPeers } from '../peers/open-peers.js';
@@ -163,7 +163,7 @@ async function grow(
     await scaleThreshold(control, stream.busyMerchantTransactions);
     for (const share of SHARES) {
       // what is timed last is the end of the stream
-      const lastChunk = Math.min(share * stream.chunkCount, stream.chunkCount - TIMED_CHUNKS);
+      const lastChunk = Math.min(Math.round(share * stream.chunkCount), stream.chunkCount - TIMED_CHUNKS);
       const files: string[] = [];
       y = await WorkingY.start(control, env, signal);
       if (firstRssBytes === undefined) {
@@ -181,7 +181,7 @@ async function grow(
       for (const contender of contenders) files.forEach((file) => contender.skip(file));
       stages.push({
         share,
-        rows: lastChunk * 10_000,
+        rows: lastChunk * CHUNK_ROWS,
         ...(await timeStage(config, folder, feed, contenders, signal)),
         sizes: await readStateSize(control),
         rssBytes,

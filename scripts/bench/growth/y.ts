@@ -9,6 +9,12 @@ const LOOK_MS = 100;
 const MEMORY_LOOKS = 9;
 const RSS = /^process_resident_memory_bytes (\S+)$/m;
 
+const END_OTHERS = `
+  select pg_terminate_backend(pid)
+  from pg_stat_activity
+  where datname = current_database() and pid <> pg_backend_pid() and backend_type = 'client backend'
+`;
+
 /** The real Y, reading chunks from S3, up to a chunk and no further. */
 export class WorkingY {
   private constructor(
@@ -50,14 +56,9 @@ export class WorkingY {
     return this.process.peakRssBytes;
   }
 
-  /** By SIGTERM. Resolves when nothing that it began is still at work in the database. */
+  /** By SIGTERM. What it left at work in the database, a refresh of the views for example, is ended too. */
   async stop(): Promise<void> {
     await this.process.stop();
-    const others = `
-      select from pg_stat_activity
-      where datname = current_database() and pid <> pg_backend_pid() and state <> 'idle'
-        and backend_type = 'client backend'
-    `;
-    while ((await this.client.query(others)).rowCount !== 0) await sleep(LOOK_MS);
+    while ((await this.client.query(END_OTHERS)).rowCount !== 0) await sleep(LOOK_MS);
   }
 }
