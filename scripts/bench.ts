@@ -7,7 +7,9 @@ import { interruptSignal } from '../src/audit/interrupt.js';
 import { UsageError, UserError } from '../src/errors.js';
 import { withBench, type Bench } from './bench/context.js';
 import { figureLines, figuresJson, targetLines, targetsJson, type Figure } from './bench/figures.js';
+import { GROWTH_ROWS, growthPart } from './bench/growth/part.js';
 import { intro } from './bench/intro.js';
+import type { Part } from './bench/part.js';
 import { parts } from './bench/parts.js';
 
 const names = parts.map(({ name }) => name);
@@ -24,12 +26,30 @@ const command = new Command('bench')
   .option('--transactions <file>', 'instead of generated ones; with --importance')
   .option('--importance <file>')
   .option('--only <parts>', `some of ${names.join(',')}`, partNames, names)
+  .option(
+    '--growth [rows]',
+    'instead: a stream of so many rows (default: 10,000,000, in some twenty minutes)',
+  )
   .option('--json', 'one JSON object on stdout, everything else on stderr', false)
   .exitOverride(({ exitCode }) => process.exit(exitCode === 0 ? 0 : 2))
   .parse();
-const options = command.opts<{ transactions?: string; importance?: string; only: string[]; json: boolean }>();
+const options = command.opts<{
+  transactions?: string;
+  importance?: string;
+  only: string[];
+  growth?: string | true;
+  json: boolean;
+}>();
 if ((options.transactions === undefined) !== (options.importance === undefined))
   command.error('error: --transactions and --importance go together', { exitCode: 2 });
+if (options.growth !== undefined && (options.transactions !== undefined || options.only !== names))
+  command.error('error: --growth is a measurement of its own, with a stream of its own', { exitCode: 2 });
+
+function chosenParts(): readonly Part[] {
+  const { growth, only } = options;
+  if (growth === undefined) return parts.filter(({ name }) => only.includes(name));
+  return [growthPart(growth === true ? GROWTH_ROWS : Number(growth))];
+}
 
 const say = (text: string) => (options.json ? process.stderr : process.stdout).write(`${text}\n`);
 
@@ -41,7 +61,7 @@ async function measure(bench: Bench): Promise<void> {
   const all: Figure[] = [];
   const json: Record<string, unknown> = { set_up: bench.setUp };
   const targets: Record<string, unknown>[] = [];
-  for (const part of parts.filter(({ name }) => options.only.includes(name))) {
+  for (const part of chosenParts()) {
     const partStart = performance.now();
     say(`\n${part.about}`);
     const figures = await part.measure(bench);

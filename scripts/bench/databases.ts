@@ -1,7 +1,8 @@
-import { sql, type RawBuilder } from 'kysely';
+import type { RawBuilder } from 'kysely';
 import pg from 'pg';
 import { connectOrExplain, openViews } from '../../src/database.js';
 import { UserError, codeOf } from '../../src/errors.js';
+import { sql } from '../../src/kysely.js';
 
 /** What marks a database as one that may be dropped. */
 const MARK = 'Made by bankpulse bench; may be dropped.';
