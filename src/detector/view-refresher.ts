@@ -1,54 +1,76 @@
 import type pg from 'pg';
 import { connect } from '../database.js';
-import { messageOf } from '../errors.js';
+import { codeOf, messageOf } from '../errors.js';
 import type { Logger } from '../log.js';
 import { SqlFunctions } from '../sql-functions.js';
 import { Background } from './background.js';
 
-/** While chunks keep coming, the views are refreshed at most this share of the time. */
-const SHARE_OF_TIME = 0.02;
-const FIRST_AFTER_MS = 10_000;
+/** SQLSTATE query_canceled: what statement_timeout ends. */
+const QUERY_CANCELED = '57014';
+
+interface Budget {
+  /** While chunks keep coming, the views are refreshed at most this share of the time. */
+  shareOfTime: number;
+  /** What the first of these refreshes may take, in milliseconds: nobody knows how large the state is. */
+  firstLimitMs: number;
+}
 
 /**
  * Keeps the materialized views reasonably fresh, on a session of its own. They are for people: that one could not be
  * refreshed is said, and tried again with the next occasion, but stops nothing.
  */
 export class ViewRefresher {
-  #dueAt = performance.now() + FIRST_AFTER_MS;
+  #isBusy = false;
+  #limitMs: number;
+  #dueAt: number;
   readonly #refreshing: Background;
 
   constructor(
     private readonly config: pg.ClientConfig,
     private readonly log: Logger,
+    private readonly budget: Budget = { shareOfTime: 0.02, firstLimitMs: 200 },
   ) {
     this.#refreshing = new Background(() => this.#run());
+    this.#limitMs = budget.firstLimitMs;
+    this.#dueAt = this.#affordableAt();
   }
 
-  /** An occasion while chunks keep coming. */
+  /** An occasion while chunks keep coming. One that takes too long is given up, and may take twice as long next time. */
   whileBusy(): void {
-    if (!this.#refreshing.isRunning && performance.now() >= this.#dueAt) this.#refreshing.start();
+    if (this.#refreshing.isRunning || performance.now() < this.#dueAt) return;
+    this.#isBusy = true;
+    this.#refreshing.start();
   }
 
-  /** Refreshes them now. */
+  /** Refreshes them now, however long it takes. */
   async refresh(): Promise<void> {
+    this.#isBusy = false;
     this.#refreshing.start();
     await this.#refreshing.settle();
   }
 
   async #run(): Promise<void> {
+    const limitMs = this.#isBusy ? this.#limitMs : 0; // 0: none
     const start = performance.now();
     try {
-      const client = await connect(this.config);
+      const client = await connect({ ...this.config, statement_timeout: limitMs });
       try {
         await new SqlFunctions(client).refreshViews();
       } finally {
         await client.end();
       }
+      this.log.debug({ ms: Math.round(performance.now() - start) }, 'materialized views refreshed');
     } catch (error) {
-      this.log.warn({ reason: messageOf(error) }, 'the materialized views were not refreshed');
+      if (limitMs > 0 && codeOf(error) === QUERY_CANCELED)
+        this.log.debug({ limitMs }, 'refreshing the materialized views would take too long by now');
+      else this.log.warn({ reason: messageOf(error) }, 'the materialized views were not refreshed');
     }
-    const ms = performance.now() - start;
-    this.log.debug({ ms: Math.round(ms) }, 'materialized views refreshed');
-    this.#dueAt = performance.now() + ms / SHARE_OF_TIME;
+    this.#limitMs = Math.max(this.budget.firstLimitMs, 2 * Math.ceil(performance.now() - start));
+    this.#dueAt = this.#affordableAt();
+  }
+
+  /** When the next one is due that takes as long as it may. */
+  #affordableAt(): number {
+    return performance.now() + this.#limitMs / this.budget.shareOfTime;
   }
 }
