@@ -28,28 +28,24 @@ begin
     inner join merchant_stats as stats on stats.merchant_id = touched_merchants.merchant_id
     where stats.transaction_count > v_merchant_transactions_above
   ),
-  ranked_counts as materialized (
-    select
-      histogram.merchant_id,
-      histogram.transaction_count,
-      busy_merchants.transaction_count as merchant_transactions,
-      busy_merchants.customer_count,
-      (
-        sum(histogram.customer_count) over (partition by histogram.merchant_id order by histogram.transaction_count)
-        - histogram.customer_count
-      )::bigint as smaller_counts
-    from busy_merchants
-    inner join merchant_count_histogram as histogram on histogram.merchant_id = busy_merchants.merchant_id
-  ),
   top_counts as materialized (
-    select
-      merchant_id,
-      min(transaction_count) filter (
-        where
-          smaller_counts >= v_count_percent_rank_from * greatest(customer_count - 1, 1)
-      ) as top_count
-    from ranked_counts
-    group by merchant_id
+    select busy_merchants.*, first_counts.top_count
+    from busy_merchants
+    left join lateral (
+      -- read from the smallest number on, and no further than to the one that is looked for
+      select ranked_counts.transaction_count as top_count
+      from (
+        select
+          histogram.transaction_count,
+          sum(histogram.customer_count) over (order by histogram.transaction_count) - histogram.customer_count
+          as smaller_counts
+        from merchant_count_histogram as histogram
+        where histogram.merchant_id = busy_merchants.merchant_id
+      ) as ranked_counts
+      where ranked_counts.smaller_counts >= v_count_percent_rank_from * greatest(busy_merchants.customer_count - 1, 1)
+      order by ranked_counts.transaction_count
+      limit 1
+    ) as first_counts on true
   ),
   fallen_top_counts as (
     select top_counts.merchant_id, top_counts.top_count
@@ -91,17 +87,21 @@ begin
     found_candidates.merchant_id,
     found_candidates.customer_id,
     jsonb_build_object(
-      'merchant_transactions', ranked_counts.merchant_transactions,
+      'merchant_transactions', top_counts.transaction_count,
       'transactions', found_candidates.transaction_count,
-      'count_percent_rank', share_below(ranked_counts.smaller_counts, ranked_counts.customer_count),
+      'count_percent_rank', share_below(ranks.smaller_counts, top_counts.customer_count),
       'average_weight', found_candidates.average_weight,
       'weight_percent_rank', share_below(found_candidates.smaller_weights, found_candidates.weight_count)
     )
   from found_candidates
-  inner join ranked_counts
-    on
-      ranked_counts.merchant_id = found_candidates.merchant_id
-      and ranked_counts.transaction_count = found_candidates.transaction_count;
+  inner join top_counts on top_counts.merchant_id = found_candidates.merchant_id
+  cross join lateral (
+    select coalesce(sum(histogram.customer_count), 0)::bigint as smaller_counts
+    from merchant_count_histogram as histogram
+    where
+      histogram.merchant_id = found_candidates.merchant_id
+      and histogram.transaction_count < found_candidates.transaction_count
+  ) as ranks;
 end;
 $$;
 
