@@ -21,29 +21,8 @@ import { choosePlace, type Account, type Place } from './account.js';
 import { usableBinaries } from './binaries.js';
 import { commandLine, ended, spawnBound, stopServer } from './processes.js';
 import { assertPortFree } from './ports.js';
+import { settings } from './postgres-settings.js';
 import { type EmbeddedState } from './state.js';
-
-/** Given on the command line, so that they hold whatever the configuration files in the data directory say. */
-const settings = {
-  listen_addresses: '127.0.0.1',
-  unix_socket_directories: '',
-  max_connections: '60',
-  shared_buffers: '256MB',
-  max_wal_size: '2GB',
-  min_wal_size: '256MB',
-  wal_compression: 'on',
-  checkpoint_timeout: '15min',
-  jit: 'off', // compiling costs more than it saves on queries of a few milliseconds
-  timezone: 'UTC',
-  log_timezone: 'UTC',
-  // No rows in its log: messages of errors quote values, their context the line of a COPY, statements what they hold.
-  // Whoever caused an error is told; the log keeps starts, stops, crashes and refused connections.
-  log_min_messages: 'log',
-  log_error_verbosity: 'terse',
-  log_min_error_statement: 'panic',
-  log_parameter_max_length: '0',
-  log_parameter_max_length_on_error: '0',
-};
 
 const LOG_LIMIT = 10 * 1024 * 1024;
 
