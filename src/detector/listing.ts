@@ -41,8 +41,9 @@ export class Listing {
   async poll(): Promise<void> {
     const { backlog } = this.options;
     if (backlog.isGapOpen || performance.now() >= this.#fullDueAt) return this.full();
+    const startedAt = performance.now();
     await this.#page(this.#cursor?.key);
-    await this.#finish();
+    await this.#finish(startedAt);
   }
 
   /** Lists all pages. */
@@ -52,12 +53,13 @@ export class Listing {
     while (startAfter !== undefined);
     this.fullAt = performance.now();
     this.#fullDueAt = this.fullAt + this.options.settings.FULL_LIST_MS;
-    await this.#finish();
+    // many pages may take longer than the interval: it counts from their end, so that there is a rest
+    await this.#finish(this.fullAt);
   }
 
-  async #finish(): Promise<void> {
+  async #finish(countedFrom: number): Promise<void> {
     await this.#record();
-    this.dueAt = performance.now() + this.options.settings.POLL_INTERVAL_MS;
+    this.dueAt = countedFrom + this.options.settings.POLL_INTERVAL_MS;
   }
 
   /** Returns the key after which the next page begins; undefined after the last page. */

@@ -1,8 +1,6 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { expect } from 'chai';
 import pino from 'pino';
-import { connectionConfig } from '../../src/database.js';
-import type { DatabaseSettings } from '../../src/config.js';
 import { ViewRefresher } from '../../src/detector/view-refresher.js';
 import { useDatabase } from '../support/database.js';
 
@@ -14,10 +12,9 @@ describe('ViewRefresher', function () {
 
   beforeEach(async () => {
     log = [];
-    const config = connectionConfig({ DATABASE_URL: database().url } as DatabaseSettings);
     const logger = pino({ level: 'debug' }, { write: (line: string) => log.push(JSON.parse(line)) });
-    refresher = new ViewRefresher(config, logger, { shareOfTime: 0.5, firstLimitMs: 50 });
-    await database().client.query('drop table if exists refreshes; create table refreshes ()');
+    refresher = new ViewRefresher(database().config, logger, { shareOfTime: 0.5, firstLimitMs: 50 });
+    await database().client.query('drop table if exists public.refreshes; create table public.refreshes ()');
     // a state so large that a refresh takes three tenths of a second
     await database().client.query(`
       create or replace function bankpulse.refresh_views() returns void language plpgsql as $$
@@ -29,7 +26,7 @@ describe('ViewRefresher', function () {
   });
 
   async function refreshCount(): Promise<number> {
-    return (await database().client.query('select from refreshes')).rowCount!;
+    return (await database().client.query('select from public.refreshes')).rowCount!;
   }
   const limits = () => log.flatMap(({ limitMs }) => limitMs ?? []);
 
