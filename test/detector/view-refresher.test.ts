@@ -4,15 +4,23 @@ import pino from 'pino';
 import { ViewRefresher } from '../../src/detector/view-refresher.js';
 import { useDatabase } from '../support/database.js';
 
+interface LogLine {
+  level: number;
+  limitMs?: number;
+}
+
 describe('ViewRefresher', function () {
   this.timeout(30_000);
   const database = useDatabase('empty');
-  let log: { level: number; limitMs?: number }[];
+  let log: LogLine[];
   let refresher: ViewRefresher;
 
   beforeEach(async () => {
     log = [];
-    const logger = pino({ level: 'debug' }, { write: (line: string) => log.push(JSON.parse(line)) });
+    const logger = pino(
+      { level: 'debug' },
+      { write: (line: string) => log.push(JSON.parse(line) as LogLine) },
+    );
     refresher = new ViewRefresher(database().config, logger, { shareOfTime: 0.5, firstLimitMs: 50 });
     await database().client.query('drop table if exists public.refreshes; create table public.refreshes ()');
     // a state so large that a refresh takes three tenths of a second
