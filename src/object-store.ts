@@ -49,6 +49,32 @@ export interface ListedObject {
   lastModified: Date;
 }
 
+/** A client of the SDK with the project's timeouts; opens nothing yet. */
+export function openClient({
+  endpoint,
+  region,
+  forcePathStyle,
+  credentials,
+  noProgressTimeoutMs = NO_PROGRESS_TIMEOUT_MS,
+}: ObjectStoreOptions): S3Client {
+  const sockets = { maxSockets: MOST_SOCKETS };
+  // Checksums stay at the SDK's default, "when supported": all bodies are buffers, so the checksum travels in a
+  // header, which AWS, Ceph and s3rver take alike (streams would need a trailer, which Ceph answers with 411).
+  // For a store that does not, the SDK reads AWS_REQUEST_CHECKSUM_CALCULATION=when_required by itself.
+  return new S3Client({
+    ...(endpoint && { endpoint }),
+    ...(region ? { region } : endpoint && { region: 'us-east-1' }),
+    forcePathStyle: forcePathStyle ?? endpoint !== undefined,
+    ...(credentials && { credentials }),
+    requestHandler: {
+      connectionTimeout: CONNECT_TIMEOUT_MS,
+      socketTimeout: noProgressTimeoutMs,
+      httpAgent: sockets,
+      httpsAgent: sockets,
+    },
+  });
+}
+
 /** One bucket of an S3 object store. The only module that knows the AWS SDK. */
 export class ObjectStore {
   /** What the store makes of `If-None-Match`: `unknown` and `ignored` need a look first, `refused` is never sent it. */
@@ -61,32 +87,10 @@ export class ObjectStore {
   ) {}
 
   /** Opens nothing yet: `checkAccess` does. */
-  static open({
-    bucket,
-    endpoint,
-    region,
-    forcePathStyle,
-    credentials,
-    noProgressTimeoutMs = NO_PROGRESS_TIMEOUT_MS,
-  }: ObjectStoreOptions): ObjectStore {
+  static open(options: ObjectStoreOptions): ObjectStore {
+    const { bucket, endpoint, region } = options;
     const place = endpoint ? new URL(endpoint).origin : region ? `AWS S3 in ${region}` : 'AWS S3';
-    const sockets = { maxSockets: MOST_SOCKETS };
-    // Checksums stay at the SDK's default, "when supported": all bodies are buffers, so the checksum travels in a
-    // header, which AWS, Ceph and s3rver take alike (streams would need a trailer, which Ceph answers with 411).
-    // For a store that does not, the SDK reads AWS_REQUEST_CHECKSUM_CALCULATION=when_required by itself.
-    const client = new S3Client({
-      ...(endpoint && { endpoint }),
-      ...(region ? { region } : endpoint && { region: 'us-east-1' }),
-      forcePathStyle: forcePathStyle ?? endpoint !== undefined,
-      ...(credentials && { credentials }),
-      requestHandler: {
-        connectionTimeout: CONNECT_TIMEOUT_MS,
-        socketTimeout: noProgressTimeoutMs,
-        httpAgent: sockets,
-        httpsAgent: sockets,
-      },
-    });
-    return new ObjectStore(bucket, place, client);
+    return new ObjectStore(bucket, place, openClient(options));
   }
 
   /** Frees the sockets. */

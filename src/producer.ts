@@ -13,6 +13,13 @@ import { CsvSource, type Chunk } from './source.js';
 /** Enough to hide the store's latency when chunks go out as fast as possible. */
 const MOST_UPLOADS = 4;
 
+const CHUNK_NAME = /^chunk-(\d{8,15})\.csv$/;
+
+/** What a chunk is called below `CHUNKS_PREFIX`. */
+export function chunkName(number: number): string {
+  return `chunk-${String(number).padStart(8, '0')}.csv`;
+}
+
 export interface ProducerOptions {
   store: ObjectStore;
   settings: ProducerSettings;
@@ -96,7 +103,7 @@ async function claim(
   const present = new Set<number>();
   let csv: string | undefined;
   for await (const { key } of store.list(prefix, signal)) {
-    const number = /^chunk-(\d{8,15})\.csv$/.exec(key.slice(prefix.length))?.[1];
+    const number = CHUNK_NAME.exec(key.slice(prefix.length))?.[1];
     if (number !== undefined) present.add(Number(number));
     if (/\.csv(\.gz)?$/i.test(key)) csv ??= key;
   }
@@ -144,7 +151,7 @@ async function upload(
   let inTrouble = 0;
 
   const write = async (number: number, rows: number, content: Buffer): Promise<void> => {
-    const key = `${settings.CHUNKS_PREFIX}chunk-${String(number).padStart(8, '0')}.csv`;
+    const key = settings.CHUNKS_PREFIX + chunkName(number);
     const start = performance.now();
     let attempts = 0;
     const put = () => {

@@ -3,7 +3,7 @@ import type { DatabaseSettings, ObjectStoreSettings } from './config.js';
 import { connectionConfig } from './database.js';
 import { useEmbedded } from './embedded/client.js';
 import type { Logger } from './log.js';
-import { ObjectStore } from './object-store.js';
+import { ObjectStore, type ObjectStoreOptions } from './object-store.js';
 
 /** The database and object store a command works with; embedded ones stay up until `close`. */
 export interface Services {
@@ -26,28 +26,41 @@ export async function openDatabase(settings: DatabaseSettings, log: Logger): Pro
   return { config: connectionConfig(settings, embedded.databaseUrl), close: () => embedded.release() };
 }
 
-/** The configured bucket; without S3_BUCKET that of the embedded server. */
-export async function openObjectStore(
-  settings: ObjectStoreSettings,
-  log: Logger,
-): Promise<{ store: ObjectStore; close(): Promise<void> }> {
+/** Where the bucket is, and how to let go of it. */
+export interface BucketService {
+  options: ObjectStoreOptions;
+  release: () => Promise<void>;
+}
+
+/** The configured bucket; without S3_BUCKET that of the embedded server, which stays up until `release`. */
+export async function findBucket(settings: ObjectStoreSettings, log: Logger): Promise<BucketService> {
   if (settings.S3_BUCKET !== undefined) {
-    const store = ObjectStore.open({
+    const options = {
       bucket: settings.S3_BUCKET,
       endpoint: settings.AWS_ENDPOINT_URL_S3 ?? settings.AWS_ENDPOINT_URL,
       region: settings.AWS_REGION,
       forcePathStyle: settings.S3_FORCE_PATH_STYLE,
-    });
-    return { store, close: () => Promise.resolve(store.close()) };
+    };
+    return { options, release: () => Promise.resolve() };
   }
   const embedded = await useEmbedded(settings.BANKPULSE_HOME, { postgres: false, s3: true }, log);
   const { endpoint, region, bucket, accessKeyId, secretAccessKey } = embedded.s3!;
-  const store = ObjectStore.open({ bucket, endpoint, region, credentials: { accessKeyId, secretAccessKey } });
+  const options = { bucket, endpoint, region, credentials: { accessKeyId, secretAccessKey } };
+  return { options, release: () => embedded.release() };
+}
+
+/** The bucket that `findBucket` finds. */
+export async function openObjectStore(
+  settings: ObjectStoreSettings,
+  log: Logger,
+): Promise<{ store: ObjectStore; close(): Promise<void> }> {
+  const { options, release } = await findBucket(settings, log);
+  const store = ObjectStore.open(options);
   return {
     store,
     close: () => {
       store.close();
-      return embedded.release();
+      return release();
     },
   };
 }

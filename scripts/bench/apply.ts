@@ -1,12 +1,8 @@
-import { fullChunks, timeChunks, type ChunkTiming } from './chunk-timing.js';
+import { applyMs, bareMs, fullChunks, microsecondsPerPair, type ChunkTiming } from './chunk-timing.js';
 import type { Figure } from './figures.js';
 import { median, ratio, ratioOfMedians, spread } from './measure.js';
 import type { Part } from './part.js';
-
-const applyMs = (timings: readonly ChunkTiming[]) => timings.map((timing) => timing.applyMs);
-const bareMs = (timings: readonly ChunkTiming[]) => timings.map((timing) => timing.bareMs);
-const microsecondsPerPair = (timings: readonly ChunkTiming[]) =>
-  timings.map((timing) => (1000 * timing.applyMs) / timing.pairs);
+import { timeChunks } from './timed-lane.js';
 
 /** The figures of all chunks' times; those of full chunks alone, so that all are of the same size. */
 export function applyFigures(timings: readonly ChunkTiming[]): Figure[] {

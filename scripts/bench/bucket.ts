@@ -1,10 +1,10 @@
 import { randomBytes } from 'node:crypto';
-import { DeleteObjectCommand, S3Client } from '@aws-sdk/client-s3';
+import { DeleteObjectCommand } from '@aws-sdk/client-s3';
 import type { ObjectStoreSettings } from '../../src/config.js';
-import { useEmbedded } from '../../src/embedded/client.js';
 import { messageOf } from '../../src/errors.js';
 import type { Logger } from '../../src/log.js';
-import { ObjectStore, type ObjectStoreOptions } from '../../src/object-store.js';
+import { ObjectStore, openClient } from '../../src/object-store.js';
+import { findBucket, type BucketService } from '../../src/services.js';
 
 /** The configured bucket, of which everything under one prefix is ours. Ends with `close`. */
 export class Bucket {
@@ -15,13 +15,16 @@ export class Bucket {
     readonly store: ObjectStore,
     /** For people: which store it is. */
     readonly description: string,
-    private readonly options: ObjectStoreOptions,
-    private readonly release: () => Promise<void>,
+    private readonly service: BucketService,
   ) {}
 
   /** @throws UserError if it cannot be reached. */
   static async open(settings: ObjectStoreSettings, log: Logger): Promise<Bucket> {
-    const bucket = await Bucket.#find(settings, log);
+    const service = await findBucket(settings, log);
+    const { endpoint } = service.options;
+    const place = endpoint ? `at ${new URL(endpoint).origin}` : 'of AWS';
+    const description = settings.S3_BUCKET === undefined ? 'embedded S3' : `S3 ${place}`;
+    const bucket = new Bucket(ObjectStore.open(service.options), description, service);
     try {
       await bucket.store.checkAccess(bucket.prefix);
     } catch (error) {
@@ -29,25 +32,6 @@ export class Bucket {
       throw error;
     }
     return bucket;
-  }
-
-  static async #find(settings: ObjectStoreSettings, log: Logger): Promise<Bucket> {
-    if (settings.S3_BUCKET !== undefined) {
-      const endpoint = settings.AWS_ENDPOINT_URL_S3 ?? settings.AWS_ENDPOINT_URL;
-      const options = {
-        bucket: settings.S3_BUCKET,
-        endpoint,
-        region: settings.AWS_REGION,
-        forcePathStyle: settings.S3_FORCE_PATH_STYLE,
-      };
-      const place = endpoint ? `at ${new URL(endpoint).origin}` : 'of AWS';
-      const release = () => Promise.resolve();
-      return new Bucket(ObjectStore.open(options), `S3 ${place}`, options, release);
-    }
-    const embedded = await useEmbedded(settings.BANKPULSE_HOME, { postgres: false, s3: true }, log);
-    const { endpoint, region, bucket, accessKeyId, secretAccessKey } = embedded.s3!;
-    const options = { bucket, endpoint, region, credentials: { accessKeyId, secretAccessKey } };
-    return new Bucket(ObjectStore.open(options), 'embedded S3', options, () => embedded.release());
   }
 
   /** Deletes what lies under the prefix, as far as it may. */
@@ -64,21 +48,15 @@ export class Bucket {
 
   async #letGo(): Promise<void> {
     this.store.close();
-    await this.release();
+    await this.service.release();
   }
 
   // the product deletes nothing, so its ObjectStore cannot
   async #empty(): Promise<void> {
-    const { bucket, endpoint, region, forcePathStyle, credentials } = this.options;
-    const client = new S3Client({
-      ...(endpoint && { endpoint }),
-      ...(region ? { region } : endpoint && { region: 'us-east-1' }),
-      forcePathStyle: forcePathStyle ?? endpoint !== undefined,
-      ...(credentials && { credentials }),
-    });
+    const client = openClient(this.service.options);
     try {
       for await (const { key } of this.store.list(this.prefix))
-        await client.send(new DeleteObjectCommand({ Bucket: bucket, Key: key }));
+        await client.send(new DeleteObjectCommand({ Bucket: this.store.bucket, Key: key }));
     } finally {
       client.destroy();
     }

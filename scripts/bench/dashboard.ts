@@ -1,8 +1,9 @@
 import type { BenchDatabase } from './databases.js';
-import { fullChunks, timeChunks, type ChunkTiming } from './chunk-timing.js';
+import { fullChunks, type ChunkTiming } from './chunk-timing.js';
 import type { Input } from './input.js';
 import { ratio } from './measure.js';
 import type { Part } from './part.js';
+import { timeChunks } from './timed-lane.js';
 import { Viewer } from './viewer.js';
 
 /** Blocks of chunks with the dashboard closed (false) and open: early and late ones of both. */

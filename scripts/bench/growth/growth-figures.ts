@@ -1,6 +1,6 @@
-import type { ChunkTiming } from '../chunk-timing.js';
+import { applyMs, bareMs, microsecondsPerPair } from '../chunk-timing.js';
 import type { Figure, Target } from '../figures.js';
-import { median, ratio, spread } from '../measure.js';
+import { median, ratio, ratioOfMedians, spread } from '../measure.js';
 import type { PeerName } from '../peers/peer.js';
 import type { Growth, GrowthStage } from './growth.js';
 
@@ -9,24 +9,19 @@ const PEER_NAMES: [name: PeerName, about: string, atTheEnd: Target][] = [
   ['duckdb_state', 'DuckDB, the same running state', { least: 1 }],
 ];
 
-const applyMs = (timings: readonly ChunkTiming[]) => timings.map((timing) => timing.applyMs);
-const microsecondsPerPair = (timings: readonly ChunkTiming[]) =>
-  timings.map((timing) => (1000 * timing.applyMs) / timing.pairs);
-
 /** Of one point of the stream. */
-function stageFigures({ share, timings, peerMs, sizes, rssBytes, peakRssBytes }: GrowthStage): Figure[] {
+function stageFigures({ share, timings, peerMs, stateSize, rssBytes, peakRssBytes }: GrowthStage): Figure[] {
   const percent = Math.round(share * 100);
   const key = (name: string) => `at_${percent}_percent_${name}`;
   const at = `at ${percent} %: `;
   const isEnd = share === 1;
-  const bytes = sizes.reduce((sum, size) => sum + size.bytes, 0);
-  const pairs = sizes.find(({ table }) => table === 'customer_merchant_stats')!;
+  const { bytes, pairBytes, pairs } = stateSize;
   return [
     {
       key: key('bare_copy_ms'),
       what: `${at}bare COPY`,
       unit: 'ms',
-      value: spread(timings.map(({ bareMs }) => bareMs)),
+      value: spread(bareMs(timings)),
     },
     { key: key('apply_ms'), what: `${at}BankPulse`, unit: 'ms', value: spread(applyMs(timings)) },
     {
@@ -62,9 +57,9 @@ function stageFigures({ share, timings, peerMs, sizes, rssBytes, peakRssBytes }:
         },
       ];
     }),
-    { key: key('pairs'), what: `${at}pairs of merchant and customer`, unit: 'pairs', value: pairs.rows },
+    { key: key('pairs'), what: `${at}pairs of merchant and customer`, unit: 'pairs', value: pairs },
     { key: key('state_mb'), what: `${at}state, with indexes`, unit: 'MB', value: bytes / 1e6 },
-    { key: key('pairs_mb'), what: `${at}  of that the pairs`, unit: 'MB', value: pairs.bytes / 1e6 },
+    { key: key('pairs_mb'), what: `${at}  of that the pairs`, unit: 'MB', value: pairBytes / 1e6 },
     {
       key: key('y_rss_mb'),
       what: `${at}Y's memory (RSS)`,
@@ -84,9 +79,7 @@ function stageFigures({ share, timings, peerMs, sizes, rssBytes, peakRssBytes }:
 /** All, with the targets of growth. */
 export function growthFigures({ stages, firstRssBytes }: Growth): Figure[] {
   const perPair = stages.map(({ timings }) => median(microsecondsPerPair(timings)));
-  const perBare = stages.map(({ timings }) =>
-    ratio(median(applyMs(timings)), median(timings.map(({ bareMs }) => bareMs))),
-  );
+  const perBare = stages.map(({ timings }) => ratioOfMedians(applyMs(timings), bareMs(timings)));
   const last = stages.at(-1)!;
   return [
     {

@@ -4,6 +4,7 @@ import { join } from 'node:path';
 import { Readable } from 'node:stream';
 import type pg from 'pg';
 import { connect } from '../../../src/database.js';
+import { chunkName } from '../../../src/producer.js';
 import type { ChunkTiming } from '../chunk-timing.js';
 import type { Bench } from '../context.js';
 import type { BenchDatabase } from '../databases.js';
@@ -12,7 +13,7 @@ import { Contender } from '../peers/contender.js';
 import { Contest } from '../peers/contest.js';
 import { openPeers } from '../peers/open-peers.js';
 import type { PeerName } from '../peers/peer.js';
-import { readStateSize, type TableSize } from './state-size.js';
+import { readStateSize, type StateSize } from './state-size.js';
 import { GrowthStream } from './stream.js';
 import { WorkingY } from './y.js';
 
@@ -32,7 +33,7 @@ export interface GrowthStage {
   timings: ChunkTiming[];
   /** Milliseconds per chunk. */
   peerMs: Partial<Record<PeerName, number[]>>;
-  sizes: TableSize[];
+  stateSize: StateSize;
   /** Of the Y that worked up to here: just before its end, and at most, in bytes. */
   rssBytes: number;
   peakRssBytes: number;
@@ -78,7 +79,7 @@ class Feed {
     while (this.#last < until) {
       this.bench.signal.throwIfAborted();
       const { number, content } = this.next();
-      const name = `chunk-${String(number).padStart(8, '0')}.csv`;
+      const name = chunkName(number);
       files.push(join(this.folder, name));
       await writeFile(files.at(-1)!, content);
       await this.bench.bucket.store.put(`${this.prefix}${name}`, content, 'text/csv');
@@ -183,7 +184,7 @@ async function grow(
         share,
         rows: lastChunk * CHUNK_ROWS,
         ...(await timeStage(config, folder, feed, contenders, signal)),
-        sizes: await readStateSize(control),
+        stateSize: await readStateSize(control),
         rssBytes,
         peakRssBytes: y.peakRssBytes,
       });

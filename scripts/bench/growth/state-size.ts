@@ -1,35 +1,33 @@
 import type pg from 'pg';
 
-/** What a table takes on disk with its indexes, in bytes, and its rows. */
-export interface TableSize {
-  table: string;
+/** What is known of the stream, on disk with its indexes. */
+export interface StateSize {
   bytes: number;
-  rows: number;
+  /** Of that, the pairs of merchant and customer. */
+  pairBytes: number;
+  pairs: number;
 }
 
-const SIZES = `
+const STATE_SIZE = `
   select
-    tables.name as "table",
-    pg_total_relation_size(('bankpulse.' || tables.name)::regclass)::float8 as bytes,
-    tables.row_count::float8 as rows
-  from (
-    select 'customer_merchant_stats' as name, count(*) as row_count from bankpulse.customer_merchant_stats
-    union all
-    select 'merchant_stats', count(*) from bankpulse.merchant_stats
-    union all
-    select 'merchant_count_histogram', count(*) from bankpulse.merchant_count_histogram
-    union all
-    select 'upgrade_candidates', count(*) from bankpulse.upgrade_candidates
-    union all
-    select 'merchant_top_counts', count(*) from bankpulse.merchant_top_counts
-    union all
-    select 'customer_weights', count(*) from bankpulse.customer_weights
-    union all
-    select 'detections', count(*) from bankpulse.detections
-  ) as tables
+    sum(pg_total_relation_size(oid))::float8 as bytes,
+    pg_total_relation_size('bankpulse.customer_merchant_stats')::float8 as "pairBytes",
+    (select count(*) from bankpulse.customer_merchant_stats)::float8 as pairs
+  from pg_class
+  where
+    oid = any(array[
+      'bankpulse.customer_merchant_stats',
+      'bankpulse.merchant_stats',
+      'bankpulse.merchant_count_histogram',
+      'bankpulse.upgrade_candidates',
+      'bankpulse.merchant_top_counts',
+      'bankpulse.customer_weights',
+      'bankpulse.detections'
+    ]::regclass[])
 `;
 
 /** Of the tables that hold what is known of the stream, and the weights. */
-export async function readStateSize(client: pg.Client): Promise<TableSize[]> {
-  return (await client.query<TableSize>(SIZES)).rows;
+export async function readStateSize(client: pg.Client): Promise<StateSize> {
+  const { rows } = await client.query<StateSize>(STATE_SIZE);
+  return rows[0]!;
 }

@@ -1,43 +1,14 @@
-import { Duckdb, duckdbParameters, type DuckdbPlace, type Parameters } from './duckdb.js';
+import { Duckdb, type DuckdbPlace } from './duckdb.js';
 import type { Detection, Peer, PeerChunk } from './peer.js';
 import type { Thresholds } from './thresholds.js';
 
-/** Names of up to 12 bytes, BankSim's, lie in DuckDB's vectors themselves; amounts are whole numbers of 64 bits. */
-const CREATE_TABLES = `
-  create table transactions (merchant_id varchar, customer_id varchar, gender varchar, amount decimal(18, 6));
-
-  create table detections (pattern_id varchar, merchant_id varchar, customer_id varchar, chunk_no integer);
+const CREATE_TRANSACTIONS = `
+  create table transactions (merchant_id varchar, customer_id varchar, gender varchar, amount decimal(18, 6))
 `;
 
-/** The weights do not change with the stream: who is in the bottom share is found out once, outside of what is timed. */
-const RANK_WEIGHTS = `
-  create table low_weights as
-  with ranked_weights as (
-    select
-      merchant_id,
-      customer_id,
-      percent_rank() over (partition by merchant_id order by average_weight) as weight_percent_rank
-    from read_csv(
-      $weights_csv, auto_detect = false, header = true, delim = ',', quote = '"', escape = '"',
-      columns = {merchant_id: 'varchar', customer_id: 'varchar', average_weight: 'decimal(38, 10)'}
-    )
-  )
-  select merchant_id, customer_id
-  from ranked_weights
-  where weight_percent_rank <= $weight_percent_rank_up_to::double
-`;
-
-/** Without sniffing at the file first, which would take three times as long. Rows keep the file's order. */
 const APPEND_TRANSACTIONS = `
   insert into transactions
-  select merchant, customer, gender, amount
-  from read_csv(
-    $files, auto_detect = false, header = true, delim = ',', quote = '''', escape = '''',
-    columns = {
-      step: 'varchar', customer: 'varchar', age: 'varchar', gender: 'varchar', zipcode_ori: 'varchar',
-      merchant: 'varchar', zip_merchant: 'varchar', category: 'varchar', amount: 'decimal(18, 6)', fraud: 'varchar'
-    }
-  )
+  from read_transactions($files)
 `;
 
 /** percent_rank() compares exactly, as in rows.ts; rowid is the order of the stream, as nothing is ever deleted. */
@@ -101,24 +72,19 @@ export class DuckdbHistory implements Peer {
 
   private constructor(
     private readonly database: Duckdb,
-    private readonly parameters: Parameters,
+    private readonly thresholds: Thresholds,
   ) {}
 
-  static async open(
-    { databaseFile, weightsCsv }: DuckdbPlace,
-    thresholds: Thresholds,
-  ): Promise<DuckdbHistory> {
-    const database = await Duckdb.open(databaseFile);
-    const parameters = duckdbParameters(thresholds);
-    await database.run(CREATE_TABLES);
-    await database.run(RANK_WEIGHTS, { ...parameters, weights_csv: weightsCsv });
-    return new DuckdbHistory(database, parameters);
+  static async open(place: DuckdbPlace, thresholds: Thresholds): Promise<DuckdbHistory> {
+    const database = await Duckdb.open(place, thresholds);
+    await database.run(CREATE_TRANSACTIONS);
+    return new DuckdbHistory(database, thresholds);
   }
 
   async apply({ number, file }: PeerChunk): Promise<Detection[]> {
     await this.database.run('begin');
     await this.database.run(APPEND_TRANSACTIONS, { files: [file] });
-    await this.database.run(DETECT, { ...this.parameters, chunk_no: number });
+    await this.database.run(DETECT, { ...this.thresholds, chunk_no: number });
     await this.database.run('commit');
     return this.database.detectionsOf(number);
   }

@@ -1,4 +1,4 @@
-import { Duckdb, duckdbParameters, type DuckdbPlace, type Parameters } from './duckdb.js';
+import { Duckdb, type DuckdbPlace } from './duckdb.js';
 import type { Detection, Peer, PeerChunk } from './peer.js';
 import type { Thresholds } from './thresholds.js';
 
@@ -18,37 +18,15 @@ const CREATE_TABLES = `
 
   create table histogram (merchant_id varchar, transaction_count bigint, customer_count bigint);
 
-  create table detections (pattern_id varchar, merchant_id varchar, customer_id varchar, chunk_no integer);
-`;
-
-/** The pairs whose weight is in the bottom share and that are not detected, with their transactions so far. */
-const CREATE_CANDIDATES = `
+  -- the pairs whose weight is in the bottom share and that are not detected, with their transactions so far
   create table candidates as
-  with ranked_weights as (
-    select
-      merchant_id,
-      customer_id,
-      percent_rank() over (partition by merchant_id order by average_weight) as weight_percent_rank
-    from read_csv(
-      $weights_csv, auto_detect = false, header = true, delim = ',', quote = '"', escape = '"',
-      columns = {merchant_id: 'varchar', customer_id: 'varchar', average_weight: 'decimal(38, 10)'}
-    )
-  )
   select hash(merchant_id, customer_id) as pair_key, merchant_id, customer_id, 0::bigint as transaction_count
-  from ranked_weights
-  where weight_percent_rank <= $weight_percent_rank_up_to::double
+  from low_weights;
 `;
 
 const UPDATE_STATE = `
   create or replace temporary table staged_rows as
-  select merchant as merchant_id, customer as customer_id, gender, amount
-  from read_csv(
-    $files, auto_detect = false, header = true, delim = ',', quote = '''', escape = '''',
-    columns = {
-      step: 'varchar', customer: 'varchar', age: 'varchar', gender: 'varchar', zipcode_ori: 'varchar',
-      merchant: 'varchar', zip_merchant: 'varchar', category: 'varchar', amount: 'decimal(18, 6)', fraud: 'varchar'
-    }
-  );
+  from read_transactions($files);
 
   create or replace temporary table staged_pairs as
   select
@@ -213,21 +191,19 @@ export class DuckdbState implements Peer {
 
   private constructor(
     private readonly database: Duckdb,
-    private readonly parameters: Parameters,
+    private readonly thresholds: Thresholds,
   ) {}
 
-  static async open({ databaseFile, weightsCsv }: DuckdbPlace, thresholds: Thresholds): Promise<DuckdbState> {
-    const database = await Duckdb.open(databaseFile);
-    const parameters = duckdbParameters(thresholds);
+  static async open(place: DuckdbPlace, thresholds: Thresholds): Promise<DuckdbState> {
+    const database = await Duckdb.open(place, thresholds);
     await database.run(CREATE_TABLES);
-    await database.run(CREATE_CANDIDATES, { ...parameters, weights_csv: weightsCsv });
-    return new DuckdbState(database, parameters);
+    return new DuckdbState(database, thresholds);
   }
 
   async apply({ number, file }: PeerChunk): Promise<Detection[]> {
     await this.database.run('begin');
     await this.database.run(UPDATE_STATE, { files: [file] });
-    await this.database.run(DETECT, { ...this.parameters, chunk_no: number });
+    await this.database.run(DETECT, { ...this.thresholds, chunk_no: number });
     const found = await this.database.detectionsOf(number);
     if (found.length > 0) await this.database.run(FORGET_DETECTED_CANDIDATES, { from_chunk_no: number });
     await this.database.run('commit');

@@ -26,9 +26,9 @@ async function openPeer(
   const place = { databaseFile: join(folder, `${name}.duckdb`), weightsCsv: join(folder, 'weights.csv') };
   switch (name) {
     case 'rows':
-      return RowByRow.open(config);
+      return RowByRow.open(config, thresholds);
     case 'views':
-      return RefreshedViews.open(config);
+      return RefreshedViews.open(config, thresholds);
     case 'duckdb_history':
       return DuckdbHistory.open(place, thresholds);
     case 'duckdb_state':

@@ -143,9 +143,9 @@ export function checkAlike(differences: readonly string[]): void {
 export const peers: Part = {
   name: 'peers',
   about: `Peers: other ways to do the same, each chunk given to all in turn, from its bytes to committed detections, which must be
-those of BankPulse, chunk by chunk. DuckDB reads the chunk from a file, with all cores, and has ranked the weights before. PostgreSQL row by row takes part in
-the first ${EARLY_CHUNKS.rows.to} and last ${LATE_CHUNKS.rows} full chunks, with views in ${EARLY_CHUNKS.views.from} to ${EARLY_CHUNKS.views.to} and the last ${LATE_CHUNKS.views}, and are loaded in bulk between; DuckDB in all. Last: medians of
-the last ${LAST_CHUNKS}.`,
+those of BankPulse, chunk by chunk. DuckDB reads the chunk from a file, with all cores, has ranked the weights before, and
+takes part in all. PostgreSQL row by row takes part in the first ${EARLY_CHUNKS.rows.to} and last ${LATE_CHUNKS.rows} full chunks, with views in ${EARLY_CHUNKS.views.from} to ${EARLY_CHUNKS.views.to}
+and the last ${LATE_CHUNKS.views}, and they are loaded in bulk between. Last: medians of the last ${LAST_CHUNKS}.`,
   async measure({ databases, input, signal }: Bench) {
     const folder = await mkdtemp(join(tmpdir(), 'bankpulse-bench-peers-'));
     try {

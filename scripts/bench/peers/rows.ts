@@ -3,31 +3,18 @@ import { pipeline } from 'node:stream/promises';
 import { parse } from 'csv-parse/sync';
 import type pg from 'pg';
 import { from as copyFrom } from 'pg-copy-streams';
-import { connect } from '../../../src/database.js';
 import type { Detection, Peer, PeerChunk } from './peer.js';
-import { readThresholds, type Thresholds } from './thresholds.js';
+import { PostgresSession } from './postgres.js';
+import type { Thresholds } from './thresholds.js';
 
-/** What its queries sort and hash stays in memory. */
 const SET_UP = `
-  set work_mem = '64MB';
-
-  create schema peer_rows;
-
-  create table peer_rows.totals (
+  create table totals (
     merchant_id text collate "C" not null,
     customer_id text collate "C" not null,
     gender text not null,
     transaction_count bigint not null,
     total_amount numeric not null,
     primary key (merchant_id, customer_id)
-  );
-
-  create table peer_rows.detections (
-    pattern_id text collate "C" not null,
-    merchant_id text collate "C" not null,
-    customer_id text collate "C" not null,
-    chunk_no bigint not null,
-    primary key (pattern_id, merchant_id, customer_id)
   );
 
   create temporary table loaded_rows (
@@ -39,7 +26,7 @@ const SET_UP = `
 
 /** The first row of a pair makes it, with its gender. */
 const COUNT_ROW = `
-  insert into peer_rows.totals as totals (merchant_id, customer_id, gender, transaction_count, total_amount)
+  insert into totals (merchant_id, customer_id, gender, transaction_count, total_amount)
   values ($1, $2, $3, 1, $4)
   on conflict (merchant_id, customer_id) do update
   set
@@ -58,7 +45,7 @@ const CHECK = `
       customer_id,
       percent_rank() over (partition by merchant_id order by transaction_count) as count_percent_rank,
       sum(transaction_count) over (partition by merchant_id) as merchant_transactions
-    from peer_rows.totals
+    from totals
   ),
   ranked_weights as (
     select
@@ -80,17 +67,17 @@ const CHECK = `
       and ranked_weights.weight_percent_rank <= $3::double precision
     union all
     select 'PatId2', merchant_id, customer_id
-    from peer_rows.totals
+    from totals
     where transaction_count >= $4::numeric and total_amount < $5::numeric * transaction_count
     union all
     select 'PatId3', merchant_id, ''
-    from peer_rows.totals
+    from totals
     group by merchant_id
     having
       count(*) filter (where gender = 'F') > $6::numeric
       and count(*) filter (where gender = 'F') < count(*) filter (where gender = 'M')
   )
-  insert into peer_rows.detections (pattern_id, merchant_id, customer_id, chunk_no)
+  insert into detections (pattern_id, merchant_id, customer_id, chunk_no)
   select pattern_id, merchant_id, customer_id, $7::bigint
   from matches
   on conflict do nothing
@@ -104,7 +91,7 @@ const COPY_LOADED_ROWS = `
 `;
 
 const COUNT_LOADED_ROWS = `
-  insert into peer_rows.totals as totals (merchant_id, customer_id, gender, transaction_count, total_amount)
+  insert into totals (merchant_id, customer_id, gender, transaction_count, total_amount)
   select merchant, customer, (array_agg(gender order by row_number))[1], count(*), sum(amount)
   from loaded_rows
   group by merchant, customer
@@ -114,69 +101,47 @@ const COUNT_LOADED_ROWS = `
     total_amount = totals.total_amount + excluded.total_amount
 `;
 
-const NOTE_DETECTIONS = `
-  insert into peer_rows.detections (pattern_id, merchant_id, customer_id, chunk_no)
-  select * from unnest($1::text[], $2::text[], $3::text[], $4::bigint[])
-  on conflict do nothing
-`;
-
 /** PostgreSQL, a prepared upsert for each row, and a check of the whole state for each chunk, in one transaction. */
 export class RowByRow implements Peer {
   readonly name = 'rows';
   readonly about = 'PostgreSQL, an upsert for each row, then a full check';
 
-  private constructor(
-    private readonly client: pg.Client,
-    private readonly thresholds: Thresholds,
-  ) {}
+  private constructor(private readonly session: PostgresSession) {}
 
-  static async open(config: pg.ClientConfig): Promise<RowByRow> {
-    const client = await connect(config);
-    await client.query(SET_UP);
-    return new RowByRow(client, await readThresholds(client));
+  static async open(config: pg.ClientConfig, thresholds: Thresholds): Promise<RowByRow> {
+    return new RowByRow(await PostgresSession.open(config, thresholds, 'peer_rows', SET_UP));
   }
 
   async apply({ number, content }: PeerChunk): Promise<Detection[]> {
+    const { client } = this.session;
     const rows = parse(content, { from_line: 2, quote: "'", relax_column_count: true });
-    await this.client.query('begin');
+    await client.query('begin');
     for (const [, customer, , gender, , merchant, , , amount] of rows) {
-      await this.client.query({
+      await client.query({
         name: 'count_row',
         text: COUNT_ROW,
         values: [merchant, customer, gender, amount],
       });
     }
-    const { rows: found } = await this.client.query<Detection>(CHECK, [
-      this.thresholds.merchantTransactionsAbove,
-      this.thresholds.countPercentRankFrom,
-      this.thresholds.weightPercentRankUpTo,
-      this.thresholds.transactionsFrom,
-      this.thresholds.averageAmountBelow,
-      this.thresholds.femaleCustomersAbove,
-      number,
-    ]);
-    await this.client.query('commit');
+    const found = await this.session.detect(CHECK, number);
+    await client.query('commit');
     return found;
   }
 
   async load(files: readonly string[], detections: readonly Detection[]): Promise<void> {
-    await this.client.query('begin');
+    const { client } = this.session;
+    await client.query('begin');
     for (const file of files) {
-      await pipeline(createReadStream(file), this.client.query(copyFrom(COPY_LOADED_ROWS)));
+      await pipeline(createReadStream(file), client.query(copyFrom(COPY_LOADED_ROWS)));
     }
-    await this.client.query(COUNT_LOADED_ROWS);
-    await this.client.query('truncate loaded_rows');
-    await this.client.query(NOTE_DETECTIONS, [
-      detections.map(({ pattern }) => pattern),
-      detections.map(({ merchant }) => merchant),
-      detections.map(({ customer }) => customer),
-      detections.map(({ chunk }) => chunk),
-    ]);
-    await this.client.query('commit');
-    await this.client.query('analyze peer_rows.totals');
+    await client.query(COUNT_LOADED_ROWS);
+    await client.query('truncate loaded_rows');
+    await this.session.noteDetections(detections);
+    await client.query('commit');
+    await client.query('analyze totals');
   }
 
   async close(): Promise<void> {
-    await this.client.end();
+    await this.session.close();
   }
 }

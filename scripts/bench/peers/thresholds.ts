@@ -1,29 +1,26 @@
 import type { Queryable } from '../../../src/database.js';
 
-/** What the patterns compare with, as decimals. */
-export interface Thresholds {
-  merchantTransactionsAbove: string;
-  countPercentRankFrom: string;
-  weightPercentRankUpTo: string;
-  transactionsFrom: string;
-  averageAmountBelow: string;
-  femaleCustomersAbove: string;
-}
+/** What the patterns compare with, as decimals, under BankPulse's names. */
+export type Thresholds = Readonly<Record<ThresholdName, string>>;
+
+/** In the order in which PostgreSQL's peers number them as parameters. */
+export const THRESHOLD_NAMES = [
+  'merchant_transactions_above',
+  'count_percent_rank_from',
+  'weight_percent_rank_up_to',
+  'transactions_from',
+  'average_amount_below',
+  'female_customers_above',
+] as const;
+
+type ThresholdName = (typeof THRESHOLD_NAMES)[number];
 
 /** Those of BankPulse, so that all judge by the same. Reads bankpulse.patterns. */
 export async function readThresholds(client: Queryable): Promise<Thresholds> {
-  const { rows } = await client.query<Thresholds>(`
-    select
-      upgrade.thresholds ->> 'merchant_transactions_above' as "merchantTransactionsAbove",
-      upgrade.thresholds ->> 'count_percent_rank_from' as "countPercentRankFrom",
-      upgrade.thresholds ->> 'weight_percent_rank_up_to' as "weightPercentRankUpTo",
-      child.thresholds ->> 'transactions_from' as "transactionsFrom",
-      child.thresholds ->> 'average_amount_below' as "averageAmountBelow",
-      dei_needed.thresholds ->> 'female_customers_above' as "femaleCustomersAbove"
-    from bankpulse.patterns as upgrade
-    inner join bankpulse.patterns as child on child.pattern_id = 'PatId2'
-    inner join bankpulse.patterns as dei_needed on dei_needed.pattern_id = 'PatId3'
-    where upgrade.pattern_id = 'PatId1'
+  const { rows } = await client.query<{ thresholds: Thresholds }>(`
+    select jsonb_object_agg(threshold.key, threshold.value) as thresholds
+    from bankpulse.patterns
+    cross join jsonb_each_text(patterns.thresholds) as threshold
   `);
-  return rows[0]!;
+  return rows[0]!.thresholds;
 }
