@@ -50,14 +50,7 @@ ranked_counts as (
   inner join bankpulse.merchant_count_histogram as histogram on histogram.merchant_id = busy_merchants.merchant_id
   where histogram.customer_count > 0
 ),
-top_counts as (
-  select ranked_counts.merchant_id, min(ranked_counts.transaction_count) as top_count
-  from ranked_counts
-  inner join busy_merchants on busy_merchants.merchant_id = ranked_counts.merchant_id
-  cross join upgrade_thresholds
-  where ranked_counts.smaller_counts >= upgrade_thresholds.count_percent_rank_from * busy_merchants.others
-  group by ranked_counts.merchant_id
-),
+-- joined before they are ranked: a view that ranks all weights would cost that for every merchant
 ranked_weights as (
   select
     weights.merchant_id,
@@ -75,7 +68,7 @@ near_upgrades as (
     stats.customer_id,
     busy_merchants.transaction_count as merchant_transactions,
     stats.transaction_count,
-    top_counts.top_count,
+    tops.top_count,
     ranked_weights.average_weight,
     bankpulse.share_below(ranked_counts.smaller_counts::bigint, busy_merchants.customer_count) as count_percent_rank,
     bankpulse.share_below(ranked_weights.smaller_weights, ranked_weights.weight_count) as weight_percent_rank,
@@ -92,7 +85,7 @@ near_upgrades as (
       and ranked_counts.transaction_count = stats.transaction_count
   inner join ranked_weights
     on ranked_weights.merchant_id = stats.merchant_id and ranked_weights.customer_id = stats.customer_id
-  left join top_counts on top_counts.merchant_id = busy_merchants.merchant_id
+  left join bankpulse.dashboard_merchant_tops as tops on tops.merchant_id = busy_merchants.merchant_id
   where
     ranked_counts.smaller_counts >= 0.9 * thresholds.count_percent_rank_from * busy_merchants.others
     and ranked_weights.smaller_weights
