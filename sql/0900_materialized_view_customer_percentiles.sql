@@ -29,6 +29,7 @@ from ranked_counts
 full join ranked_weights using (merchant_id, customer_id);
 
 create unique index customer_percentiles_pair on bankpulse.customer_percentiles (merchant_id, customer_id);
+comment on index bankpulse.customer_percentiles_pair is 'Finds a customer of a merchant.';
 comment on materialized view bankpulse.customer_percentiles is
   'Percentile ranks of a merchant''s customers by transactions and by weight, as of the last refresh_views().';
 comment on column bankpulse.customer_percentiles.merchant_id is 'The merchant.';

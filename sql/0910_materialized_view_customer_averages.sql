@@ -10,6 +10,7 @@ select
 from bankpulse.customer_merchant_stats;
 
 create unique index customer_averages_pair on bankpulse.customer_averages (merchant_id, customer_id);
+comment on index bankpulse.customer_averages_pair is 'Finds a customer of a merchant.';
 comment on materialized view bankpulse.customer_averages is
   'Count, sum and mean of a customer''s transactions at a merchant, as of the last refresh_views().';
 comment on column bankpulse.customer_averages.merchant_id is 'The merchant.';

@@ -10,6 +10,7 @@ from bankpulse.customer_merchant_stats
 group by merchant_id;
 
 create unique index merchant_gender_counts_merchant on bankpulse.merchant_gender_counts (merchant_id);
+comment on index bankpulse.merchant_gender_counts_merchant is 'Finds a merchant.';
 comment on materialized view bankpulse.merchant_gender_counts is
   'Women and men among a merchant''s customers, as of the last refresh_views().';
 comment on column bankpulse.merchant_gender_counts.merchant_id is 'The merchant.';

@@ -111,7 +111,7 @@ describe('migrating', () => {
 describe('the schema', () => {
   const database = useDatabase('empty');
 
-  it('describes every table, view and function, and every column', async () => {
+  it('describes every table, view and function, every column, and every index that is no constraint', async () => {
     const undescribed = await column(
       database().client,
       `select relname::text from pg_class
@@ -125,6 +125,12 @@ describe('the schema', () => {
        where
          relnamespace = 'bankpulse'::regnamespace and relkind in ('r', 'v', 'm', 'p')
          and attnum > 0 and not attisdropped and col_description(attrelid, attnum) is null
+       union all
+       select relname::text from pg_index
+       inner join pg_class on pg_class.oid = indexrelid
+       where
+         relnamespace = 'bankpulse'::regnamespace and obj_description(indexrelid, 'pg_class') is null
+         and not exists (select from pg_constraint where conindid = indexrelid)
        union all
        select proname || '()' from pg_proc
        where pronamespace = 'bankpulse'::regnamespace and obj_description(oid, 'pg_proc') is null
@@ -175,6 +181,15 @@ describe('the schema', () => {
     expect(without).to.deep.equal([]);
   });
 
+  it('has no detection or chunk of a run that is not there', async () => {
+    const references = await column(
+      database().client,
+      `select conrelid::regclass::text from pg_constraint
+       where contype = 'f' and confrelid = 'bankpulse.runs'::regclass order by 1`,
+    );
+    expect(references).to.include.members(['bankpulse.chunks', 'bankpulse.detections']);
+  });
+
   it('compares every name bytewise', async () => {
     const others = await column(
       database().client,
@@ -185,7 +200,7 @@ describe('the schema', () => {
        where
          relnamespace = 'bankpulse'::regnamespace and relkind in ('r', 'm') and collname <> 'C'
          and attname in ('merchant_id', 'customer_id', 'pattern_id')
-         or relname in ('chunks', 'rejected_rows') and attname = 'object_key' and collname <> 'C'`,
+         or relname in ('chunks', 'rejected_rows', 'detection_batches') and attname = 'object_key' and collname <> 'C'`,
     );
     expect(others).to.deep.equal([]);
   });
