@@ -71,15 +71,28 @@ describe('detection_reasons', () => {
        ) values
          ('PatId9', 'CALL', 'm', 'c', 3, 1, now(), '{"calls": 3}'),
          ('PatId2', 'CHILD', 'm', 'd', 3, 1, now(), '{"visits": 3}'),
-         ('PatId3', 'DEI-NEEDED', 'm', '', 3, 1, now(), '{"female_customers": "many", "male_customers": 1}')`,
+         ('PatId3', 'DEI-NEEDED', 'm', '', 3, 1, now(), '{"female_customers": "many", "male_customers": 1}'),
+         ('PatId3', 'DEI-NEEDED', 'n', '', 3, 1, now(), '["female_customers", "male_customers"]')`,
     );
-    const shown = (await texts()).slice(-3);
+    const shown = (await texts()).slice(-4);
     await client.query('rollback');
     expect(shown).to.deep.equal([
       '{"calls": 3}',
       '{"visits": 3}',
       '{"male_customers": 1, "female_customers": "many"}',
+      '["female_customers", "male_customers"]',
     ]);
+  });
+
+  it('finds the newest by index, as the dashboard asks for them', async () => {
+    const { client } = database();
+    await client.query('begin; set local enable_seqscan = off; set local enable_sort = off');
+    const { rows } = await client.query<{ 'QUERY PLAN': string }>(
+      'explain select * from bankpulse.detection_reasons order by detection_id desc limit 50',
+    );
+    await client.query('rollback');
+    const plan = rows.map((row) => row['QUERY PLAN']).join('\n');
+    expect(plan).to.include('Index Scan Backward using detections_detection_id').and.not.include('Sort');
   });
 
   it('writes numbers of any size and sign so that they can be read', async () => {
