@@ -15,10 +15,11 @@ last_chunks as (
     chunks.chunk_no,
     chunks.applied_at,
     chunks.row_count,
-    (select sum(step.value::numeric) from jsonb_each_text(chunks.timings) as step) as elapsed_ms
+    elapsed_ms
   from newest_chunk
   inner join bankpulse.chunks
     on chunks.chunk_no > newest_chunk.chunk_no - 20 and chunks.run_id = newest_chunk.run_id
+  cross join lateral bankpulse.chunk_ms(chunks.timings) as elapsed_ms
 ),
 pace as (
   select

@@ -15,11 +15,12 @@ select
   rejected_count,
   detection_count,
   is_late,
-  (select sum(step.value::numeric) from jsonb_each_text(newest_chunks.timings) as step) as elapsed_ms,
+  elapsed_ms,
   round(
     row_count / nullif(extract(epoch from applied_at - lag(applied_at) over (partition by run_id order by chunk_no)), 0)
   ) as rows_per_second
-from newest_chunks;
+from newest_chunks
+cross join lateral bankpulse.chunk_ms(timings) as elapsed_ms;
 
 comment on view bankpulse.dashboard_chunks is 'The newest 240 chunks and what they took.';
 comment on column bankpulse.dashboard_chunks.chunk_no is 'Position in the order of application.';

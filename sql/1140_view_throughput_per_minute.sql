@@ -6,11 +6,9 @@ select
   sum(chunks.row_count)::bigint as row_count,
   sum(chunks.rejected_count)::bigint as rejected_count,
   sum(chunks.detection_count)::bigint as detection_count,
-  round(avg(steps.total_ms), 1) as average_chunk_ms
+  round(avg(total_ms), 1) as average_chunk_ms
 from bankpulse.chunks
-cross join lateral (
-  select sum(value::numeric) as total_ms from jsonb_each_text(chunks.timings)
-) as steps
+cross join lateral bankpulse.chunk_ms(chunks.timings) as total_ms
 where chunks.status = 'applied'
 group by date_trunc('minute', chunks.applied_at)
 order by minute desc;
