@@ -4,7 +4,7 @@
 create or replace function bankpulse.detect_child(p_thresholds jsonb)
 returns table (merchant_id text, customer_id text, reason jsonb)
 language plpgsql stable
--- few: the caller looks each up among the detections, and shall not read all of these instead
+-- few rows expected: keeps the planner of the calling statement on index lookups into detections
 rows 100
 set search_path = bankpulse, pg_temp
 as $$

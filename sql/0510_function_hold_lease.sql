@@ -10,7 +10,7 @@ begin
   if not found then
     raise exception 'run % does not hold the lease: another one has taken over', p_run_id using errcode = 'BP001';
   end if;
-  -- Its holder commits at once. One that does not hangs, and would keep the next one from taking over.
+  -- The holder commits at once; one that hangs must not block the next, so the server ends it after 1 s.
   perform set_config('idle_in_transaction_session_timeout', '1000ms', true);
 end;
 $$;

@@ -27,7 +27,7 @@ declare
   v_step_started_at timestamptz := clock_timestamp();
 begin
   perform hold_lease(p_run_id);
-  -- What follows sees what the transaction waited for has just written: the isolation level is read committed.
+  -- Read committed: each statement below sees what was committed while we waited for the lease.
   if exists (select from chunks where object_key = p_object_key) then
     raise exception 'the object is in the ledger already' using errcode = 'BP003';
   end if;

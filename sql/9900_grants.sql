@@ -3,8 +3,8 @@
 -- role may not create them, this says so once and goes on without.
 --
 -- Applied again, as the last file, whenever a migration or another file was: what they made anew is granted here, not
--- by default privileges, which would only hold for what the same role makes. Says the whole truth each time: what
--- stands here no more is taken away.
+-- by default privileges, which would only hold for what the same role makes. Declarative: all grants are revoked and
+-- granted again, so a grant removed from this file is revoked.
 
 -- the functions that run with their owner's rights
 revoke execute on function bankpulse.refresh_views(), bankpulse.retry_quarantined_chunk(text) from public;
@@ -55,7 +55,7 @@ exception
 end;
 $$;
 
--- Staging needs temporary tables. Everybody may make them, unless the database's owner says otherwise, some day.
+-- Staging needs temporary tables. Everybody may make them, unless the owner has revoked it from public.
 do $$
 begin
   if not exists (select from pg_roles where rolname = 'bankpulse_writer') then

@@ -40,8 +40,8 @@ export interface PipelineEvents {
 }
 
 /**
- * What happens in this process's pipeline, for whoever wants to show it. The pipeline only tells: that nobody listens,
- * or that a listener fails, changes nothing for it.
+ * What happens in this process's pipeline, for whoever wants to show it. Publish only: missing or failing listeners
+ * never affect the pipeline.
  */
 class Pipeline extends EventEmitter<PipelineEvents> {
   tell<Name extends keyof PipelineEvents>(name: Name, ...event: PipelineEvents[Name]): void {
