@@ -179,6 +179,15 @@ export class SqlFunctions {
     return { rowCount: Number(rows[0]!.row_count), rejectedCount: Number(rows[0]!.rejected_count) };
   }
 
+  /** Both halves of a rebuild, within one transaction; between them customer_merchant_stats is filled. */
+  async emptyState(runId: number): Promise<void> {
+    await this.client.query('select bankpulse.empty_state(p_run_id => $1)', [runId]);
+  }
+
+  async completeState(runId: number): Promise<void> {
+    await this.client.query('select bankpulse.complete_state(p_run_id => $1)', [runId]);
+  }
+
   async refreshViews(): Promise<void> {
     await this.client.query('select bankpulse.refresh_views()');
   }

@@ -12,7 +12,14 @@ export interface Views {
     customer_id: string;
     reason_summary: string;
   };
-  chunks: { object_key: string; status: 'applied' | 'quarantined'; error: string | null; applied_at: Date };
+  chunks: {
+    object_key: string;
+    chunk_no: string | null;
+    etag: string;
+    status: 'applied' | 'quarantined';
+    error: string | null;
+    applied_at: Date;
+  };
 }
 
 /** One line of a detection file; `batch_no` and `detection_id` say where it stands and are not written. */

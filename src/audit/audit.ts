@@ -37,10 +37,10 @@ const AUDIT_LOCK = 4242003;
 
 /** Why the rules do not allow to judge again; undefined if they do. */
 function unjudgeable(span: AuditedSpan): string | undefined {
-  if (span.isCurrent) return undefined;
+  if (span.is_current) return undefined;
   return (
-    `${span.hasNewerWeights ? 'the importance file was loaded anew' : 'table patterns was changed'} after chunk ` +
-    `${span.lastChunkNo}, and no chunk was judged since: its rules are not known any more`
+    `${span.has_newer_weights ? 'the importance file was loaded anew' : 'table patterns was changed'} after chunk ` +
+    `${span.last_chunk_no}, and no chunk was judged since: its rules are not known any more`
   );
 }
 
@@ -56,19 +56,19 @@ export async function audit(options: AuditOptions): Promise<Audit> {
   ]);
   if (!rows[0]?.is_ours) throw new UserError('another verify or rebuild is at work in this database');
 
-  return withScratchDatabase(config, log, signal, async (scratch) => {
+  return withScratchDatabase(config, log, signal, async (scratch, views) => {
     const functions = new AuditFunctions(scratch);
     await functions.openAudit();
     // before the copy: whatever file is there by now has its batch there
     const listedKeys = await listDetectionFiles(store, settings, signal);
     await copyAuditedDatabase(session, scratch);
 
-    const span = await functions.span();
+    const span = await functions.auditedSpan();
     const notJudged = span && unjudgeable(span);
     if (notJudged !== undefined && !replaceState) throw new UserError(`cannot be verified: ${notJudged}`);
-    const firstJudgedNo = notJudged === undefined ? (span?.firstChunkNo ?? 1) : Number.MAX_SAFE_INTEGER;
-    await functions.takeAsGiven(firstJudgedNo);
-    const { lastChunkNo, faults } = await replay({ store, scratch, log, signal, firstJudgedNo });
+    const firstJudgedNo = notJudged === undefined ? (span?.first_chunk_no ?? 1) : Number.MAX_SAFE_INTEGER;
+    await functions.takeDetectionsAsGiven(firstJudgedNo);
+    const { lastChunkNo, faults } = await replay({ store, scratch, views, log, signal, firstJudgedNo });
     if (replaceState) {
       if (faults[0] !== undefined) {
         throw new UserError(
@@ -80,7 +80,7 @@ export async function audit(options: AuditOptions): Promise<Audit> {
       await copyAuditedState(session, scratch);
     }
 
-    const files = await readDetectionFiles(store, scratch, listedKeys, log, signal);
+    const files = await readDetectionFiles(store, scratch, views, listedKeys, log, signal);
     log.info('comparing');
     // after a chunk that cannot be replayed, nothing is known of detections; of the state, nothing at all
     const lastJudgedNo = faults.length > 0 ? lastChunkNo : Number.MAX_SAFE_INTEGER;
@@ -92,7 +92,7 @@ export async function audit(options: AuditOptions): Promise<Audit> {
       ...(await functions.compareFiles(files.readBatches, listedKeys)),
       ...(faults.length > 0 ? [] : await functions.compareState()),
     ];
-    const totals = await functions.totals(firstJudgedNo, lastJudgedNo);
+    const totals = await functions.auditTotals(firstJudgedNo, lastJudgedNo);
     return { differences, totals, span, lastChunkNo, notJudged };
   });
 }

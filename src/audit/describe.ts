@@ -14,13 +14,13 @@ export function describeAudit({ differences, totals, span, lastChunkNo, notJudge
     `state       ${many(totals.pair_count, 'pairs')} at ${many(totals.merchant_count, 'merchants')}`,
   ];
   if (notJudged !== undefined) lines.push(`Detections were not judged again: ${notJudged}.`);
-  else if (span && span.firstChunkNo > 1) {
+  else if (span && span.first_chunk_no > 1) {
     lines.push(
-      `The rules changed ${span.rulesCount === 2 ? 'once' : 'several times'}: chunks ${span.firstChunkNo} to ` +
-        `${span.lastChunkNo} are judged by the present ones, detections before them taken as given.`,
+      `The rules changed ${span.rules_count === 2 ? 'once' : 'several times'}: chunks ${span.first_chunk_no} to ` +
+        `${span.last_chunk_no} are judged by the present ones, detections before them taken as given.`,
     );
   }
-  if (span && lastChunkNo < span.lastChunkNo) {
+  if (span && lastChunkNo < span.last_chunk_no) {
     lines.push(
       `Chunks after ${lastChunkNo} cannot be replayed: their detections and the state are not compared.`,
     );

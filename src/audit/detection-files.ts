@@ -3,6 +3,7 @@ import { Readable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
 import { parse } from 'csv-parse/sync';
 import { stringify } from 'csv-stringify/sync';
+import type { Kysely } from 'kysely';
 import type pg from 'pg';
 import { from as copyFrom } from 'pg-copy-streams';
 import { messageOf } from '../errors.js';
@@ -10,7 +11,7 @@ import type { Logger } from '../log.js';
 import { isTransientStoreError } from '../object-store-errors.js';
 import type { ObjectStore } from '../object-store.js';
 import { retryForever } from '../retry.js';
-import { AuditFunctions } from './audit-functions.js';
+import type { Views } from '../views.js';
 
 /** Columns of a detection file. */
 const COLUMN_COUNT = 6;
@@ -52,18 +53,22 @@ function toCopy(batchNo: string, row: number, fields: readonly string[]): string
 export async function readDetectionFiles(
   store: ObjectStore,
   scratch: pg.Client,
+  views: Kysely<Views>,
   listedKeys: readonly string[],
   log: Logger,
   signal: AbortSignal,
 ): Promise<{ readBatches: string[]; faults: string[] }> {
   const listed = new Set(listedKeys);
-  const batches = (await new AuditFunctions(scratch).batches()).filter(
-    ({ key, isExported }) => isExported || listed.has(key),
-  );
+  const outbox = await views
+    .selectFrom('detection_batches')
+    .select(['batch_no', 'object_key', 'exported_at'])
+    .orderBy('batch_no')
+    .execute();
+  const batches = outbox.filter(({ object_key, exported_at }) => exported_at || listed.has(object_key));
   const readBatches: string[] = [];
   const faults: string[] = [];
   async function* rows() {
-    for (const { batchNo, key } of batches) {
+    for (const { batch_no: batchNo, object_key: key } of batches) {
       const file = await retryForever('the object store', log, () => store.getWhole(key, signal), {
         signal,
         isTransient: isTransientStoreError,

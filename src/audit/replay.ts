@@ -1,3 +1,4 @@
+import type { Kysely } from 'kysely';
 import type pg from 'pg';
 import { ObjectChanged, streamedObject } from '../detector/object-source.js';
 import { ContentError, isDataError, messageOf } from '../errors.js';
@@ -7,7 +8,8 @@ import type { Logger } from '../log.js';
 import { isTransientStoreError } from '../object-store-errors.js';
 import type { ObjectStore } from '../object-store.js';
 import { retryForever } from '../retry.js';
-import { AuditFunctions, type LedgerChunk } from './audit-functions.js';
+import type { Views } from '../views.js';
+import { AuditFunctions } from './audit-functions.js';
 
 /** How often progress is told. */
 const TELL_EVERY_MS = 2000;
@@ -15,10 +17,19 @@ const TELL_EVERY_MS = 2000;
 export interface ReplayOptions {
   store: ObjectStore;
   scratch: pg.Client;
+  /** Of the scratch database. */
+  views: Kysely<Views>;
   log: Logger;
   signal: AbortSignal;
   /** Chunks before it are only added to the state. */
   firstJudgedNo: number;
+}
+
+/** A chunk of the ledger. */
+interface LedgerChunk {
+  chunkNo: number;
+  key: string;
+  etag: string;
 }
 
 /** What became of a replay. */
@@ -27,6 +38,17 @@ export interface Replay {
   lastChunkNo: number;
   /** Objects that are gone, or are no longer what was applied, one a line. */
   faults: string[];
+}
+
+/** The applied chunks, in their order. */
+async function readLedger(views: Kysely<Views>): Promise<LedgerChunk[]> {
+  const rows = await views
+    .selectFrom('chunks')
+    .select(['chunk_no', 'object_key', 'etag'])
+    .where('chunk_no', 'is not', null)
+    .orderBy('chunk_no')
+    .execute();
+  return rows.map(({ chunk_no, object_key, etag }) => ({ chunkNo: Number(chunk_no), key: object_key, etag }));
 }
 
 /** Why the object cannot be replayed; undefined if it is staged. A chunk may be larger than MAX_CHUNK_BYTES is now. */
@@ -63,9 +85,9 @@ async function discard(open: OpenSource): Promise<void> {
  * changed; of those behind it only the objects are looked at.
  */
 export async function replay(options: ReplayOptions): Promise<Replay> {
-  const { store, scratch, log, signal, firstJudgedNo } = options;
+  const { store, scratch, views, log, signal, firstJudgedNo } = options;
   const functions = new AuditFunctions(scratch);
-  const chunks = await functions.ledger();
+  const chunks = await readLedger(views);
   const faults: string[] = [];
   let lastChunkNo = 0;
   let toldAt = performance.now();
@@ -78,7 +100,7 @@ export async function replay(options: ReplayOptions): Promise<Replay> {
     );
     if (fault !== undefined) faults.push(`chunk ${chunk.chunkNo} (${chunk.key}): ${fault}`);
     else if (faults.length === 0) {
-      await functions.replayChunk(chunk, chunk.chunkNo >= firstJudgedNo);
+      await functions.replayChunk(chunk.chunkNo, chunk.key, chunk.chunkNo >= firstJudgedNo);
       await scratch.query('commit');
       lastChunkNo = chunk.chunkNo;
     }

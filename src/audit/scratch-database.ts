@@ -1,9 +1,11 @@
-import { sql } from '../kysely.js';
+import type { Kysely } from 'kysely';
 import pg from 'pg';
 import { connect, openViews } from '../database.js';
 import { UserError, codeOf } from '../errors.js';
+import { sql } from '../kysely.js';
 import type { Logger } from '../log.js';
 import { migrate } from '../schema.js';
+import type { Views } from '../views.js';
 
 /** What marks a database as one that may be dropped. */
 const MARK = 'Scratch database of bankpulse verify and rebuild; may be dropped.';
@@ -57,8 +59,8 @@ async function drop(config: pg.ClientConfig, name: string): Promise<void> {
 }
 
 /**
- * A session in a new database `<name>_verify` with the project's schema, while `work` lasts; it is dropped
- * afterwards, also when the signal comes before the work is done. One left over from a process that was killed is
+ * A session in a new database `<name>_verify` with the project's schema, and reads of it, while `work` lasts; it is
+ * dropped afterwards, also when the signal comes before the work is done. One left over from a process that was killed is
  * replaced. Only one may be at it at a time: the caller sees to that.
  * @throws UserError if it cannot be made, or when the signal came.
  */
@@ -66,7 +68,7 @@ export async function withScratchDatabase<Result>(
   config: pg.ClientConfig,
   log: Logger,
   signal: AbortSignal,
-  work: (scratch: pg.Client) => Promise<Result>,
+  work: (scratch: pg.Client, views: Kysely<Views>) => Promise<Result>,
 ): Promise<Result> {
   const name = `${new pg.Client(config).database ?? ''}_verify`;
   if (Buffer.byteLength(name) > LONGEST_NAME) {
@@ -80,12 +82,15 @@ export async function withScratchDatabase<Result>(
   });
   interrupted.catch(() => undefined);
   const working = (async () => {
-    const scratch = await connect(configOf(config, name));
+    const scratchConfig = configOf(config, name);
+    const scratch = await connect(scratchConfig);
+    const views = openViews(scratchConfig);
     try {
       // its roles are the server's, which its migration has nothing new to say about
       await migrate(scratch, log.child({}, { level: 'error' }));
-      return await work(scratch);
+      return await work(scratch, views);
     } finally {
+      await views.destroy().catch(() => undefined);
       await scratch.end().catch(() => undefined);
     }
   })();

@@ -97,11 +97,12 @@ async function takeLease(session: pg.Client): Promise<number> {
 
 /** Puts the replayed state in the place of the present one: all of it or nothing. */
 async function replaceState(scratch: pg.Client, session: pg.Client, runId: number): Promise<void> {
+  const functions = new SqlFunctions(session);
   await session.query('begin isolation level read committed');
   try {
-    await session.query('select bankpulse.empty_state(p_run_id => $1)', [runId]);
+    await functions.emptyState(runId);
     await copyReplayedPairs(scratch, session);
-    await session.query('select bankpulse.complete_state(p_run_id => $1)', [runId]);
+    await functions.completeState(runId);
     await session.query('commit');
   } catch (error) {
     await session.query('rollback').catch(() => undefined);
