@@ -9,7 +9,7 @@ const generating = () => import('./commands/generate.js');
 const pipeline = () => import('./commands/pipeline.js');
 
 const program = new Command('bankpulse')
-  .description('Watches a stream of bank transactions and tells merchants whom to act on.')
+  .description('Watches a stream of bank transactions and tells merchants which customers to act on.')
   .exitOverride()
   .showHelpAfterError();
 
