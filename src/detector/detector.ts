@@ -21,7 +21,7 @@ const LONGEST_PAUSE_MS = 5000;
  */
 export async function detect(options: DetectorOptions): Promise<void> {
   const { config, log, signal } = options;
-  const bornAt = performance.now();
+  let quietSince = performance.now();
   const call = async <Result>(work: (functions: SqlFunctions) => Promise<Result>): Promise<Result> => {
     const client = await connect(config);
     try {
@@ -51,10 +51,12 @@ export async function detect(options: DetectorOptions): Promise<void> {
   };
   while (!signal.aborted) {
     try {
-      await reign({ ...options, runId, bornAt, onProgress });
+      await reign({ ...options, runId, quietSince, onProgress });
       break;
     } catch (error) {
       if (signal.aborted) break;
+      // the reign may have applied chunks, the last one perhaps without having heard of its commit
+      quietSince = performance.now();
       if (!isTransientDatabaseError(error)) throw options.store.explain(error);
       if (codeOf(error) === SQLSTATE.leaseLost) log.warn('another mechanism Y has taken over; standing by');
       else if (failures === 0)

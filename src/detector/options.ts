@@ -20,8 +20,8 @@ export interface DetectorOptions {
 
 export interface ReignOptions extends DetectorOptions {
   runId: number;
-  /** When the process began, on the clock of `performance.now()`. */
-  bornAt: number;
+  /** Since when this process has applied no chunk, on the clock of `performance.now()`. */
+  quietSince: number;
   /** A chunk is applied, or nothing waits: what was in trouble works. */
   onProgress: () => void;
 }

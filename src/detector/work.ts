@@ -44,7 +44,7 @@ export async function work(
   const refresher = new ViewRefresher(options.config, log);
   const closeLastBatch = () =>
     functions.closeBatches(runId, settings.BATCH_ROWS, settings.DETECTIONS_PREFIX, true);
-  let quietSince = options.bornAt;
+  let { quietSince } = options;
   let isQuietDone = false;
 
   const loop = new ChunkLoop({

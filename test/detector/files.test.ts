@@ -10,6 +10,14 @@ describe('detect', function () {
   const { put, detectOnce, startDetector, renewDatabase, ledger, untilApplied, detections, state, files } =
     current;
 
+  /** All but the test's own. */
+  async function cutSessions(): Promise<void> {
+    await current.database.client.query(
+      'select pg_terminate_backend(pid) from pg_stat_activity where datname = $1 and pid <> pg_backend_pid()',
+      [current.database.name],
+    );
+  }
+
   describe('a file of detections', () => {
     it('has BATCH_ROWS of them in detection order, the last one fewer', async () => {
       await put(1, children(1, 3));
@@ -52,6 +60,23 @@ describe('detect', function () {
       const found = await files();
       expect(found[1]).to.equal(first);
       expect(Object.values(found).map((text) => rowsOf(text).length)).to.deep.equal([3, 2]);
+    });
+
+    it('is not closed short sooner because the database sessions were cut off', async () => {
+      const FLUSH_AFTER_MS = 1000;
+      const detector = startDetector({ FLUSH_AFTER_MS });
+      await sleep(FLUSH_AFTER_MS * 1.2);
+      await put(1, children(1, 3));
+      await untilApplied(1);
+      await cutSessions();
+      await until('a file is there', async () => (await files())[1]);
+      await detector.stop();
+      const { rows } = await current.database.client.query<{ ms: number }>(
+        `select 1000 * extract(epoch from closed_at - applied_at)::float as ms
+         from bankpulse.chunks, bankpulse.detection_batches`,
+      );
+      expect(rows).to.have.length(1);
+      expect(rows[0]!.ms).to.be.at.least(FLUSH_AFTER_MS);
     });
 
     it('is not closed short while a gap is waited for', async () => {
@@ -157,19 +182,13 @@ describe('detect', function () {
     });
 
     it('comes of database sessions that are cut off in the middle', async () => {
-      const cut = async () => {
-        await current.database.client.query(
-          'select pg_terminate_backend(pid) from pg_stat_activity where datname = $1 and pid <> pg_backend_pid()',
-          [current.database.name],
-        );
-      };
       let applied = 0;
       let cuts = Promise.resolve();
       const log = await detectOnce(
         { BATCH_ROWS: 5 },
         {
           onApplied: () => {
-            if (++applied % 6 === 0) cuts = cuts.then(cut);
+            if (++applied % 6 === 0) cuts = cuts.then(cutSessions);
           },
         },
       );
