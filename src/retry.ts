@@ -1,7 +1,6 @@
 import pRetry from 'p-retry';
-import { messageOf } from './errors.js';
-import { pipeline, type Service } from './events.js';
 import type { Logger } from './log.js';
+import { Trouble } from './trouble.js';
 
 export interface RetryOptions {
   /** Ends the retrying, even in the middle of a pause; `retryForever` then rejects with the signal's reason. */
@@ -9,12 +8,6 @@ export interface RetryOptions {
   /** True for errors that may pass by themselves; any other is thrown at once. */
   isTransient: (error: unknown) => boolean;
 }
-
-/** What `the object store` is called in events. */
-const serviceOf = (what: string): Service => what.replace(/^the /, '').replaceAll(' ', '_');
-
-/** How many calls are in trouble, by `what`: several at once are one piece of news, not several. */
-const callsInTrouble = new Map<string, number>();
 
 /**
  * Does `work` until it ends well, pausing longer and longer, up to 5 s, after each transient error. That `what`
@@ -29,7 +22,7 @@ export async function retryForever<Result>(
   { signal, isTransient }: RetryOptions,
 ): Promise<Result> {
   let finished: { result: Result } | undefined;
-  let inTroubleSince: number | undefined;
+  const trouble = new Trouble(what, log);
   try {
     return await pRetry(
       async () => {
@@ -45,16 +38,7 @@ export async function retryForever<Result>(
         randomize: true,
         signal,
         onFailedAttempt: ({ error }) => {
-          if (signal?.aborted || !isTransient(error)) return;
-          pipeline.tell('retried', serviceOf(what));
-          if (inTroubleSince !== undefined) return;
-          inTroubleSince = performance.now();
-          const others = callsInTrouble.get(what) ?? 0;
-          callsInTrouble.set(what, others + 1);
-          if (others === 0) {
-            pipeline.tell('troubleBegan', serviceOf(what));
-            log.warn({ reason: messageOf(error) }, `${what} is in trouble; trying again until it works`);
-          }
+          if (!signal?.aborted && isTransient(error)) trouble.retry(error);
         },
         shouldRetry: ({ error }) => isTransient(error),
       },
@@ -63,13 +47,6 @@ export async function retryForever<Result>(
     if (finished) return finished.result;
     throw error;
   } finally {
-    if (inTroubleSince !== undefined) {
-      const others = (callsInTrouble.get(what) ?? 1) - 1;
-      callsInTrouble.set(what, others);
-      if (others === 0) pipeline.tell('troubleEnded', serviceOf(what));
-      if (others === 0 && finished) {
-        log.info({ ms: Math.round(performance.now() - inTroubleSince) }, `${what} works again`);
-      }
-    }
+    trouble.end({ works: finished !== undefined });
   }
 }

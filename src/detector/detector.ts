@@ -1,9 +1,9 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { connect } from '../database.js';
 import { SQLSTATE, codeOf, isTransientDatabaseError, messageOf } from '../errors.js';
-import { pipeline } from '../events.js';
 import { retryForever } from '../retry.js';
 import { SqlFunctions } from '../sql-functions.js';
+import { Trouble } from '../trouble.js';
 import type { DetectorOptions } from './options.js';
 import { reign } from './reign.js';
 
@@ -21,7 +21,6 @@ const LONGEST_PAUSE_MS = 5000;
  */
 export async function detect(options: DetectorOptions): Promise<void> {
   const { config, log, signal } = options;
-  let quietSince = performance.now();
   const call = async <Result>(work: (functions: SqlFunctions) => Promise<Result>): Promise<Result> => {
     const client = await connect(config);
     try {
@@ -41,36 +40,48 @@ export async function detect(options: DetectorOptions): Promise<void> {
     throw error;
   }
 
-  let failures = 0;
-  const onProgress = () => {
-    if (failures > 0) {
-      log.info('the database works again');
-      pipeline.tell('troubleEnded', 'database');
-    }
-    failures = 0;
-  };
-  while (!signal.aborted) {
-    try {
-      await reign({ ...options, runId, quietSince, onProgress });
-      break;
-    } catch (error) {
-      if (signal.aborted) break;
-      // the reign may have applied chunks, the last one perhaps without having heard of its commit
-      quietSince = performance.now();
-      if (!isTransientDatabaseError(error)) throw options.store.explain(error);
-      if (codeOf(error) === SQLSTATE.leaseLost) log.warn('another mechanism Y has taken over; standing by');
-      else if (failures === 0)
-        log.warn({ reason: messageOf(error) }, 'database in trouble; trying again until it works');
-      if (codeOf(error) !== SQLSTATE.leaseLost) {
-        pipeline.tell('retried', 'database');
-        if (failures === 0) pipeline.tell('troubleBegan', 'database');
-      }
-      const pause = Math.min(LONGEST_PAUSE_MS, FIRST_PAUSE_MS * 2 ** failures++);
-      await sleep(pause * (0.5 + Math.random() / 2), undefined, { signal }).catch(() => undefined);
-    }
-  }
+  await reignAgainAndAgain(options, runId);
   // a note for people; what matters is in the ledger
   await call((functions) => functions.endRun(runId)).catch((error: unknown) =>
     log.debug({ reason: messageOf(error) }, 'the end of the run was not noted'),
   );
+}
+
+/** One reign after the other, with a growing pause after each that the database ended. */
+async function reignAgainAndAgain(options: DetectorOptions, runId: number): Promise<void> {
+  const { log, signal } = options;
+  const trouble = new Trouble('the database', log);
+  let quietSince = performance.now();
+  let failures = 0;
+  let provenAt = -Infinity;
+  const onProgress = () => {
+    trouble.end({ works: true });
+    failures = 0;
+  };
+  const onStandBy = () => {
+    if (performance.now() >= provenAt) onProgress();
+  };
+  try {
+    while (!signal.aborted) {
+      try {
+        return await reign({ ...options, runId, quietSince, onProgress, onStandBy });
+      } catch (error) {
+        if (signal.aborted) return;
+        if (!isTransientDatabaseError(error)) throw options.store.explain(error);
+        // the reign may have applied chunks, the last one perhaps without having heard of its commit
+        quietSince = performance.now();
+        let pause = FIRST_PAUSE_MS;
+        if (codeOf(error) === SQLSTATE.leaseLost) log.warn('another mechanism Y has taken over; standing by');
+        else {
+          trouble.retry(error);
+          pause = Math.min(LONGEST_PAUSE_MS, FIRST_PAUSE_MS * 2 ** failures++);
+          // where two fail in turn, for a full disk say, standing by while the other tries proves nothing
+          provenAt = performance.now() + 2 * pause;
+        }
+        await sleep(pause * (0.5 + Math.random() / 2), undefined, { signal }).catch(() => undefined);
+      }
+    }
+  } finally {
+    trouble.end({ works: false });
+  }
 }

@@ -2,8 +2,8 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import type pg from 'pg';
 import { connect } from '../database.js';
 import { pipeline } from '../events.js';
-import type { Logger } from '../log.js';
 import { SqlFunctions } from '../sql-functions.js';
+import type { ReignOptions } from './options.js';
 
 /** How often a Y that stands by asks whether it is its turn. */
 const STAND_BY_MS = 200;
@@ -40,12 +40,17 @@ export class Election {
   }
 
   /** Stands by until elected. @returns false if the signal came first. */
-  async win(log: Logger, signal: AbortSignal): Promise<boolean> {
+  async win({
+    log,
+    signal,
+    onStandBy,
+  }: Pick<ReignOptions, 'log' | 'signal' | 'onStandBy'>): Promise<boolean> {
     for (let isFirst = true; !signal.aborted; isFirst = false) {
       if (await this.#functions.tryTakeOver(this.runId)) {
         if (!isFirst) log.info('taking over');
         return true;
       }
+      onStandBy();
       if (isFirst) {
         pipeline.tell('roleChanged', 'standing_by');
         log.info('another mechanism Y is at work; standing by');

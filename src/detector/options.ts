@@ -24,4 +24,6 @@ export interface ReignOptions extends DetectorOptions {
   quietSince: number;
   /** A chunk is applied, or nothing waits: what was in trouble works. */
   onProgress: () => void;
+  /** The database has answered that another Y is at work; called again and again while so. */
+  onStandBy: () => void;
 }

@@ -20,7 +20,7 @@ export async function reign(options: ReignOptions): Promise<void> {
   // whatever this reign has begun ends with it
   const over = new AbortController();
   try {
-    if (!(await election.win(options.log, options.signal))) return;
+    if (!(await election.win(options))) return;
     pipeline.tell('roleChanged', 'working');
     const governing = govern(options, over.signal);
     try {

@@ -2,6 +2,7 @@ import { expect } from 'chai';
 import type { DatabaseSettings } from '../../src/config.js';
 import { connect, connectionConfig } from '../../src/database.js';
 import { detect } from '../../src/detector/detector.js';
+import { pipeline } from '../../src/events.js';
 import { SqlFunctions } from '../../src/sql-functions.js';
 import {
   children,
@@ -125,7 +126,7 @@ describe('detect', function () {
         await untilApplied(1);
         proxy.freeze();
         await put(2, children(2, 1));
-        await untilLogged(detector, /database in trouble/);
+        await untilLogged(detector, /database is in trouble/);
         proxy.thaw();
         await untilApplied(2);
         await detector.stop();
@@ -144,7 +145,39 @@ describe('detect', function () {
       await current.database.client.query('update bankpulse.pipeline_lease set run_id = $1', [runId]);
       await put(2, children(2, 1));
       await untilLogged(detector, /has taken over/);
+      await untilApplied(2);
       await detector.stop();
+      expect(detector.log.filter(({ msg }) => /trouble|works again/.test(msg))).to.deep.equal([]);
+    });
+
+    it('one that stands by says each time that the database is in trouble, and that it works again', async () => {
+      const first = startDetector();
+      await put(1, children(1, 1));
+      await untilApplied(1);
+      const second = startDetector();
+      await untilLogged(second, /standing by/);
+      const news = () => second.log.map(({ msg }) => msg).filter((msg) => /^the database/.test(msg));
+      const told: string[] = [];
+      const stopListening = pipeline.listen({
+        troubleBegan: (service) => told.push(`${service} in trouble`),
+        troubleEnded: (service) => told.push(`${service} works`),
+      });
+      try {
+        for (const count of [1, 2]) {
+          await current.database.client.query(
+            `select pg_terminate_backend(pid) from pg_stat_activity
+             where datname = current_database() and query like '%try_take_over%' and pid <> pg_backend_pid()`,
+          );
+          await until('it works again', () => Promise.resolve(news().length === 2 * count));
+        }
+      } finally {
+        stopListening();
+      }
+      await second.stop();
+      await first.stop();
+      const once = ['the database is in trouble; trying again until it works', 'the database works again'];
+      expect(news()).to.deep.equal([...once, ...once]);
+      expect(told).to.deep.equal(Array(2).fill(['database in trouble', 'database works']).flat());
     });
   });
 
