@@ -6,6 +6,7 @@ import { SqlFunctions } from '../sql-functions.js';
 import { Trouble } from '../trouble.js';
 import type { DetectorOptions } from './options.js';
 import { reign } from './reign.js';
+import { isOverBy } from './shutdown.js';
 
 export type { DetectorOptions } from './options.js';
 
@@ -36,7 +37,7 @@ export async function detect(options: DetectorOptions): Promise<void> {
       isTransient: isTransientDatabaseError,
     });
   } catch (error) {
-    if (signal.aborted) return;
+    if (isOverBy(signal, error)) return;
     throw error;
   }
 
@@ -66,7 +67,7 @@ async function reignAgainAndAgain(options: DetectorOptions, runId: number): Prom
       try {
         return await reign({ ...options, runId, quietSince, onProgress, onStandBy });
       } catch (error) {
-        if (signal.aborted) return;
+        if (isOverBy(signal, error)) return;
         if (!isTransientDatabaseError(error)) throw options.store.explain(error);
         // the reign may have applied chunks, the last one perhaps without having heard of its commit
         quietSince = performance.now();

@@ -10,6 +10,7 @@ import { ChunkLoop } from './chunk-loop.js';
 import type { Lane } from './lane.js';
 import { Listing } from './listing.js';
 import type { ReignOptions } from './options.js';
+import { isOverBy } from './shutdown.js';
 import { ViewRefresher } from './view-refresher.js';
 import { within } from './within.js';
 
@@ -92,7 +93,7 @@ export async function work(
   try {
     await loop.run();
   } catch (error) {
-    if (!signal.aborted) throw error;
+    if (!isOverBy(signal, error)) throw error;
   }
   if (!signal.aborted) return;
 
@@ -100,13 +101,14 @@ export async function work(
   if (!isFinished)
     log.warn('the chunk in hand takes too long: it is rolled back, and comes again at the next start');
   const deadline = AbortSignal.timeout(FINISH_FILES_MS);
-  await within(
-    FINISH_FILES_MS,
-    closeLastBatch().then(() => exportFiles(deadline)),
-  ).catch((error: unknown) =>
-    log.warn(
-      { reason: messageOf(error) },
-      'the last detections were not written; the next start writes them',
-    ),
+  const finishFiles = closeLastBatch().then(() => exportFiles(deadline));
+  const failure = await within(FINISH_FILES_MS, finishFiles).then(
+    (isInTime) => (isInTime ? undefined : 'it takes too long'),
+    (error: unknown) => {
+      if (isOverBy(signal, error) || error === deadline.reason) return messageOf(error);
+      throw error;
+    },
   );
+  if (failure !== undefined)
+    log.warn({ reason: failure }, 'the last detections were not written; the next start writes them');
 }

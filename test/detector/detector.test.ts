@@ -1,11 +1,12 @@
 import { expect } from 'chai';
 import { connect } from '../../src/database.js';
-import { csv, until, useDetector } from '../support/detector.js';
+import { UserError } from '../../src/errors.js';
+import { children, csv, until, useDetector } from '../support/detector.js';
 
 describe('detect', function () {
   this.timeout(60_000);
   const current = useDetector();
-  const { put, detectOnce, startDetector } = current;
+  const { put, detectOnce, startDetector, untilApplied } = current;
 
   it('notes what its last listing saw, and its end', async () => {
     await put(1, csv());
@@ -36,6 +37,42 @@ describe('detect', function () {
       process.off('warning', collect);
     }
     expect(warnings).to.deep.equal([]);
+  });
+
+  describe('told to end', () => {
+    it('says that the last file could not be written in time', async () => {
+      await put(1, children(1, 1));
+      const detector = startDetector({ FLUSH_AFTER_MS: 60_000 });
+      await untilApplied(1);
+      const { client } = current.database;
+      await client.query('begin; lock table bankpulse.detection_batches in share mode');
+      await detector.stop();
+      await client.query('rollback');
+      const warnings = detector.log.filter(({ msg }) => /^the last detections were not written/.test(msg));
+      expect(warnings).to.have.length(1);
+    });
+
+    it('still fails if the rules cannot be judged', async () => {
+      await current.database.client.query(`
+        create function public.refuse() returns trigger language plpgsql as $$
+        begin
+          perform pg_sleep(0.5);
+          raise sqlstate 'BP004' using message = 'a threshold is missing';
+        end;
+        $$;
+        create trigger refuse before insert on bankpulse.chunks execute function public.refuse()`);
+      await put(1, csv('C1,F,shop,1'));
+      const detector = startDetector();
+      await until('the chunk is being applied', async () => {
+        const { rows } = await current.database.client.query(
+          "select from pg_stat_activity where datname = current_database() and wait_event = 'PgSleep'",
+        );
+        return rows.length === 1;
+      });
+      const outcome: unknown = await detector.stop().catch((error: unknown) => error);
+      expect(outcome).to.be.instanceOf(UserError);
+      expect((outcome as UserError).message).to.match(/^a pattern cannot be judged/);
+    });
   });
 
   it('leaves no session behind', async () => {
