@@ -7,6 +7,8 @@ import { Background } from './background.js';
 
 /** SQLSTATE query_canceled: what statement_timeout ends. */
 const QUERY_CANCELED = '57014';
+/** The server ends the refresh of a session that is gone, however it went. One on Windows cannot, and refuses. */
+const SET_CHECK = "set client_connection_check_interval = '1s'";
 
 interface Budget {
   /** While chunks keep coming, the views are refreshed at most this share of the time. */
@@ -17,10 +19,12 @@ interface Budget {
 
 /**
  * Keeps the materialized views reasonably fresh, on a session of its own. They are for people: that one could not be
- * refreshed is said, and tried again with the next occasion, but stops nothing.
+ * refreshed is said, and tried again with the next occasion, but stops nothing. The signal ends it, and what the
+ * server does for it.
  */
 export class ViewRefresher {
   #isBusy = false;
+  #client: pg.Client | undefined;
   #limitMs: number;
   #dueAt: number;
   readonly #refreshing: Background;
@@ -28,9 +32,11 @@ export class ViewRefresher {
   constructor(
     private readonly config: pg.ClientConfig,
     private readonly log: Logger,
+    private readonly signal: AbortSignal,
     private readonly budget: Budget = { shareOfTime: 0.02, firstLimitMs: 200 },
   ) {
     this.#refreshing = new Background(() => this.#run());
+    signal.addEventListener('abort', () => void this.#client?.end(), { once: true });
     this.#limitMs = budget.firstLimitMs;
     this.#dueAt = this.#affordableAt();
   }
@@ -53,20 +59,28 @@ export class ViewRefresher {
     const limitMs = this.#isBusy ? this.#limitMs : 0; // 0: none
     const start = performance.now();
     try {
-      const client = await connect({ ...this.config, statement_timeout: limitMs });
-      try {
-        await new SqlFunctions(client).refreshViews();
-      } finally {
-        await client.end();
-      }
+      await this.#refresh(limitMs);
       this.log.debug({ ms: Math.round(performance.now() - start) }, 'materialized views refreshed');
     } catch (error) {
+      if (this.signal.aborted) return;
       if (limitMs > 0 && codeOf(error) === QUERY_CANCELED)
         this.log.debug({ limitMs }, 'refreshing the materialized views would take too long by now');
       else this.log.warn({ reason: messageOf(error) }, 'the materialized views were not refreshed');
     }
     this.#limitMs = Math.max(this.budget.firstLimitMs, 2 * Math.ceil(performance.now() - start));
     this.#dueAt = this.#affordableAt();
+  }
+
+  async #refresh(limitMs: number): Promise<void> {
+    this.signal.throwIfAborted();
+    this.#client = await connect({ ...this.config, statement_timeout: limitMs });
+    try {
+      this.signal.throwIfAborted();
+      await this.#client.query(SET_CHECK).catch(() => undefined);
+      await new SqlFunctions(this.#client).refreshViews();
+    } finally {
+      await this.#client.end();
+    }
   }
 
   /** When the next one is due that takes as long as it may. */

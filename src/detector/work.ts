@@ -42,7 +42,7 @@ export async function work(
   const polling = new Background(() => listing.poll());
   const exportFiles = (limit: AbortSignal) => exportBatches(views, functions, store, log, limit);
   const exporting = new Background(() => exportFiles(until));
-  const refresher = new ViewRefresher(options.config, log);
+  const refresher = new ViewRefresher(options.config, log, until);
   const closeLastBatch = () =>
     functions.closeBatches(runId, settings.BATCH_ROWS, settings.DETECTIONS_PREFIX, true);
   let { quietSince } = options;

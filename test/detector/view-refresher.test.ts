@@ -3,6 +3,7 @@ import { expect } from 'chai';
 import pino from 'pino';
 import { ViewRefresher } from '../../src/detector/view-refresher.js';
 import { useDatabase } from '../support/database.js';
+import { until } from '../support/detector.js';
 
 interface LogLine {
   level: number;
@@ -14,14 +15,19 @@ describe('ViewRefresher', function () {
   const database = useDatabase('empty');
   let log: LogLine[];
   let refresher: ViewRefresher;
+  let ending: AbortController;
 
   beforeEach(async () => {
     log = [];
+    ending = new AbortController();
     const logger = pino(
       { level: 'debug' },
       { write: (line: string) => log.push(JSON.parse(line) as LogLine) },
     );
-    refresher = new ViewRefresher(database().config, logger, { shareOfTime: 0.5, firstLimitMs: 50 });
+    refresher = new ViewRefresher(database().config, logger, ending.signal, {
+      shareOfTime: 0.5,
+      firstLimitMs: 50,
+    });
     await database().client.query('drop table if exists public.refreshes; create table public.refreshes ()');
     // a state so large that a refresh takes three tenths of a second
     await database().client.query(`
@@ -52,5 +58,29 @@ describe('ViewRefresher', function () {
     await refresher.refresh();
     expect(await refreshCount()).to.equal(1);
     expect(limits()).to.deep.equal([]);
+  });
+
+  it('ends with its signal, and so does what the server does for it', async () => {
+    const { client } = database();
+    await client.query(`
+      create or replace function bankpulse.refresh_views() returns void language sql
+      as 'select pg_sleep(60)'`);
+    const isRefreshing = async () =>
+      (
+        await client.query(
+          `select from pg_stat_activity
+           where datname = current_database() and query like '%refresh_views%' and pid <> pg_backend_pid()`,
+        )
+      ).rowCount === 1;
+    const refreshing = refresher.refresh();
+    await until('it refreshes', isRefreshing);
+    const begun = performance.now();
+    ending.abort();
+    await refreshing;
+    expect(performance.now() - begun).to.be.below(200);
+    await until('the server has ended it', async () => !(await isRefreshing()));
+    expect(performance.now() - begun).to.be.below(3000);
+    await refresher.refresh();
+    expect(log).to.deep.equal([]);
   });
 });

@@ -9,12 +9,6 @@ const LOOK_MS = 100;
 const MEMORY_LOOKS = 9;
 const RSS = /^process_resident_memory_bytes (\S+)$/m;
 
-const END_OTHERS = `
-  select pg_terminate_backend(pid)
-  from pg_stat_activity
-  where datname = current_database() and pid <> pg_backend_pid() and backend_type = 'client backend'
-`;
-
 /** The real Y, reading chunks from S3, up to a chunk and no further. */
 export class WorkingY {
   private constructor(
@@ -56,9 +50,8 @@ export class WorkingY {
     return this.process.peakRssBytes;
   }
 
-  /** By SIGTERM. What it left at work in the database, a refresh of the views for example, is ended too. */
+  /** By SIGTERM. */
   async stop(): Promise<void> {
     await this.process.stop();
-    while ((await this.client.query(END_OTHERS)).rowCount !== 0) await sleep(LOOK_MS);
   }
 }
