@@ -34,6 +34,7 @@ export class ViewRefresher {
     private readonly log: Logger,
     private readonly signal: AbortSignal,
     private readonly budget: Budget = { shareOfTime: 0.02, firstLimitMs: 200 },
+    private readonly now: () => number = () => performance.now(),
   ) {
     this.#refreshing = new Background(() => this.#run());
     signal.addEventListener('abort', () => void this.#client?.end(), { once: true });
@@ -43,7 +44,7 @@ export class ViewRefresher {
 
   /** An occasion while chunks keep coming. One that takes too long is given up, and may take twice as long next time. */
   whileBusy(): void {
-    if (this.#refreshing.isRunning || performance.now() < this.#dueAt) return;
+    if (this.#refreshing.isRunning || this.now() < this.#dueAt) return;
     this.#isBusy = true;
     this.#refreshing.start();
   }
@@ -57,17 +58,17 @@ export class ViewRefresher {
 
   async #run(): Promise<void> {
     const limitMs = this.#isBusy ? this.#limitMs : 0; // 0: none
-    const start = performance.now();
+    const start = this.now();
     try {
       await this.#refresh(limitMs);
-      this.log.debug({ ms: Math.round(performance.now() - start) }, 'materialized views refreshed');
+      this.log.debug({ ms: Math.round(this.now() - start) }, 'materialized views refreshed');
     } catch (error) {
       if (this.signal.aborted) return;
       if (limitMs > 0 && codeOf(error) === QUERY_CANCELED)
         this.log.debug({ limitMs }, 'refreshing the materialized views would take too long by now');
       else this.log.warn({ reason: messageOf(error) }, 'the materialized views were not refreshed');
     }
-    this.#limitMs = Math.max(this.budget.firstLimitMs, 2 * Math.ceil(performance.now() - start));
+    this.#limitMs = Math.max(this.budget.firstLimitMs, 2 * Math.ceil(this.now() - start));
     this.#dueAt = this.#affordableAt();
   }
 
@@ -85,6 +86,6 @@ export class ViewRefresher {
 
   /** When the next one is due that takes as long as it may. */
   #affordableAt(): number {
-    return performance.now() + this.#limitMs / this.budget.shareOfTime;
+    return this.now() + this.#limitMs / this.budget.shareOfTime;
   }
 }

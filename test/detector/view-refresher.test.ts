@@ -60,6 +60,50 @@ describe('ViewRefresher', function () {
     expect(limits()).to.deep.equal([]);
   });
 
+  it('takes no more than its share of the time while chunks keep coming', async () => {
+    const { client } = database();
+    let now = 0;
+    const occasion = async (at: number) => {
+      now = at;
+      refresher.whileBusy();
+      await sleep(50);
+    };
+    refresher = new ViewRefresher(
+      database().config,
+      pino({ level: 'silent' }),
+      ending.signal,
+      { shareOfTime: 0.02, firstLimitMs: 10_000 },
+      () => now,
+    );
+    await occasion(499_999);
+    expect(await refreshCount()).to.equal(0);
+    await client.query('begin; lock table public.refreshes');
+    await occasion(500_000);
+    now = 520_000; // so long it took, and may take twice as long next time
+    await client.query('commit');
+    await until('it is refreshed', async () => (await refreshCount()) === 1);
+    await sleep(50);
+    await occasion(520_000 + 50 * 40_000 - 1);
+    await sleep(400);
+    expect(await refreshCount()).to.equal(1);
+    await occasion(520_000 + 50 * 40_000);
+    await until('it is refreshed again', async () => (await refreshCount()) === 2);
+  });
+
+  it('never refreshes twice at once, and once more for all who ask meanwhile', async () => {
+    await database().client.query(`
+      create or replace function bankpulse.refresh_views() returns void language plpgsql as $$
+      begin
+        if not pg_try_advisory_xact_lock(1) then raise 'another refresh is at work'; end if;
+        perform pg_sleep(0.1);
+        insert into public.refreshes default values;
+      end;
+      $$`);
+    await Promise.all(Array.from({ length: 5 }, () => refresher.refresh()));
+    expect(await refreshCount()).to.equal(2);
+    expect(log.filter(({ level }) => level >= 40)).to.deep.equal([]);
+  });
+
   it('ends with its signal, and so does what the server does for it', async () => {
     const { client } = database();
     await client.query(`
