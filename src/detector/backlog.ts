@@ -73,9 +73,9 @@ export class Backlog {
     this.#sorted = [...this.#sorted, ...added].sort(inOrder);
   }
 
-  /** The next objects in order, whether they may be applied yet or not: worth fetching ahead. */
-  upcoming(count: number): PendingObject[] {
-    return this.#sorted.slice(0, count);
+  /** What waits, in order, whether it may be applied yet or not: the first ones are worth fetching ahead. */
+  get upcoming(): readonly PendingObject[] {
+    return this.#sorted;
   }
 
   /**

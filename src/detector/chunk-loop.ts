@@ -79,7 +79,7 @@ export class ChunkLoop {
       const now = performance.now();
       if (now >= listing.dueAt) polling.start();
       const claim = backlog.claim(now, listing.fullAt);
-      this.#prefetcher.announce(backlog.upcoming(this.#prefetcher.room));
+      this.#prefetcher.announce(backlog.upcoming);
       if (claim && 'object' in claim) {
         if (claim.skipped > 0n) {
           log.warn(

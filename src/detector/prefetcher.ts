@@ -28,11 +28,6 @@ export class Prefetcher {
     private readonly signal: AbortSignal,
   ) {}
 
-  /** How many objects it makes sense to announce. */
-  get room(): number {
-    return Math.max(0, MAX_OBJECTS - this.#fetches.size);
-  }
-
   /** Whether the object is one to hold in memory. */
   fits({ size }: PendingObject): boolean {
     return size <= this.limits.PREFETCH_BYTES && size <= this.limits.MAX_CHUNK_BYTES;
@@ -41,9 +36,9 @@ export class Prefetcher {
   /** Begins to read what comes next, in order, as far as the budget goes. */
   announce(upcoming: readonly PendingObject[]): void {
     for (const object of upcoming) {
+      if (this.#fetches.size >= MAX_OBJECTS) return;
       if (this.#fetches.has(object.key)) continue;
-      if (!this.fits(object) || this.room <= 0 || this.#bytes + object.size > this.limits.PREFETCH_BYTES)
-        return;
+      if (!this.fits(object) || this.#bytes + object.size > this.limits.PREFETCH_BYTES) return;
       this.#begin(object);
     }
   }

@@ -190,6 +190,22 @@ describe('with an object store at its worst, mechanism Y', function () {
     expect(detector.log.filter(({ msg }) => /database/.test(msg))).to.deep.equal([]);
   });
 
+  it('reads 16 objects ahead, all the time', async () => {
+    await Promise.all(Array.from({ length: 40 }, (_, index) => put(index + 1, csv(`C${index},F,shop,1`))));
+    const asked = new Set<string>();
+    proxy.rule = (request) => {
+      if (isChunk(request)) asked.add(request.key);
+      return request.key === chunkKey(20) ? stall : undefined;
+    };
+    const detector = startDetector({}, { store });
+    await untilApplied(19);
+    const isReadAhead = () => Promise.resolve(asked.has(chunkKey(35)));
+    await until('the 15 behind the one that stalls are asked for', isReadAhead);
+    await sleep(100);
+    await detector.stop();
+    expect(asked.size).to.equal(35);
+  });
+
   it('lets a slow body take its time, as long as it moves', async () => {
     await put(1, csv(...Array.from({ length: 2000 }, (_, index) => `C${index},F,shop,1`)));
     let deliveries = 0;
