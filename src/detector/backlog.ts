@@ -26,9 +26,9 @@ export class Backlog {
   readonly #claims = new Map<string, Claim>();
   #sorted: PendingObject[] = [];
   /** Since when each object is listed without being there. */
-  readonly #lostSince = new Map<string, number>();
+  readonly #missingSince = new Map<string, number>();
   #gapSince: number | undefined;
-  #isLostAwaited = false;
+  #isMissingAwaited = false;
   #position: bigint;
 
   /** `position`: the greatest number dealt with so far; 0 before the first. */
@@ -46,12 +46,12 @@ export class Backlog {
 
   /** Whether a missing number is being waited for. */
   get isGapOpen(): boolean {
-    return this.#gapSince !== undefined || this.#isLostAwaited;
+    return this.#gapSince !== undefined || this.#isMissingAwaited;
   }
 
   /** Whether anything waits but objects that are listed, though they have not been there for too long. */
   hasWork(now: number): boolean {
-    return [...this.#waiting.keys()].some((key) => now < this.#waitForLost(key));
+    return [...this.#waiting.keys()].some((key) => now < this.#waitForMissing(key));
   }
 
   /** When the oldest object was put into S3; null if none waits. */
@@ -89,12 +89,12 @@ export class Backlog {
     listedAt = now,
   ): { object: PendingObject; skipped: bigint } | { waitUntil: number } | undefined {
     const object = this.#sorted[0];
-    this.#isLostAwaited = false;
+    this.#isMissingAwaited = false;
     if (!object) {
-      // -Infinity if none is lost
-      const waitUntil = Math.max(...this.#lostSince.values()) + this.gapTimeoutMs;
-      this.#isLostAwaited = now < waitUntil;
-      if (this.#isLostAwaited) return { waitUntil };
+      // -Infinity if none is missing
+      const waitUntil = Math.max(...this.#missingSince.values()) + this.gapTimeoutMs;
+      this.#isMissingAwaited = now < waitUntil;
+      if (this.#isMissingAwaited) return { waitUntil };
       this.#gapSince = undefined;
       return undefined;
     }
@@ -113,25 +113,25 @@ export class Backlog {
   }
 
   /** The object is applied or quarantined. */
-  settle(object: PendingObject): void {
+  markDone(object: PendingObject): void {
     this.#claims.delete(object.key);
-    this.#lostSince.delete(object.key);
+    this.#missingSince.delete(object.key);
   }
 
   /** Until when an object is waited for that is listed, but not there; for any other, without end. */
-  #waitForLost(key: string): number {
-    return (this.#lostSince.get(key) ?? Infinity) + this.gapTimeoutMs;
+  #waitForMissing(key: string): number {
+    return (this.#missingSince.get(key) ?? Infinity) + this.gapTimeoutMs;
   }
 
   /**
    * The object last claimed was listed, but is not there: its number is missing, until a listing shows it again. The
    * wait for it goes on from where it was.
    */
-  lose(object: PendingObject, now: number): void {
+  markMissing(object: PendingObject, now: number): void {
     const claim = this.#claims.get(object.key);
     if (!claim) return;
     this.#claims.delete(object.key);
-    if (!this.#lostSince.has(object.key)) this.#lostSince.set(object.key, now);
+    if (!this.#missingSince.has(object.key)) this.#missingSince.set(object.key, now);
     this.#position = claim.positionBefore;
     this.#gapSince = claim.gapSinceBefore ?? now;
   }

@@ -6,7 +6,7 @@ import { routine, type Logger } from '../log.js';
 import type { ObjectStore } from '../object-store.js';
 import { isTransientStoreError } from '../object-store-errors.js';
 import { retryForever } from '../retry.js';
-import type { Background } from './background.js';
+import type { SingleFlight } from './single-flight.js';
 import type { Backlog, PendingObject } from './backlog.js';
 import type { Lane, Outcome, StagedChunk } from './lane.js';
 import type { Listing } from './listing.js';
@@ -27,7 +27,7 @@ export interface ChunkLoopOptions {
   backlog: Backlog;
   listing: Listing;
   /** Runs `listing.poll`. */
-  polling: Background;
+  polling: SingleFlight;
   /** Two: one is filled while the other is applied. */
   lanes: readonly Lane[];
   log: Logger;
@@ -116,7 +116,7 @@ export class ChunkLoop {
         : await this.#stageStreamed(object, lane);
       if (!staged) {
         log.debug({ key: object.key }, 'listed, but not there');
-        backlog.lose(object, performance.now());
+        backlog.markMissing(object, performance.now());
       }
       return staged;
     } catch (error) {
@@ -166,7 +166,7 @@ export class ChunkLoop {
   /** One line per object. */
   #report(object: PendingObject, outcome: Outcome): void {
     const { backlog, log } = this.options;
-    backlog.settle(object);
+    backlog.markDone(object);
     if (outcome.kind === 'quarantined') {
       pipeline.tell('chunkQuarantined', { key: object.key });
       log.warn({ key: object.key, reason: outcome.error }, 'object quarantined');

@@ -5,7 +5,7 @@ import { retryForever } from '../retry.js';
 import { SqlFunctions } from '../sql-functions.js';
 import { Trouble } from '../trouble.js';
 import type { DetectorOptions } from './options.js';
-import { reign } from './reign.js';
+import { lead } from './leader.js';
 import { isOverBy } from './shutdown.js';
 
 export type { DetectorOptions } from './options.js';
@@ -41,15 +41,15 @@ export async function detect(options: DetectorOptions): Promise<void> {
     throw error;
   }
 
-  await reignAgainAndAgain(options, runId);
+  await leadUntilOver(options, runId);
   // a note for people; what matters is in the ledger
   await call((functions) => functions.endRun(runId)).catch((error: unknown) =>
     log.debug({ reason: messageOf(error) }, 'the end of the run was not noted'),
   );
 }
 
-/** One reign after the other, with a growing pause after each that the database ended. */
-async function reignAgainAndAgain(options: DetectorOptions, runId: number): Promise<void> {
+/** One term as leader after the other, with a growing pause after each that the database ended. */
+async function leadUntilOver(options: DetectorOptions, runId: number): Promise<void> {
   const { log, signal } = options;
   const trouble = new Trouble('the database', log);
   let quietSince = performance.now();
@@ -65,11 +65,11 @@ async function reignAgainAndAgain(options: DetectorOptions, runId: number): Prom
   try {
     while (!signal.aborted) {
       try {
-        return await reign({ ...options, runId, quietSince, onProgress, onStandBy });
+        return await lead({ ...options, runId, quietSince, onProgress, onStandBy });
       } catch (error) {
         if (isOverBy(signal, error)) return;
         if (!isTransientDatabaseError(error)) throw options.store.explain(error);
-        // the reign may have applied chunks, the last one perhaps without having heard of its commit
+        // the term may have applied chunks, the last one perhaps without having heard of its commit
         quietSince = performance.now();
         let pause = FIRST_PAUSE_MS;
         if (codeOf(error) === SQLSTATE.leaseLost) log.warn('another mechanism Y has taken over; standing by');

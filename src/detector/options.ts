@@ -18,7 +18,7 @@ export interface DetectorOptions {
   onQuiet?: (() => void) | undefined;
 }
 
-export interface ReignOptions extends DetectorOptions {
+export interface LeaderOptions extends DetectorOptions {
   runId: number;
   /** Since when this process has applied no chunk, on the clock of `performance.now()`. */
   quietSince: number;

@@ -3,7 +3,7 @@ import { connect } from '../database.js';
 import { codeOf, messageOf } from '../errors.js';
 import type { Logger } from '../log.js';
 import { SqlFunctions } from '../sql-functions.js';
-import { Background } from './background.js';
+import { SingleFlight } from './single-flight.js';
 
 /** SQLSTATE query_canceled: what statement_timeout ends. */
 const QUERY_CANCELED = '57014';
@@ -27,7 +27,7 @@ export class ViewRefresher {
   #client: pg.Client | undefined;
   #limitMs: number;
   #dueAt: number;
-  readonly #refreshing: Background;
+  readonly #refreshing: SingleFlight;
 
   constructor(
     private readonly config: pg.ClientConfig,
@@ -36,7 +36,7 @@ export class ViewRefresher {
     private readonly budget: Budget = { shareOfTime: 0.02, firstLimitMs: 200 },
     private readonly now: () => number = () => performance.now(),
   ) {
-    this.#refreshing = new Background(() => this.#run());
+    this.#refreshing = new SingleFlight(() => this.#run());
     signal.addEventListener('abort', () => void this.#client?.end(), { once: true });
     this.#limitMs = budget.firstLimitMs;
     this.#dueAt = this.#affordableAt();

@@ -4,12 +4,12 @@ import { messageOf } from '../errors.js';
 import { exportBatches } from '../exporter.js';
 import { SqlFunctions } from '../sql-functions.js';
 import type { Views } from '../views.js';
-import { Background } from './background.js';
+import { SingleFlight } from './single-flight.js';
 import { Backlog } from './backlog.js';
 import { ChunkLoop } from './chunk-loop.js';
 import type { Lane } from './lane.js';
 import { Listing } from './listing.js';
-import type { ReignOptions } from './options.js';
+import type { LeaderOptions } from './options.js';
 import { isOverBy } from './shutdown.js';
 import { ViewRefresher } from './view-refresher.js';
 import { within } from './within.js';
@@ -18,7 +18,7 @@ import { within } from './within.js';
 const FINISH_CHUNK_MS = 3000;
 const FINISH_FILES_MS = 1000;
 
-/** The database sessions of a reign. */
+/** The database sessions of a term. */
 export interface Sessions {
   control: pg.Client;
   views: Kysely<Views>;
@@ -28,10 +28,10 @@ export interface Sessions {
 /**
  * What the elected Y does: beside the loop that applies chunks it lists, exports closed batches and refreshes views.
  * When nothing has come for FLUSH_AFTER_MS, and at the end, it closes the last batch, however short. `until` is
- * aborted by the signal, or when the reign is over.
+ * aborted by the signal, or when the term is over.
  */
 export async function work(
-  options: ReignOptions,
+  options: LeaderOptions,
   { control, views, lanes }: Sessions,
   until: AbortSignal,
 ): Promise<void> {
@@ -39,9 +39,9 @@ export async function work(
   const functions = new SqlFunctions(control);
   const backlog = new Backlog(settings.GAP_TIMEOUT_MS, (await functions.lastObjectNumber()) ?? 0n);
   const listing = new Listing({ store, functions, backlog, runId, settings, log, signal: until });
-  const polling = new Background(() => listing.poll());
+  const polling = new SingleFlight(() => listing.poll());
   const exportFiles = (limit: AbortSignal) => exportBatches(views, functions, store, log, limit);
-  const exporting = new Background(() => exportFiles(until));
+  const exporting = new SingleFlight(() => exportFiles(until));
   const refresher = new ViewRefresher(options.config, log, until);
   const closeLastBatch = () =>
     functions.closeBatches(runId, settings.BATCH_ROWS, settings.DETECTIONS_PREFIX, true);

@@ -30,7 +30,7 @@ function claimAll(backlog: Backlog, now = 0): number[] {
     const claimed = backlog.claim(now);
     if (!claimed || !('object' in claimed)) return numbers;
     numbers.push(Number(claimed.object.number));
-    backlog.settle(claimed.object);
+    backlog.markDone(claimed.object);
   }
 }
 
@@ -139,7 +139,7 @@ describe('Backlog', () => {
     expect(backlog.size).to.equal(2);
     expect(claim(backlog)).to.equal(2);
     expect(claim(backlog)).to.equal(undefined);
-    backlog.settle(first);
+    backlog.markDone(first);
     expect(backlog.size).to.equal(1);
   });
 
@@ -151,7 +151,7 @@ describe('Backlog', () => {
       size: 3,
       oldestAt: new Date(1),
     });
-    backlog.settle(first);
+    backlog.markDone(first);
     expect({ size: backlog.size, oldestAt: backlog.oldestAt }).to.deep.equal({
       size: 2,
       oldestAt: new Date(2),
@@ -169,7 +169,7 @@ describe('Backlog', () => {
   describe('an object that was listed but is not there', () => {
     it('is a gap, until it is listed again', () => {
       const backlog = backlogOf([1, 2]);
-      backlog.lose(take(backlog, 0), 10);
+      backlog.markMissing(take(backlog, 0), 10);
       expect(backlog.size).to.equal(1);
       expect(claim(backlog, 20)).to.deep.equal({ waitUntil: 1010 });
       backlog.add([objectOf(1)]);
@@ -178,10 +178,10 @@ describe('Backlog', () => {
 
     it('is passed over in the end, though it is listed and lost again and again', () => {
       const backlog = backlogOf([1, 2]);
-      backlog.lose(take(backlog, 0), 0);
+      backlog.markMissing(take(backlog, 0), 0);
       for (let now = 100; now < 1000; now += 100) {
         backlog.add([objectOf(1)]);
-        backlog.lose(take(backlog, now), now);
+        backlog.markMissing(take(backlog, now), now);
         expect(claim(backlog, now)).to.deep.equal({ waitUntil: 1000 });
       }
       expect(claim(backlog, 1000)).to.equal(2);
@@ -190,14 +190,14 @@ describe('Backlog', () => {
     it('does not begin the wait for the numbers before it anew', () => {
       const backlog = backlogOf([3]);
       expect(claim(backlog, 0)).to.deep.equal({ waitUntil: 1000 });
-      backlog.lose(take(backlog, 1000), 1000);
+      backlog.markMissing(take(backlog, 1000), 1000);
       backlog.add([objectOf(4)]);
       expect(claim(backlog, 1000)).to.equal(4);
     });
 
     it('is waited for, though nothing else waits, and then no longer', () => {
       const backlog = backlogOf([1]);
-      backlog.lose(take(backlog, 0), 0);
+      backlog.markMissing(take(backlog, 0), 0);
       expect(claim(backlog, 999)).to.deep.equal({ waitUntil: 1000 });
       expect(backlog.isGapOpen).to.equal(true);
       backlog.add([objectOf(1)]);
@@ -208,7 +208,7 @@ describe('Backlog', () => {
 
     it('that comes late leaves no gap behind', () => {
       const backlog = backlogOf([2], { position: 5 });
-      backlog.lose(take(backlog, 0), 0);
+      backlog.markMissing(take(backlog, 0), 0);
       backlog.add([objectOf(6)]);
       expect(claim(backlog, 0)).to.equal(6);
       expect(backlog.isGapOpen).to.equal(false);
@@ -255,11 +255,11 @@ describe('Backlog', () => {
             expect(Number(claimed.skipped)).to.equal(Math.max(0, least - position - 1));
             waiting.delete(least);
             if (step.isLost) {
-              backlog.lose(claimed.object, now);
+              backlog.markMissing(claimed.object, now);
               gapSince ??= now;
               if (!lostSince.has(least)) lostSince.set(least, now);
             } else {
-              backlog.settle(claimed.object);
+              backlog.markDone(claimed.object);
               lostSince.delete(least);
               position = Math.max(position, least);
               gapSince = undefined;

@@ -3,7 +3,7 @@ import type pg from 'pg';
 import { connect } from '../database.js';
 import { pipeline } from '../events.js';
 import { SqlFunctions } from '../sql-functions.js';
-import type { ReignOptions } from './options.js';
+import type { LeaderOptions } from './options.js';
 
 /** How often a Y that stands by asks whether it is its turn. */
 const STAND_BY_MS = 200;
@@ -18,7 +18,7 @@ const ANSWER_MS = 5000;
  * The session that holds the election lock, and does nothing else: no COPY and no long query may keep it from
  * showing that this process lives. When it does not, the server ends the session, and with it the lock.
  */
-export class Election {
+export class LeaderElection {
   readonly #functions: SqlFunctions;
 
   private constructor(
@@ -28,7 +28,7 @@ export class Election {
     this.#functions = new SqlFunctions(client);
   }
 
-  static async open(config: pg.ClientConfig, runId: number): Promise<Election> {
+  static async open(config: pg.ClientConfig, runId: number): Promise<LeaderElection> {
     const client = await connect({ ...config, query_timeout: ANSWER_MS });
     try {
       await client.query(SET_SILENCE);
@@ -36,15 +36,15 @@ export class Election {
       await client.end().catch(() => undefined);
       throw error;
     }
-    return new Election(client, runId);
+    return new LeaderElection(client, runId);
   }
 
   /** Stands by until elected. @returns false if the signal came first. */
-  async win({
+  async acquire({
     log,
     signal,
     onStandBy,
-  }: Pick<ReignOptions, 'log' | 'signal' | 'onStandBy'>): Promise<boolean> {
+  }: Pick<LeaderOptions, 'log' | 'signal' | 'onStandBy'>): Promise<boolean> {
     for (let isFirst = true; !signal.aborted; isFirst = false) {
       if (await this.#functions.tryTakeOver(this.runId)) {
         if (!isFirst) log.info('taking over');
@@ -61,7 +61,7 @@ export class Election {
   }
 
   /** Shows that this process lives, until the signal. @throws when the lease or the session is lost, or hangs. */
-  async hold(signal: AbortSignal): Promise<void> {
+  async keepAlive(signal: AbortSignal): Promise<void> {
     while (!signal.aborted) {
       await this.#functions.checkLease(this.runId);
       await sleep(HEARTBEAT_MS, undefined, { signal }).catch(() => undefined);

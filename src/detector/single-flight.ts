@@ -2,7 +2,7 @@
  * Work that runs beside the main loop, never twice at once: a start while it runs means once more afterwards. What it
  * throws is kept for the main loop.
  */
-export class Background {
+export class SingleFlight {
   #isWanted = false;
   #running: Promise<void> | undefined;
   #failure: { error: unknown } | undefined;

@@ -2,9 +2,9 @@ import { setMaxListeners } from 'node:events';
 import { connect, openViews } from '../database.js';
 import { pipeline } from '../events.js';
 import { loadImportance } from '../importance.js';
-import { Election } from './election.js';
+import { LeaderElection } from './leader-election.js';
 import { Lane } from './lane.js';
-import type { ReignOptions } from './options.js';
+import type { LeaderOptions } from './options.js';
 import { within } from './within.js';
 import { work } from './work.js';
 
@@ -12,23 +12,23 @@ import { work } from './work.js';
 const CLOSE_MS = 500;
 
 /**
- * One election of Y: from standing by until everything is done, the signal comes, or something fails. Nothing in
- * memory outlives it: after a failure the next reign begins from the ledger.
+ * One term of Y as leader: from standing by until everything is done, the signal comes, or something fails. Nothing in
+ * memory outlives it: after a failure the next term begins from the ledger.
  */
-export async function reign(options: ReignOptions): Promise<void> {
-  const election = await Election.open(options.config, options.runId);
-  // whatever this reign has begun ends with it
+export async function lead(options: LeaderOptions): Promise<void> {
+  const election = await LeaderElection.open(options.config, options.runId);
+  // whatever this term has begun ends with it
   const over = new AbortController();
   try {
-    if (!(await election.win(options))) return;
+    if (!(await election.acquire(options))) return;
     pipeline.tell('roleChanged', 'working');
-    const governing = govern(options, over.signal);
+    const working = workAsLeader(options, over.signal);
     try {
-      // a lost lease, or a server that hangs, ends the reign even if the work waits for an answer that never comes
-      await Promise.race([governing, election.hold(over.signal).then(() => governing)]);
+      // a lost lease, or a server that hangs, ends the term even if the work waits for an answer that never comes
+      await Promise.race([working, election.keepAlive(over.signal).then(() => working)]);
     } finally {
       over.abort();
-      await within(CLOSE_MS, Promise.allSettled([governing]));
+      await within(CLOSE_MS, Promise.allSettled([working]));
     }
   } finally {
     pipeline.tell('roleChanged', 'starting');
@@ -37,7 +37,7 @@ export async function reign(options: ReignOptions): Promise<void> {
 }
 
 /** What the elected Y does, on sessions of its own, until it is over. */
-async function govern(options: ReignOptions, over: AbortSignal): Promise<void> {
+async function workAsLeader(options: LeaderOptions, over: AbortSignal): Promise<void> {
   const { config, settings, log, signal, runId } = options;
   const control = await connect(config);
   const views = openViews(config);
