@@ -1,8 +1,11 @@
 import { createHash } from 'node:crypto';
-import { mkdirSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
+import fs from 'node:fs/promises';
+import { existsSync, mkdirSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
 import { request, type ClientRequest } from 'node:http';
+import { syncBuiltinESMExports } from 'node:module';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { Readable } from 'node:stream';
 import { setTimeout as sleep } from 'node:timers/promises';
 import {
   CopyObjectCommand,
@@ -18,6 +21,7 @@ import {
   type PutObjectCommandInput,
 } from '@aws-sdk/client-s3';
 import { expect } from 'chai';
+import S3Object from '@20minutes/s3rver/lib/models/object.js';
 import { ObjectStore } from '../src/embedded/s3-store.js';
 import { useEmbedded, type EmbeddedServices } from '../src/embedded/client.js';
 
@@ -270,6 +274,40 @@ describe('embedded S3 server', function () {
       await refusal(client.send(new UploadPartCommand({ ...part, UploadId: `../${UploadId}` }))),
     ).to.equal('404 NoSuchUpload');
     expect(await list({ Prefix: 'parts' })).to.deep.equal([]);
+  });
+
+  it('has an object and all its directories on the disk before it says so', async () => {
+    const store = new ObjectStore(join(folder, 'durable'));
+    await store.putBucket(Bucket);
+    const path = store.getResourcePath(Bucket, 'a/b/c', 'object');
+    const { open } = fs;
+    /** What was synced, and whether the object had its name by then. */
+    const synced: [path: string, isNamed: boolean][] = [];
+    fs.open = async (...opening: Parameters<typeof open>) => {
+      const file = await open(...opening);
+      const sync = file.sync.bind(file);
+      file.sync = () => {
+        synced.push([String(opening[0]), existsSync(path)]);
+        return sync();
+      };
+      return file;
+    };
+    syncBuiltinESMExports();
+    try {
+      await store.putObject(new S3Object(Bucket, 'a/b/c', Readable.from([Buffer.from('text')]), {}));
+    } finally {
+      fs.open = open;
+      syncBuiltinESMExports();
+    }
+    expect(synced[0]).to.satisfy(
+      ([first, isNamed]: [string, boolean]) => first.includes('.incoming') && !isNamed,
+    );
+    expect(synced.slice(1)).to.deep.equal(
+      ['durable/bankpulse/a/b', 'durable/bankpulse/a', 'durable/bankpulse', 'durable', ''].map((each) => [
+        join(folder, each),
+        true,
+      ]),
+    );
   });
 
   it('refuses who has no key, or a wrong one', async () => {

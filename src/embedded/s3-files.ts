@@ -1,6 +1,7 @@
 import { createHash } from 'node:crypto';
 import { closeSync, openSync, readFileSync, readSync, renameSync, writeFileSync, type Stats } from 'node:fs';
 import { open } from 'node:fs/promises';
+import { dirname } from 'node:path';
 import type S3Object from '@20minutes/s3rver/lib/models/object.js';
 
 /** What stands beside an object's content: a file of its own, so that the content's is what was put, byte for byte. */
@@ -41,7 +42,7 @@ export function describeContent(path: string, { size, mtimeMs }: Stats): Sidecar
   return { md5: hash.digest('hex'), metadata: {}, size, mtimeMs };
 }
 
-/** Writes a body to a new file, and to the disk: what S3 acknowledges is still there after a power cut. */
+/** Writes a body to a new file, and to the disk: with `syncDirectories` it is still there after a power cut. */
 export async function receive(content: S3Object['content'], path: string) {
   const [md5, sha256] = [createHash('md5'), createHash('sha256')];
   let size = 0;
@@ -59,4 +60,20 @@ export async function receive(content: S3Object['content'], path: string) {
     await file.close();
   }
   return { size, md5: md5.digest('hex'), sha256: sha256.digest('hex') };
+}
+
+/**
+ * Puts the name of a file on the disk, which syncing its content does not: all directories from its own up to `top`,
+ * since any of them may be new. Where nothing has changed, this costs next to nothing.
+ */
+export async function syncDirectories(path: string, top: string): Promise<void> {
+  for (let directory = dirname(path); ; directory = dirname(directory)) {
+    try {
+      const opened = await open(directory, 'r');
+      await opened.sync().finally(() => opened.close());
+    } catch (error) {
+      if (!isMissing(error)) throw error; // the file was deleted meanwhile, and the directory was empty then
+    }
+    if (directory === top) return;
+  }
 }

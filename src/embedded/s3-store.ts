@@ -15,12 +15,19 @@ import {
   type Stats,
 } from 'node:fs';
 import { type IncomingMessage, type ServerResponse } from 'node:http';
-import { dirname, join } from 'node:path';
+import { dirname, join, resolve } from 'node:path';
 import { type Readable } from 'node:stream';
 import FilesystemStore from '@20minutes/s3rver/lib/stores/filesystem.js';
 import S3Error from '@20minutes/s3rver/lib/models/error.js';
 import S3Object from '@20minutes/s3rver/lib/models/object.js';
-import { describeContent, isMissing, readSidecar, receive, writeSidecar } from './s3-files.js';
+import {
+  describeContent,
+  isMissing,
+  readSidecar,
+  receive,
+  syncDirectories,
+  writeSidecar,
+} from './s3-files.js';
 import { listKeys } from './s3-keys.js';
 import { assertStorable, assertUpload, isBucketName } from './s3-names.js';
 
@@ -38,8 +45,8 @@ export class ObjectStore extends FilesystemStore {
   private readonly incoming: string;
 
   constructor(directory: string) {
-    super(directory);
-    this.incoming = join(directory, '.incoming'); // no bucket can have this name
+    super(resolve(directory));
+    this.incoming = join(this.rootDirectory, '.incoming'); // no bucket can have this name
     rmSync(this.incoming, { recursive: true, force: true });
     mkdirSync(this.incoming, { recursive: true, mode: 0o700 });
   }
@@ -137,6 +144,7 @@ export class ObjectStore extends FilesystemStore {
       const sidecar = { md5, size, mtimeMs, metadata: object.metadata };
       writeSidecar(this.getResourcePath(object.bucket, object.key, 'metadata.json'), this.aside(), sidecar);
       renameSync(aside, path);
+      await syncDirectories(path, dirname(this.rootDirectory));
       return { size, md5 };
     } finally {
       rmSync(aside, { force: true });
