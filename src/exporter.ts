@@ -21,6 +21,7 @@ const FILE_COLUMNS = [
 /**
  * Writes the closed batches that have no file yet, in order. Key and content come from stored values alone, so that
  * writing one again after a crash gives the same object.
+ * @throws if the database does not give all rows of a batch: a file without them must not count as written.
  */
 export async function exportBatches(
   views: Kysely<Views>,
@@ -42,6 +43,8 @@ export async function exportBatches(
       .where('batch_no', '=', batch_no)
       .orderBy('detection_id')
       .execute();
+    if (rows.length !== Number(row_count))
+      throw new Error(`batch ${batch_no} has ${row_count} detections, but ${rows.length} rows for its file`);
     const file = stringify(rows, { header: true, columns: [...FILE_COLUMNS] });
     await retryForever('the object store', log, () => store.put(object_key, file, 'text/csv', signal), {
       signal,

@@ -3,6 +3,7 @@ import { expect } from 'chai';
 import { parse } from 'csv-parse/sync';
 import { sql } from '../src/kysely.js';
 import { openViews } from '../src/database.js';
+import { messageOf } from '../src/errors.js';
 import { exportBatches } from '../src/exporter.js';
 import { createLog } from '../src/log.js';
 import { ChunkDriver, times } from './support/chunks.js';
@@ -105,6 +106,22 @@ describe('exportBatches', () => {
     expect(await file(3)).to.equal(undefined);
     await exportAll();
     expect(parse((await file(3))!)[1]?.[4]).to.equal('later');
+  });
+
+  it('writes no file for a batch whose rows it does not all see', async () => {
+    const { client } = database();
+    await driver.apply(times(80, { customer: 'lost', merchant: 'shop', amount: 1 }), { batchRows: 1 });
+    const { rows } = await client.query<{ run_id: string }>(
+      "select run_id from bankpulse.detections where customer_id = 'lost'",
+    );
+    const setRun = (runId: string) =>
+      client.query("update bankpulse.detections set run_id = $1 where customer_id = 'lost'", [runId]);
+    await setRun('404'); // a run of which nothing is known
+    expect(await exportAll().catch(messageOf)).to.equal('batch 4 has 1 detections, but 0 rows for its file');
+    expect(await file(4)).to.equal(undefined);
+    await setRun(rows[0]!.run_id);
+    await exportAll(); // it was not marked as written
+    expect(parse((await file(4))!)[1]?.[4]).to.equal('lost');
   });
 });
 
