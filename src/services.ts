@@ -1,4 +1,5 @@
 import type pg from 'pg';
+import { openTogether } from './closing.js';
 import type { DatabaseSettings, ObjectStoreSettings } from './config.js';
 import { connectionConfig } from './database.js';
 import { useEmbedded } from './embedded/client.js';
@@ -50,39 +51,29 @@ export async function findBucket(settings: ObjectStoreSettings, log: Logger): Pr
 }
 
 /** The bucket that `findBucket` finds. */
-export async function openObjectStore(
+export function openObjectStore(
   settings: ObjectStoreSettings,
   log: Logger,
-): Promise<{ store: ObjectStore; close(): Promise<void> }> {
-  const { options, release } = await findBucket(settings, log);
-  const store = ObjectStore.open(options);
-  return {
-    store,
-    close: () => {
-      store.close();
-      return release();
-    },
-  };
+): Promise<{ store: ObjectStore; close: () => Promise<void> }> {
+  return openTogether(log, async (closeLater) => {
+    const { options, release } = await findBucket(settings, log);
+    closeLater(release);
+    const store = ObjectStore.open(options);
+    closeLater(() => store.close());
+    return { store };
+  });
 }
 
 /** Both. */
-export async function openServices(
+export function openServices(
   settings: DatabaseSettings & ObjectStoreSettings,
   log: Logger,
 ): Promise<Services> {
-  const database = await openDatabase(settings, log);
-  try {
+  return openTogether(log, async (closeLater) => {
+    const database = await openDatabase(settings, log);
+    closeLater(() => database.close());
     const objectStore = await openObjectStore(settings, log);
-    return {
-      config: database.config,
-      store: objectStore.store,
-      close: async () => {
-        await objectStore.close();
-        await database.close();
-      },
-    };
-  } catch (error) {
-    await database.close();
-    throw error;
-  }
+    closeLater(() => objectStore.close());
+    return { config: database.config, store: objectStore.store };
+  });
 }

@@ -2,9 +2,9 @@ import { mkdtemp, rm } from 'node:fs/promises';
 import { availableParallelism, tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type pg from 'pg';
+import { closeAfter } from '../../src/closing.js';
 import { databaseSettings, loadSettings, objectStoreSettings } from '../../src/config.js';
 import { connect, openViews } from '../../src/database.js';
-import { messageOf } from '../../src/errors.js';
 import { loadImportance } from '../../src/importance.js';
 import { createLog, type Logger } from '../../src/log.js';
 import { migrate } from '../../src/schema.js';
@@ -55,9 +55,11 @@ async function describeServer(client: pg.Client): Promise<Pick<SetUp, 'postgresq
 
 /** The schema, and the weights. @returns how long the load of the weights took, in seconds. */
 async function fillTemplate(config: pg.ClientConfig, importanceCsv: string, log: Logger): Promise<number> {
-  const control = await connect(config);
-  const views = openViews(config);
-  try {
+  return closeAfter(log, async (closeLater) => {
+    const control = await connect(config);
+    closeLater(() => control.end());
+    const views = openViews(config);
+    closeLater(() => views.destroy());
     await migrate(control, log);
     const functions = new SqlFunctions(control);
     const runId = await functions.registerRun();
@@ -65,10 +67,7 @@ async function fillTemplate(config: pg.ClientConfig, importanceCsv: string, log:
     const start = performance.now();
     await loadImportance(control, views, runId, importanceCsv, log);
     return (performance.now() - start) / 1000;
-  } finally {
-    await views.destroy();
-    await control.end();
-  }
+  });
 }
 
 /** Opens everything while `work` lasts, and takes away afterwards what was made. @throws UserError, UsageError */
@@ -79,17 +78,16 @@ export async function withBench(
 ): Promise<void> {
   const settings = loadSettings([...databaseSettings, ...objectStoreSettings]);
   const log = createLog('warn');
-  const closing: (() => Promise<void>)[] = [];
-  try {
+  await closeAfter(log, async (closeLater) => {
     const folder = await mkdtemp(join(tmpdir(), 'bankpulse-bench-'));
-    closing.push(() => rm(folder, { recursive: true, force: true }));
+    closeLater(() => rm(folder, { recursive: true, force: true }));
     const input = await Input.open(given, folder, signal);
     const server = await openDatabase(settings, log);
-    closing.push(() => server.close());
+    closeLater(() => server.close());
     const bucket = await Bucket.open(settings, log);
-    closing.push(() => bucket.close());
+    closeLater(() => bucket.close());
     const databases = new Databases(server.config);
-    closing.push(() => databases.close());
+    closeLater(() => databases.close());
     const { described, importanceSeconds } = await databases.prepare(async ({ config: template }) => {
       const client = await connect(template);
       const described = await describeServer(client).finally(() => client.end());
@@ -110,10 +108,5 @@ export async function withBench(
     };
     signal.throwIfAborted();
     await work({ input, databases, bucket, log, signal, setUp });
-  } finally {
-    for (const close of closing.reverse())
-      await close().catch((error: unknown) =>
-        log.warn({ reason: messageOf(error) }, 'not all was taken away'),
-      );
-  }
+  });
 }

@@ -1,3 +1,4 @@
+import { closeAfter, type CloseLater } from '../closing.js';
 import {
   dashboardSettings,
   databaseSettings,
@@ -5,9 +6,15 @@ import {
   loadSettings,
   objectStoreSettings,
   producerSettings,
+  type DashboardSettings,
+  type DatabaseSettings,
+  type DetectorSettings,
+  type ObjectStoreSettings,
+  type ProducerSettings,
+  type Settings,
 } from '../config.js';
 import { connectOrExplain, openViews } from '../database.js';
-import { serveDashboard, type Dashboard, type Routes } from '../dashboard/server.js';
+import { serveDashboard, type Routes } from '../dashboard/server.js';
 import { detect } from '../detector/detector.js';
 import { messageOf } from '../errors.js';
 import type { Logger } from '../log.js';
@@ -16,7 +23,7 @@ import { explainDenial, migrateIfPending } from '../schema.js';
 import { openObjectStore, openServices, type Services } from '../services.js';
 import { stopSignal } from '../signals.js';
 import { describeStatus, readQuarantined, readStatus } from '../status.js';
-import { openTerminal } from '../terminal/terminal.js';
+import { openTerminal, type Terminal } from '../terminal/terminal.js';
 import { generateMissingInput } from './generate.js';
 
 /** Results of the pipeline so far, on stdout. Without a database there are none to print, which is only said. */
@@ -49,22 +56,50 @@ async function prepareDatabase(services: Services, log: Logger): Promise<void> {
   }
 }
 
+interface Command {
+  terminal: Terminal;
+  log: Logger;
+  /** Ends the work early, in order. */
+  signal: AbortSignal;
+  closeLater: CloseLater;
+}
+
+/** Runs `work` with a log, on a terminal a live display, and a stop signal. */
+async function withTerminal(level: string, work: (command: Command) => Promise<void>): Promise<void> {
+  const terminal = openTerminal(level);
+  const { log } = terminal;
+  await closeAfter(log, (closeLater) => {
+    closeLater(() => terminal.close());
+    return work({ terminal, log, signal: stopSignal(), closeLater });
+  });
+}
+
+/** All that mechanism Y needs, ready for it; dashboard and display follow it. */
+async function openPipeline(
+  settings: DatabaseSettings & ObjectStoreSettings & DashboardSettings & Pick<Settings, 'CHUNKS_PREFIX'>,
+  { terminal, log, closeLater }: Command,
+): Promise<Services> {
+  const services = await openServices(settings, log);
+  closeLater(() => services.close());
+  const { config, store } = services;
+  await store.checkAccess(settings.CHUNKS_PREFIX);
+  await prepareDatabase(services, log);
+  const dashboard = await serveDashboard({ config, settings, log, routes: routesOf(services) });
+  closeLater(() => dashboard.close());
+  closeLater(terminal.follow(config));
+  return services;
+}
+
 /** `npm run produce`: mechanism X alone. */
 export async function runProduce(): Promise<void> {
   const settings = loadSettings([...objectStoreSettings, ...producerSettings, 'IMPORTANCE_CSV', 'LOG_LEVEL']);
-  const terminal = openTerminal(settings.LOG_LEVEL);
-  const { log } = terminal;
-  const signal = stopSignal();
-  await generateMissingInput(settings, log);
-  const objectStore = await openObjectStore(settings, log);
-  try {
-    const { store } = objectStore;
+  await withTerminal(settings.LOG_LEVEL, async ({ log, signal, closeLater }) => {
+    await generateMissingInput(settings, log);
+    const { store, close } = await openObjectStore(settings, log);
+    closeLater(close);
     const { chunks, rows, uploaded, skipped } = await produce({ store, settings, log, signal });
     process.stdout.write(`${chunks} chunks, ${rows} rows: ${uploaded} written, ${skipped} were there\n`);
-  } finally {
-    await terminal.close();
-    await objectStore.close();
-  }
+  });
 }
 
 /** `npm run detect`: mechanism Y alone. */
@@ -76,25 +111,14 @@ export async function runDetect({ once }: { once: boolean }): Promise<void> {
     ...dashboardSettings,
     'LOG_LEVEL',
   ]);
-  const terminal = openTerminal(settings.LOG_LEVEL);
-  const { log } = terminal;
-  const signal = stopSignal();
-  const services = await openServices(settings, log);
-  let dashboard: Dashboard | undefined;
-  try {
-    await services.store.checkAccess(settings.CHUNKS_PREFIX);
-    await prepareDatabase(services, log);
-    dashboard = await serveDashboard({ config: services.config, settings, log, routes: routesOf(services) });
-    terminal.follow(services.config);
+  await withTerminal(settings.LOG_LEVEL, async (command) => {
+    const { log, signal } = command;
+    const services = await openPipeline(settings, command);
     await explainDenial(services.config, () =>
       detect({ ...services, settings, log, signal, isInputOver: () => once }),
     );
     await printSummary(services, log);
-  } finally {
-    await terminal.close();
-    await dashboard?.close();
-    await services.close();
-  }
+  });
 }
 
 /** `npm start`: X and Y together. */
@@ -107,46 +131,54 @@ export async function runStart({ once }: { once: boolean }): Promise<void> {
     ...dashboardSettings,
     'LOG_LEVEL',
   ]);
-  const terminal = openTerminal(settings.LOG_LEVEL);
-  const { log } = terminal;
-  const failed = new AbortController();
-  const signal = AbortSignal.any([stopSignal(), failed.signal]);
-  await generateMissingInput(settings, log);
-  const services = await openServices(settings, log);
-  let dashboard: Dashboard | undefined;
-  try {
-    await prepareDatabase(services, log);
-    dashboard = await serveDashboard({ config: services.config, settings, log, routes: routesOf(services) });
-    terminal.follow(services.config);
-    let hasProduced = false;
-    let isSummaryDue = false;
-    const producing = produce({ store: services.store, settings, log, signal }).then(
-      ({ chunks, rows, uploaded }) => {
-        hasProduced = true;
-        isSummaryDue = !once && !signal.aborted;
-        if (!signal.aborted) log.info({ chunks, rows, uploaded }, 'mechanism X has no more rows');
-      },
+  await withTerminal(settings.LOG_LEVEL, async (command) => {
+    const { log, signal } = command;
+    await generateMissingInput(settings, log);
+    const services = await openPipeline(settings, command);
+    await explainDenial(services.config, () =>
+      produceAndDetect(services, { settings, log, signal, endsWithX: once }),
     );
-    const detecting = detect({
-      ...services,
-      settings,
-      log,
-      signal,
-      isInputOver: () => once && hasProduced,
-      onQuiet: () => {
-        if (!isSummaryDue) return;
-        isSummaryDue = false;
-        void printSummary(services, log);
-      },
-    });
-    // whoever fails first ends the other in order; its error is the command's
-    const abortBoth = (error: unknown) => failed.abort(error);
-    await Promise.all([producing.catch(abortBoth), detecting.catch(abortBoth)]);
-    await explainDenial(services.config, () => Promise.resolve(failed.signal.throwIfAborted()));
     await printSummary(services, log);
-  } finally {
-    await terminal.close();
-    await dashboard?.close();
-    await services.close();
-  }
+  });
+}
+
+interface Both {
+  settings: ProducerSettings & DetectorSettings;
+  log: Logger;
+  signal: AbortSignal;
+  /** Y ends when X has no more rows and all is dealt with; else there is a summary then, and it goes on. */
+  endsWithX: boolean;
+}
+
+/** X and Y side by side: whoever fails first ends the other in order. @throws the error of that one. */
+async function produceAndDetect(
+  services: Services,
+  { settings, log, signal: stop, endsWithX }: Both,
+): Promise<void> {
+  const failed = new AbortController();
+  const signal = AbortSignal.any([stop, failed.signal]);
+  let hasProduced = false;
+  let isSummaryDue = false;
+  const producing = produce({ store: services.store, settings, log, signal }).then(
+    ({ chunks, rows, uploaded }) => {
+      hasProduced = true;
+      isSummaryDue = !endsWithX && !signal.aborted;
+      if (!signal.aborted) log.info({ chunks, rows, uploaded }, 'mechanism X has no more rows');
+    },
+  );
+  const detecting = detect({
+    ...services,
+    settings,
+    log,
+    signal,
+    isInputOver: () => endsWithX && hasProduced,
+    onQuiet: () => {
+      if (!isSummaryDue) return;
+      isSummaryDue = false;
+      void printSummary(services, log);
+    },
+  });
+  const abortBoth = (error: unknown) => failed.abort(error);
+  await Promise.all([producing.catch(abortBoth), detecting.catch(abortBoth)]);
+  failed.signal.throwIfAborted();
 }

@@ -1,4 +1,5 @@
 import fastify, { type FastifyInstance } from 'fastify';
+import { openTogether } from '../closing.js';
 import { isTransientDatabaseError, messageOf } from '../errors.js';
 import type { Logger } from '../log.js';
 import { serveApi } from './api.js';
@@ -16,14 +17,12 @@ export async function listen(
   host: string,
   port: number,
 ): Promise<Dashboard> {
-  // event streams never end by themselves: they are cut
-  const server = fastify({ logger: false, forceCloseConnections: true });
-  const views = openReader(config, log);
-  const close = async () => {
-    await server.close();
-    await views.destroy();
-  };
-  try {
+  const { close } = await openTogether(log, async (closeLater) => {
+    const views = openReader(config, log);
+    closeLater(() => views.destroy());
+    // event streams never end by themselves: they are cut
+    const server = fastify({ logger: false, forceCloseConnections: true });
+    closeLater(() => server.close());
     await secure(server, host);
     answerErrors(server, log);
     serveEvents(server, new LiveState(views, log));
@@ -31,10 +30,8 @@ export async function listen(
     await serveAssets(server);
     for (const addRoutes of routes) await addRoutes(server);
     await server.listen({ host, port });
-  } catch (error) {
-    await close();
-    throw error;
-  }
+    return {};
+  });
   const url = `http://${host.includes(':') ? `[${host}]` : host}:${port}/`;
   log.info(`dashboard: ${url}`);
   if (!isLoopback(host)) log.warn('anybody who reaches the dashboard can read it: it asks for no password');

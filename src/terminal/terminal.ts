@@ -17,10 +17,10 @@ const NEWEST = 5;
 /** What a command shows while it runs: its log, and on a terminal a live display below it. */
 export interface Terminal {
   log: Logger;
-  /** From now on mechanism Y works with this database. */
-  follow(config: pg.ClientConfig): void;
+  /** Mechanism Y works with this database. @returns how to let go of it */
+  follow(config: pg.ClientConfig): () => Promise<void>;
   /** Takes the display away; the log stays. */
-  close(): Promise<void>;
+  close(): void;
 }
 
 /** Whether somebody looks at stderr, on something that can move its cursor. */
@@ -32,7 +32,7 @@ export function isLive(stream: { isTTY?: boolean }, env: NodeJS.ProcessEnv): boo
 /** Lines as in any log where nobody looks; a live display, with fewer lines above it, on a terminal. */
 export function openTerminal(level: string): Terminal {
   if (!isLive(process.stderr, process.env) || level === 'silent') {
-    return { log: createLog(level), follow: () => undefined, close: () => Promise.resolve() };
+    return { log: createLog(level), follow: () => () => Promise.resolve(), close: () => undefined };
   }
   const display = new Display();
   return {
@@ -58,16 +58,19 @@ class Display {
     this.#redrawing = setInterval(() => this.#draw(), REDRAW_MS).unref();
   }
 
-  follow(config: pg.ClientConfig): void {
-    this.#views = openViews(config);
+  follow(config: pg.ClientConfig): () => Promise<void> {
+    const views = (this.#views = openViews(config));
+    return () => {
+      this.#views = undefined;
+      return views.destroy();
+    };
   }
 
-  async close(): Promise<void> {
+  close(): void {
     this.#stopFollowing();
     clearInterval(this.#redrawing);
     clearTimeout(this.#reading);
     this.#area.stop();
-    await this.#views?.destroy();
   }
 
   #draw(): void {
