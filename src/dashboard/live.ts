@@ -7,9 +7,10 @@ import type { DashboardViews } from './views.js';
 
 /** Between two looks at the database, in milliseconds ... */
 const SHORTEST_PAUSE_MS = 700;
-/** ... and at least so many times what the last look took: with a long ledger it looks less often, not harder. */
+/** ... and at least so many times what the last look took: with a long ledger it looks less often, not harder ... */
 const TIMES_ITS_COST = 40;
-const LONGEST_PAUSE_MS = 10_000;
+/** ... but figures must not grow older than this, even where a look takes longer than its fortieth. */
+const LONGEST_PAUSE_MS = 30_000;
 /** Until a database that is away is looked for again. */
 const AWAY_PAUSE_MS = 1000;
 
