@@ -3,8 +3,8 @@
  * file per part in `bench/`; `bench/parts.ts` lists them.
  */
 import { Command, InvalidArgumentError } from 'commander';
-import { interruptSignal } from '../src/audit/interrupt.js';
 import { UsageError, UserError } from '../src/errors.js';
+import { interruptSignal } from '../src/signals.js';
 import { withBench, type Bench } from './bench/context.js';
 import { figureLines, figuresJson, targetLines, targetsJson, type Figure } from './bench/figures.js';
 import { GROWTH_ROWS, growthPart } from './bench/growth/part.js';

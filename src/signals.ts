@@ -4,22 +4,28 @@ const SAME_SIGNAL_MS = 500;
 const LAST_MOMENT_MS = 4700;
 
 /**
- * Aborts at the first SIGTERM or SIGINT, so that what is in hand is finished; the process ends within 5 s all the
- * same, with 0. A later signal ends it at once; nothing is lost by that either.
+ * Aborts at the first SIGTERM or SIGINT, for the work to end in order; a later one ends the process at once. The
+ * command that was interrupted fails.
  */
-export function stopSignal(): AbortSignal {
+export function interruptSignal(): AbortSignal {
   const controller = new AbortController();
   let firstAt: number | undefined;
   const onSignal = (signal: NodeJS.Signals) => {
-    if (firstAt === undefined) {
-      firstAt = performance.now();
-      controller.abort();
-      setTimeout(() => process.exit(0), LAST_MOMENT_MS).unref();
-    } else if (performance.now() - firstAt > SAME_SIGNAL_MS) {
-      process.exit(signal === 'SIGINT' ? 130 : 143);
-    }
+    firstAt ??= performance.now();
+    controller.abort();
+    if (performance.now() - firstAt > SAME_SIGNAL_MS) process.exit(signal === 'SIGINT' ? 130 : 143);
   };
   process.on('SIGINT', onSignal);
   process.on('SIGTERM', onSignal);
   return controller.signal;
+}
+
+/**
+ * As `interruptSignal`, for work that is meant to be ended so: the process ends within 5 s, with 0. A later signal
+ * loses nothing either.
+ */
+export function stopSignal(): AbortSignal {
+  const signal = interruptSignal();
+  signal.addEventListener('abort', () => setTimeout(() => process.exit(0), LAST_MOMENT_MS).unref());
+  return signal;
 }

@@ -2,13 +2,13 @@ import type pg from 'pg';
 import { audit, type AuditOptions } from '../audit/audit.js';
 import { copyReplayedPairs } from '../audit/copy-tables.js';
 import { describeAudit } from '../audit/describe.js';
-import { interruptSignal } from '../audit/interrupt.js';
 import { databaseSettings, loadSettings, objectStoreSettings } from '../config.js';
 import { connectOrExplain } from '../database.js';
 import { SQLSTATE, UserError, codeOf } from '../errors.js';
 import { createLog } from '../log.js';
 import { explainDenial, pendingChanges } from '../schema.js';
 import { openServices } from '../services.js';
+import { interruptSignal } from '../signals.js';
 import { SqlFunctions } from '../sql-functions.js';
 
 /** Runs an audit of the configured database and bucket and prints what it finds. @returns the exit code. */
