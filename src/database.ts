@@ -1,7 +1,7 @@
 import type * as kysely from 'kysely';
 import pg from 'pg';
 import type { DatabaseSettings } from './config.js';
-import { UserError, codeOf, messageOf } from './errors.js';
+import { UserError, hasSqlState, messageOf } from './errors.js';
 import { Kysely, PostgresDialect } from './kysely.js';
 import { certificateAdvice } from './tls-errors.js';
 import type { Views } from './views.js';
@@ -60,14 +60,12 @@ export async function connectOrExplain(config: pg.ClientConfig): Promise<pg.Clie
   try {
     return await connect(config);
   } catch (error) {
-    const code = codeOf(error);
-    const advice =
-      code === '3D000'
-        ? 'create it (createdb) or set DB_NAME or DATABASE_URL to one that exists'
-        : code === '28P01' || code === '28000'
-          ? 'check DB_USER and DB_PASSWORD, or DATABASE_URL'
-          : (certificateAdvice(error, TRUST) ??
-            'check that PostgreSQL runs there, and DB_HOST and DB_PORT, or DATABASE_URL');
+    const advice = hasSqlState(error, 'noSuchDatabase')
+      ? 'create it (createdb) or set DB_NAME or DATABASE_URL to one that exists'
+      : hasSqlState(error, 'invalidPassword', 'invalidAuthorization')
+        ? 'check DB_USER and DB_PASSWORD, or DATABASE_URL'
+        : (certificateAdvice(error, TRUST) ??
+          'check that PostgreSQL runs there, and DB_HOST and DB_PORT, or DATABASE_URL');
     throw new UserError(`cannot connect to ${describeDatabase(config)}: ${messageOf(error)}; ${advice}`);
   }
 }

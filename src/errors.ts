@@ -17,7 +17,7 @@ export class ContentError extends Error {
   override name = 'ContentError';
 }
 
-/** The SQLSTATEs that BankPulse's own functions raise. */
+/** The SQLSTATEs that are told apart: those that BankPulse's own functions raise, and some of PostgreSQL's. */
 export const SQLSTATE = {
   /** hold_lease: another run has taken over. */
   leaseLost: 'BP001',
@@ -27,6 +27,15 @@ export const SQLSTATE = {
   objectInLedger: 'BP003',
   /** threshold: a pattern's row lacks one of its thresholds. */
   thresholdMissing: 'BP004',
+  invalidParameterValue: '22023',
+  invalidAuthorization: '28000',
+  invalidPassword: '28P01',
+  noSuchDatabase: '3D000',
+  noSuchSchema: '3F000',
+  insufficientPrivilege: '42501',
+  noSuchTable: '42P01',
+  databaseExists: '42P04',
+  queryCanceled: '57014',
 } as const;
 
 /** Classes of SQLSTATE, or whole codes, that may pass by themselves: worth connecting and trying again. */
@@ -45,6 +54,11 @@ const TRANSIENT_SQLSTATES = [
 export function codeOf(error: unknown): string | undefined {
   const code = (error as { code?: unknown } | null | undefined)?.code;
   return typeof code === 'string' ? code : undefined;
+}
+
+/** Whether PostgreSQL failed with one of these. */
+export function hasSqlState(error: unknown, ...names: (keyof typeof SQLSTATE)[]): boolean {
+  return names.some((name) => codeOf(error) === SQLSTATE[name]);
 }
 
 /** Whether the database said what connecting again, or waiting, may cure. */

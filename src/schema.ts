@@ -4,7 +4,7 @@ import { basename, join } from 'node:path';
 import type pg from 'pg';
 import { projectDir } from './config.js';
 import { describeDatabase, type Queryable } from './database.js';
-import { UserError, codeOf } from './errors.js';
+import { UserError, hasSqlState } from './errors.js';
 import type { Logger } from './log.js';
 
 const migrationsDir = join(projectDir, 'migrations');
@@ -12,7 +12,6 @@ const sqlDir = join(projectDir, 'sql');
 
 /** An arbitrary number that nothing else in this database locks: two migrations at once run one after the other. */
 const MIGRATION_LOCK = 4242002;
-const INSUFFICIENT_PRIVILEGE = '42501';
 
 interface SqlFile {
   fileName: string;
@@ -176,7 +175,7 @@ export async function explainDenial<Result>(
   try {
     return await work();
   } catch (error) {
-    if (codeOf(error) !== INSUFFICIENT_PRIVILEGE && codeOf((error as Error).cause) !== INSUFFICIENT_PRIVILEGE)
+    if (![error, (error as Error).cause].some((one) => hasSqlState(one, 'insufficientPrivilege')))
       throw error;
     throw new UserError(
       `${describeDatabase(config)} needs a migration, or rights, that this role does not have; ` +

@@ -1,5 +1,5 @@
 import type { Kysely } from 'kysely';
-import { UserError, codeOf } from './errors.js';
+import { UserError, hasSqlState } from './errors.js';
 import { sql } from './kysely.js';
 import { printable } from './printable.js';
 import type { Status, Views } from './views.js';
@@ -13,7 +13,7 @@ export async function readStatus(views: Kysely<Views>): Promise<Status> {
       .executeTakeFirstOrThrow();
     return status;
   } catch (error) {
-    if (['42P01', '3F000'].includes(codeOf(error) ?? '')) {
+    if (hasSqlState(error, 'noSuchTable', 'noSuchSchema')) {
       throw new UserError('this database has no BankPulse schema yet; run "npm run migrate"');
     }
     throw error;

@@ -4,7 +4,7 @@ import { copyReplayedPairs } from '../audit/copy-tables.js';
 import { describeAudit } from '../audit/describe.js';
 import { databaseSettings, loadSettings, objectStoreSettings } from '../config.js';
 import { connectOrExplain } from '../database.js';
-import { SQLSTATE, UserError, codeOf } from '../errors.js';
+import { UserError, hasSqlState } from '../errors.js';
 import { createLog } from '../log.js';
 import { explainDenial, pendingChanges } from '../schema.js';
 import { openServices } from '../services.js';
@@ -106,7 +106,7 @@ async function replaceState(scratch: pg.Client, session: pg.Client, runId: numbe
     await session.query('commit');
   } catch (error) {
     await session.query('rollback').catch(() => undefined);
-    if (codeOf(error) !== SQLSTATE.leaseLost) throw error;
+    if (!hasSqlState(error, 'leaseLost')) throw error;
     throw new UserError('a mechanism Y has taken over meanwhile; the state is left as it was');
   }
 }

@@ -1,7 +1,7 @@
 import type * as kysely from 'kysely';
 import type pg from 'pg';
 import { openPool } from '../database.js';
-import { codeOf } from '../errors.js';
+import { hasSqlState } from '../errors.js';
 import { CompiledQuery, Kysely, PostgresDialect } from '../kysely.js';
 import type { Logger } from '../log.js';
 import type { DashboardViews } from './views.js';
@@ -41,8 +41,8 @@ export function openReader(config: pg.ClientConfig, log: Logger): kysely.Kysely<
       await run('set max_parallel_workers_per_gather = 0');
       if (isRoleMissing) return;
       await run('set role bankpulse_reader').catch((error: unknown) => {
-        // 22023: no such role; 42501: it is not granted to the login role
-        if (!['22023', '42501'].includes(codeOf(error) ?? '')) throw error;
+        // there is no such role, or it is not granted to the login role
+        if (!hasSqlState(error, 'invalidParameterValue', 'insufficientPrivilege')) throw error;
         isRoleMissing = true;
         log.debug('the dashboard reads without the role bankpulse_reader, in read-only transactions');
       });

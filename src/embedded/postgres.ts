@@ -16,7 +16,7 @@ import {
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import pg from 'pg';
-import { UserError, messageOf } from '../errors.js';
+import { UserError, hasSqlState, messageOf } from '../errors.js';
 import { choosePlace, type Account, type Place } from './account.js';
 import { usableBinaries } from './binaries.js';
 import { commandLine, ended, spawnBound, stopServer } from './processes.js';
@@ -153,7 +153,7 @@ async function untilReady(state: EmbeddedState, server: ChildProcess): Promise<b
       return true;
     } catch (error) {
       const code = (error as NodeJS.ErrnoException).code ?? '';
-      if (code === '28P01') {
+      if (hasSqlState(error, 'invalidPassword')) {
         server.kill('SIGINT');
         throw new UserError(
           'The embedded database does not take the password kept with its ports. It was made with another ' +

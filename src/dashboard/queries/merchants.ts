@@ -1,5 +1,5 @@
 import type { Kysely } from 'kysely';
-import { codeOf } from '../../errors.js';
+import { hasSqlState } from '../../errors.js';
 import { sql } from '../../kysely.js';
 import type { CountBar, LowWeight, Merchant, MerchantList, MerchantPage, MerchantTop } from '../payloads.js';
 import type { DashboardViews } from '../views.js';
@@ -9,7 +9,6 @@ import { readDetections } from './live.js';
 const SHOWN_MERCHANTS = 200;
 const SHOWN_WEIGHTS = 100;
 const SHOWN_DETECTIONS = 200;
-const QUERY_CANCELED = '57014';
 
 export const merchantColumns = [
   'merchant_id',
@@ -39,7 +38,7 @@ export async function readMerchants(
   query: MerchantQuery,
 ): Promise<MerchantList> {
   const merchants = await readWithAmounts(views, query).catch((error: unknown) => {
-    if (codeOf(error) !== QUERY_CANCELED) throw error;
+    if (!hasSqlState(error, 'queryCanceled')) throw error;
     return readWithoutAmounts(views, query);
   });
   const { count } = await matching(views, query.search)
