@@ -432,7 +432,7 @@ describe('verify', function () {
         url.password = 'secret';
         expectRefusal(
           await run(['verify'], { ...environment(), DATABASE_URL: url.href }),
-          /^error: this role may not create the scratch database ".*_verify": run it as a role with createdb/,
+          /^error: this role may not create database ".*_verify": run this as a role with createdb/,
         );
         await ask(`alter role ${role} createdb`);
         const { code, stdout } = await run(['verify'], { ...environment(), DATABASE_URL: url.href });
@@ -454,7 +454,7 @@ describe('verify', function () {
       await ask(`create database ${scratchName()}`);
       expectRefusal(
         await run(['verify'], environment()),
-        /^error: database ".*_verify" is in the way, and not a left-over of verify: rename or drop it$/,
+        /^error: database ".*_verify" is in the way, and not one of ours: rename or drop it$/,
       );
       expect(await scratchExists()).to.equal(true);
     });
