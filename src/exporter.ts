@@ -6,17 +6,7 @@ import type { ObjectStore } from './object-store.js';
 import { isTransientStoreError } from './object-store-errors.js';
 import { retryForever } from './retry.js';
 import type { SqlFunctions } from './sql-functions.js';
-import type { Views } from './views.js';
-
-/** The columns of a detection file, in order: what the view calls them is what the header says. */
-const FILE_COLUMNS = [
-  'YStartTime',
-  'detectionTime',
-  'patternId',
-  'ActionType',
-  'customerName',
-  'MerchantId',
-] as const;
+import { DETECTION_FILE_COLUMNS, type Views } from './views.js';
 
 /**
  * Writes the closed batches that have no file yet, in order. Key and content come from stored values alone, so that
@@ -39,13 +29,13 @@ export async function exportBatches(
   for (const { batch_no, object_key, row_count } of batches) {
     const rows = await views
       .selectFrom('detection_file_rows')
-      .select(FILE_COLUMNS)
+      .select(DETECTION_FILE_COLUMNS)
       .where('batch_no', '=', batch_no)
       .orderBy('detection_id')
       .execute();
     if (rows.length !== Number(row_count))
       throw new Error(`batch ${batch_no} has ${row_count} detections, but ${rows.length} rows for its file`);
-    const file = stringify(rows, { header: true, columns: [...FILE_COLUMNS] });
+    const file = stringify(rows, { header: true, columns: [...DETECTION_FILE_COLUMNS] });
     await retryForever('the object store', log, () => store.put(object_key, file, 'text/csv', signal), {
       signal,
       isTransient: isTransientStoreError,

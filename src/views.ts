@@ -22,17 +22,21 @@ export interface Views {
   };
 }
 
+/** The columns of a detection file, in order: what the view calls them is what the header says. */
+export const DETECTION_FILE_COLUMNS = [
+  'YStartTime',
+  'detectionTime',
+  'patternId',
+  'ActionType',
+  'customerName',
+  'MerchantId',
+] as const;
+
 /** One line of a detection file; `batch_no` and `detection_id` say where it stands and are not written. */
-export interface DetectionFileRow {
-  batch_no: string;
-  detection_id: string;
-  YStartTime: string;
-  detectionTime: string;
-  patternId: string;
-  ActionType: string;
-  customerName: string;
-  MerchantId: string;
-}
+export type DetectionFileRow = Record<
+  'batch_no' | 'detection_id' | (typeof DETECTION_FILE_COLUMNS)[number],
+  string
+>;
 
 /** The row of pipeline_status, with numbers as numbers. */
 export interface Status {

@@ -11,14 +11,7 @@ import type { Logger } from '../log.js';
 import { isTransientStoreError } from '../object-store-errors.js';
 import type { ObjectStore } from '../object-store.js';
 import { retryForever } from '../retry.js';
-import type { Views } from '../views.js';
-
-/** Columns of a detection file. */
-const COLUMN_COUNT = 6;
-const COPY_ROWS =
-  'copy pg_temp.file_rows (batch_no, row_number, field_count, "YStartTime", "detectionTime", "patternId", ' +
-  '"ActionType", "customerName", "MerchantId") from stdin ' +
-  'with (format csv, force_not_null ("YStartTime", "detectionTime", "patternId", "ActionType", "customerName", "MerchantId"))';
+import { DETECTION_FILE_COLUMNS, type Views } from '../views.js';
 
 /** The keys of all objects where detection files are; chunks may lie below the same prefix. */
 export async function listDetectionFiles(
@@ -41,8 +34,9 @@ function recordsOf(content: Buffer): string[][] {
 
 /** A record for COPY, with as many fields as the table has columns. */
 function toCopy(batchNo: string, row: number, fields: readonly string[]): string {
-  const columns = Array.from({ length: COLUMN_COUNT }, (_, column) => fields[column] ?? '');
-  return stringify([[batchNo, row, fields.length, ...columns]]);
+  const columns = DETECTION_FILE_COLUMNS.map((_, column) => fields[column] ?? '');
+  // without quotes COPY would take an empty field for null
+  return stringify([[batchNo, row, fields.length, ...columns]], { quoted_empty: true });
 }
 
 /**
@@ -89,7 +83,7 @@ export async function readDetectionFiles(
       if (records.length === 0) faults.push(`${key}: the file of batch ${batchNo} is empty`);
     }
   }
-  const copying = scratch.query(copyFrom(COPY_ROWS));
+  const copying = scratch.query(copyFrom('copy pg_temp.file_rows from stdin with (format csv)'));
   copying.on('error', () => undefined); // as in loader/stage.ts
   await pipeline(Readable.from(rows(), { objectMode: true }), copying);
   return { readBatches, faults };
