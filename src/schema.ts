@@ -10,8 +10,16 @@ import type { Logger } from './log.js';
 const migrationsDir = join(projectDir, 'migrations');
 const sqlDir = join(projectDir, 'sql');
 
-/** An arbitrary number that nothing else in this database locks: two migrations at once run one after the other. */
-const MIGRATION_LOCK = 4242002;
+/**
+ * Advisory locks, by arbitrary numbers that nothing else in a database locks. 4242001 is not for TypeScript: with it
+ * sql/0710_function_try_take_over.sql elects the one mechanism Y that works.
+ */
+export const ADVISORY_LOCK = {
+  /** Two migrations at once run one after the other. */
+  migration: 4242002,
+  /** One audit at a time. */
+  audit: 4242003,
+} as const;
 
 interface SqlFile {
   fileName: string;
@@ -117,7 +125,7 @@ export async function migrate(client: pg.Client, log: Logger): Promise<SchemaCha
     if (notice.severity === 'WARNING') log.warn(notice.message ?? '');
   };
   client.on('notice', warn);
-  await client.query('select pg_advisory_lock($1)', [MIGRATION_LOCK]);
+  await client.query('select pg_advisory_lock($1)', [ADVISORY_LOCK.migration]);
   try {
     await becomeOwner(client);
     // rarely needed: most commands only look whether something is pending
@@ -146,7 +154,7 @@ export async function migrate(client: pg.Client, log: Logger): Promise<SchemaCha
   } finally {
     client.off('notice', warn);
     await client.query('reset role').catch(() => undefined);
-    await client.query('select pg_advisory_unlock($1)', [MIGRATION_LOCK]).catch(() => undefined);
+    await client.query('select pg_advisory_unlock($1)', [ADVISORY_LOCK.migration]).catch(() => undefined);
   }
 }
 

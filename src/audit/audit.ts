@@ -2,6 +2,7 @@ import pg from 'pg';
 import { UserError } from '../errors.js';
 import type { Logger } from '../log.js';
 import type { ObjectStore } from '../object-store.js';
+import { ADVISORY_LOCK } from '../schema.js';
 import { AuditFunctions, type AuditTotals, type AuditedSpan } from './audit-functions.js';
 import { copyAuditedDatabase, copyAuditedState } from './copy-tables.js';
 import { listDetectionFiles, readDetectionFiles } from './detection-files.js';
@@ -32,9 +33,6 @@ export interface Audit {
   notJudged: string | undefined;
 }
 
-/** An arbitrary number that nothing else in this database locks: one audit at a time. */
-const AUDIT_LOCK = 4242003;
-
 /** Why the rules do not allow to judge again; undefined if they do. */
 function unjudgeable(span: AuditedSpan): string | undefined {
   if (span.is_current) return undefined;
@@ -52,7 +50,7 @@ function unjudgeable(span: AuditedSpan): string | undefined {
 export async function audit(options: AuditOptions): Promise<Audit> {
   const { config, store, settings, log, signal, session, replaceState } = options;
   const { rows } = await session.query<{ is_ours: boolean }>('select pg_try_advisory_lock($1) as is_ours', [
-    AUDIT_LOCK,
+    ADVISORY_LOCK.audit,
   ]);
   if (!rows[0]?.is_ours) throw new UserError('another verify or rebuild is at work in this database');
 
