@@ -45,7 +45,8 @@ export async function loadImportance(
     await stageCsv(client, () => source.blocks(), importanceColumns);
     const file = await functions.loadImportance(runId, basename(path), fingerprint);
     await client.query('commit');
-    log.info({ ...file, ms: Math.round(performance.now() - start) }, 'importance loaded');
+    const { rowCount: rows, rejectedCount: rejected } = file;
+    log.info({ rows, rejected, ms: Math.round(performance.now() - start) }, 'importance loaded');
   } catch (error) {
     await client.query('rollback').catch(() => undefined);
     // its own message may quote the row

@@ -21,8 +21,13 @@ describe('detect', function () {
     const loads = (log: LogLine[]) => log.filter(({ msg }) => msg === 'importance loaded').length;
 
     it('is loaded once, and again when the file has changed', async () => {
-      await writeFile(current.importanceCsv, 'Source,Target,Weight\nC1,shop,1\nC1,shop,2\nC2,shop,3\n');
-      expect(loads(await detectOnce())).to.equal(1);
+      await writeFile(
+        current.importanceCsv,
+        'Source,Target,Weight\nC1,shop,1\nC1,shop,2\nC2,shop,3\n,shop,3\n',
+      );
+      const log = await detectOnce();
+      expect(loads(log)).to.equal(1);
+      expect(log.find(({ msg }) => msg === 'importance loaded')).to.include({ rows: 3, rejected: 1 });
       expect(await weights()).to.deep.equal(['shop C1 1.5', 'shop C2 3']);
       expect(loads(await detectOnce())).to.equal(0);
       await writeFile(current.importanceCsv, 'Weight,Target,Source\n7,shop,C3\n');
