@@ -1,24 +1,18 @@
-import { setTimeout as sleep } from 'node:timers/promises';
-import { z } from 'zod';
+import { chunkName } from './chunk-names.js';
 import type { ProducerSettings } from './config.js';
 import { ContentError, UserError } from './errors.js';
 import { pipeline } from './events.js';
 import { readHeader, transactionColumns } from './loader/columns.js';
 import { routine, type Logger } from './log.js';
+import { claim } from './manifest.js';
 import type { ObjectStore } from './object-store.js';
 import { isTransientStoreError } from './object-store-errors.js';
+import { Pace } from './pace.js';
 import { retryForever } from './retry.js';
 import { CsvSource, type Chunk } from './source.js';
 
 /** Enough to hide the store's latency when chunks go out as fast as possible. */
 const MOST_UPLOADS = 4;
-
-const CHUNK_NAME = /^chunk-(\d{8,15})\.csv$/;
-
-/** What a chunk is called below `CHUNKS_PREFIX`. */
-export function chunkName(number: number): string {
-  return `chunk-${String(number).padStart(8, '0')}.csv`;
-}
 
 export interface ProducerOptions {
   store: ObjectStore;
@@ -61,7 +55,7 @@ export async function produce(options: ProducerOptions): Promise<ProducerSummary
       chunk_rows: settings.CHUNK_ROWS,
     };
     pipeline.tell('sourceSurveyed', { rows: manifest.source_rows, chunkRows: manifest.chunk_rows });
-    const present = await claim(manifest, source.name, options);
+    const present = await claim(manifest, source.name, store, settings.CHUNKS_PREFIX, signal);
     log.info(
       { rows: manifest.source_rows, chunkRows: manifest.chunk_rows, chunksPresent: present.size },
       'cutting transactions into chunks',
@@ -80,62 +74,6 @@ function checkHeader(header: Buffer, name: string): void {
     readHeader(header, transactionColumns);
   } catch (error) {
     throw error instanceof ContentError ? new UserError(`${name}: ${error.message}`) : error;
-  }
-}
-
-const manifestSchema = z.object({ source_sha256: z.string(), source_rows: z.int(), chunk_rows: z.int() });
-type Manifest = z.output<typeof manifestSchema>;
-
-/**
- * Makes sure that the chunks in the bucket are, or will be, of this source and size.
- * @returns the numbers of those that are there.
- */
-async function claim(
-  manifest: Manifest,
-  sourceName: string,
-  { store, settings: { CHUNKS_PREFIX: prefix }, signal }: ProducerOptions,
-): Promise<Set<number>> {
-  const manifestKey = `${prefix.replace(/\/$/, '')}.manifest.json`;
-  const place = `s3://${store.bucket}/${prefix}`;
-  const remedy = `empty ${place} and delete ${manifestKey}, or set another CHUNKS_PREFIX`;
-
-  // Listed before the manifest is read: another X that starts at this moment writes its manifest first.
-  const present = new Set<number>();
-  let csv: string | undefined;
-  for await (const { key } of store.list(prefix, signal)) {
-    const number = CHUNK_NAME.exec(key.slice(prefix.length))?.[1];
-    if (number !== undefined) present.add(Number(number));
-    if (/\.csv(\.gz)?$/i.test(key)) csv ??= key;
-  }
-  const content = `${JSON.stringify(manifest)}\n`;
-  if (csv === undefined) await store.putIfAbsent(manifestKey, content, 'application/json', signal);
-
-  const stored = await store.getWhole(manifestKey, signal);
-  if (!stored) {
-    throw new UserError(
-      `${csv} lies in ${place}, but no ${manifestKey} says what it was cut from: ${remedy}`,
-    );
-  }
-  const { source_sha256, source_rows, chunk_rows } = readManifest(stored.content, manifestKey, remedy);
-  if (source_sha256 !== manifest.source_sha256 || source_rows !== manifest.source_rows) {
-    throw new UserError(
-      `the chunks in ${place} were cut from another file (${source_rows} rows, sha256 ${source_sha256.slice(0, 8)}) than ${sourceName} (${manifest.source_rows} rows, ${manifest.source_sha256.slice(0, 8)}): use that file, or ${remedy}`,
-    );
-  }
-  if (chunk_rows !== manifest.chunk_rows) {
-    throw new UserError(
-      `the chunks in ${place} have ${chunk_rows} rows each, CHUNK_ROWS is ${manifest.chunk_rows}: set CHUNK_ROWS=${chunk_rows}, or ${remedy}`,
-    );
-  }
-  await store.learnConditionalPut(manifestKey, stored.content, 'application/json', signal);
-  return present;
-}
-
-function readManifest(content: Buffer, key: string, remedy: string): Manifest {
-  try {
-    return manifestSchema.parse(JSON.parse(content.toString()));
-  } catch (error) {
-    throw new UserError(`${key} is no manifest that BankPulse wrote: ${remedy}`, { cause: error });
   }
 }
 
@@ -204,23 +142,4 @@ async function upload(
   }
   await Promise.all(underWay);
   ended.signal.throwIfAborted();
-}
-
-/** A schedule of one beat every `intervalMs`, kept by the clock: the time that work takes does not add up. */
-class Pace {
-  #due = performance.now();
-
-  constructor(private readonly intervalMs: number) {}
-
-  /** Until the next beat is due. */
-  async wait(signal: AbortSignal): Promise<void> {
-    const early = this.#due - performance.now();
-    if (early > 0) await sleep(early, undefined, { signal });
-  }
-
-  /** This is the beat. One that comes late by more than half the interval begins the schedule anew: no bursts. */
-  beat(): void {
-    const now = performance.now();
-    this.#due = (now - this.#due > this.intervalMs / 2 ? now : this.#due) + this.intervalMs;
-  }
 }

@@ -3,7 +3,7 @@ import type pg from 'pg';
 import { connect } from '../../src/database.js';
 import { Lane } from '../../src/detector/lane.js';
 import { bufferedObject } from '../../src/detector/object-source.js';
-import { chunkName } from '../../src/producer.js';
+import { chunkName } from '../../src/chunk-names.js';
 import { SqlFunctions } from '../../src/sql-functions.js';
 import { BareCopy } from './bare-copy.js';
 import type { ChunkTiming } from './chunk-timing.js';

@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { Readable } from 'node:stream';
 import type pg from 'pg';
 import { connect } from '../../../src/database.js';
-import { chunkName } from '../../../src/producer.js';
+import { chunkName } from '../../../src/chunk-names.js';
 import type { ChunkTiming } from '../chunk-timing.js';
 import type { Bench } from '../context.js';
 import type { BenchDatabase } from '../databases.js';
