@@ -7,6 +7,7 @@ const audit = () => import('./commands/audit.js');
 const database = () => import('./commands/database.js');
 const generating = () => import('./commands/generate.js');
 const pipeline = () => import('./commands/pipeline.js');
+const psql = () => import('./commands/psql.js');
 
 const program = new Command('bankpulse')
   .description('Watches a stream of bank transactions and tells merchants which customers to act on.')
@@ -74,7 +75,7 @@ program
   .allowUnknownOption()
   .helpOption(false)
   .action(async (args: string[]) => {
-    process.exitCode = await (await database()).runPsql(args);
+    process.exitCode = await (await psql()).runPsql(args);
   });
 
 /** Says what went wrong, and how the process ends because of it: 1 failed, 2 wrong usage or configuration. */
