@@ -2,7 +2,8 @@ import { applyMs, bareMs, microsecondsPerPair } from '../chunk-timing.js';
 import type { Figure, Target } from '../figures.js';
 import { median, ratio, ratioOfMedians, spread } from '../measure.js';
 import type { PeerName } from '../peers/peer.js';
-import type { Growth, GrowthStage } from './growth.js';
+import type { Growth } from './growth.js';
+import type { GrowthStage } from './stages.js';
 
 const PEER_NAMES: [name: PeerName, about: string, atTheEnd: Target][] = [
   ['duckdb_history', 'DuckDB, all transactions kept', { least: 10 }],
