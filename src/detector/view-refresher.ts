@@ -1,12 +1,10 @@
 import type pg from 'pg';
 import { connect } from '../database.js';
-import { codeOf, messageOf } from '../errors.js';
+import { hasSqlState, messageOf } from '../errors.js';
 import type { Logger } from '../log.js';
 import { SqlFunctions } from '../sql-functions.js';
 import { SingleFlight } from './single-flight.js';
 
-/** SQLSTATE query_canceled: what statement_timeout ends. */
-const QUERY_CANCELED = '57014';
 /** The server ends the refresh of a session that is gone, however it went. One on Windows cannot, and refuses. */
 const SET_CHECK = "set client_connection_check_interval = '1s'";
 
@@ -64,7 +62,8 @@ export class ViewRefresher {
       this.log.debug({ ms: Math.round(this.now() - start) }, 'materialized views refreshed');
     } catch (error) {
       if (this.signal.aborted) return;
-      if (limitMs > 0 && codeOf(error) === QUERY_CANCELED)
+      // that is how statement_timeout ends it
+      if (limitMs > 0 && hasSqlState(error, 'queryCanceled'))
         this.log.debug({ limitMs }, 'refreshing the materialized views would take too long by now');
       else this.log.warn({ reason: messageOf(error) }, 'the materialized views were not refreshed');
     }
