@@ -9,7 +9,7 @@ export const DEFAULT_ROWS = figures.ROWS;
 export const DEFAULT_SEED = 1;
 
 /** Gives 8 GB of transactions; up to here all that is apportioned stays exact in a double. */
-const MOST_ROWS = 100_000_000;
+const MAX_ROWS = 100_000_000;
 
 /** Long enough to make few system calls, short enough to keep the memory flat. */
 const BLOCK_CHARACTERS = 1 << 20;
@@ -34,8 +34,8 @@ export async function generate(
 ): Promise<{ rows: number; customers: number; merchants: number }> {
   const { rows, seed, transactionsCsv, importanceCsv } = options;
   const faults: string[] = [];
-  if (!Number.isInteger(rows) || rows < 1 || rows > MOST_ROWS) {
-    faults.push(`rows must be a whole number from 1 to ${MOST_ROWS}`);
+  if (!Number.isInteger(rows) || rows < 1 || rows > MAX_ROWS) {
+    faults.push(`rows must be a whole number from 1 to ${MAX_ROWS}`);
   }
   if (!Number.isSafeInteger(seed) || seed < 0) faults.push('seed must be a whole number, 0 or more');
   if (faults.length > 0) throw new UsageError(faults);

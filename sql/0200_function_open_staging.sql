@@ -19,7 +19,7 @@ begin
     amount text -- of an importance file: the weight
   ) on commit delete rows;
 
-  -- accepted rows; the straight way copies into it at once
+  -- accepted rows; the plain way copies into it at once
   create temporary table if not exists staged_rows (
     customer_id text collate "C" not null,
     gender text not null,

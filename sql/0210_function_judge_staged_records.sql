@@ -8,7 +8,7 @@ as $$
 declare
   v_rejected_count bigint;
 begin
-  -- most chunks come the straight way
+  -- most chunks come the plain way
   if not exists (select from pg_temp.staged_records) then
     return 0;
   end if;

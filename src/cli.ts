@@ -82,7 +82,7 @@ program
 function report(error: unknown): number {
   if (error instanceof CommanderError) return error.exitCode === 0 ? 0 : 2;
   if (error instanceof UsageError) {
-    process.stderr.write(error.faults.map((fault) => `configuration: ${fault}\n`).join(''));
+    process.stderr.write(error.problems.map((problem) => `configuration: ${problem}\n`).join(''));
     return 2;
   }
   if (error instanceof UserError) {

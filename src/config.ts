@@ -15,7 +15,7 @@ export const DEFAULT_IMPORTANCE_CSV = 'data/CustomerImportance.csv';
 
 const text = z.string();
 const path = (fallback: string) => text.default(fallback).transform((value) => resolve(projectDir, value));
-const whole = (fallback: number, least: number, most = Number.MAX_SAFE_INTEGER) =>
+const integer = (fallback: number, least: number, most = Number.MAX_SAFE_INTEGER) =>
   text
     .default(String(fallback))
     .refine((value) => /^\d{1,16}$/.test(value) && Number(value) >= least && Number(value) <= most, {
@@ -62,31 +62,31 @@ const variables = {
         'must be a URL such as postgres://user:password@host:5432/name (escape special characters as %NN)',
     })
     .superRefine((value, context) => {
-      const fault = whyUnusable(value);
-      if (fault !== undefined) context.addIssue({ code: 'custom', message: `cannot be used: ${fault}` });
+      const problem = whyUnusable(value);
+      if (problem !== undefined) context.addIssue({ code: 'custom', message: `cannot be used: ${problem}` });
     })
     .optional(),
   DB_HOST: text.optional(),
-  DB_PORT: whole(5432, 1, 65535),
+  DB_PORT: integer(5432, 1, 65535),
   DB_NAME: text.default('bankpulse'),
   DB_USER: text.optional(),
   DB_PASSWORD: text.optional(),
   TRANSACTIONS_CSV: path(DEFAULT_TRANSACTIONS_CSV),
   IMPORTANCE_CSV: path(DEFAULT_IMPORTANCE_CSV),
-  CHUNK_ROWS: whole(10_000, 1, 10_000_000),
-  CHUNK_INTERVAL_MS: whole(1000, 0, 86_400_000),
-  BATCH_ROWS: whole(50, 1, 1_000_000),
-  FLUSH_AFTER_MS: whole(5000, 0, 86_400_000),
-  POLL_INTERVAL_MS: whole(250, 10, 3_600_000),
-  FULL_LIST_MS: whole(30_000, 100, 86_400_000),
-  GAP_TIMEOUT_MS: whole(10_000, 0, 86_400_000),
-  MAX_CHUNK_BYTES: whole(1_073_741_824, 1),
-  PREFETCH_BYTES: whole(33_554_432, 0),
+  CHUNK_ROWS: integer(10_000, 1, 10_000_000),
+  CHUNK_INTERVAL_MS: integer(1000, 0, 86_400_000),
+  BATCH_ROWS: integer(50, 1, 1_000_000),
+  FLUSH_AFTER_MS: integer(5000, 0, 86_400_000),
+  POLL_INTERVAL_MS: integer(250, 10, 3_600_000),
+  FULL_LIST_MS: integer(30_000, 100, 86_400_000),
+  GAP_TIMEOUT_MS: integer(10_000, 0, 86_400_000),
+  MAX_CHUNK_BYTES: integer(1_073_741_824, 1),
+  PREFETCH_BYTES: integer(33_554_432, 0),
   CHUNKS_PREFIX: prefix('bankpulse/chunks/'),
   DETECTIONS_PREFIX: prefix('bankpulse/detections/'),
   BANKPULSE_HOME: path('.bankpulse'),
   DASHBOARD_HOST: text.default('127.0.0.1'),
-  DASHBOARD_PORT: whole(8080, 0, 65535),
+  DASHBOARD_PORT: integer(8080, 0, 65535),
   LOG_LEVEL: z
     .enum(['fatal', 'error', 'warn', 'info', 'debug', 'trace', 'silent'], {
       error: 'must be one of fatal, error, warn, info, debug, trace, silent',
@@ -116,23 +116,23 @@ function readEnvironmentFiles(): void {
 
 /**
  * The settings of these names, checked; names not asked for are not looked at.
- * @throws UsageError naming every fault at once.
+ * @throws UsageError naming every problem at once.
  */
 export function loadSettings<Name extends SettingName>(names: readonly Name[]): Pick<Settings, Name> {
   readEnvironmentFiles();
-  const faults: string[] = [];
+  const problems: string[] = [];
   const settings: Partial<Record<SettingName, unknown>> = {};
   for (const name of new Set(names)) {
     const result = variables[name].safeParse(process.env[name] || undefined);
     if (result.success) settings[name] = result.data;
-    else faults.push(...result.error.issues.map((issue) => `${name} ${issue.message}`));
+    else problems.push(...result.error.issues.map((issue) => `${name} ${issue.message}`));
   }
   const { CHUNKS_PREFIX: chunks, DETECTIONS_PREFIX: detections } = settings as Partial<Settings>;
   // Y would read its own files as chunks.
   if (chunks !== undefined && detections !== undefined && `${detections}detections-`.startsWith(chunks)) {
-    faults.push('DETECTIONS_PREFIX must not lie inside CHUNKS_PREFIX');
+    problems.push('DETECTIONS_PREFIX must not lie inside CHUNKS_PREFIX');
   }
-  if (faults.length > 0) throw new UsageError(faults);
+  if (problems.length > 0) throw new UsageError(problems);
   return settings as Pick<Settings, Name>;
 }
 

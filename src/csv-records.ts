@@ -7,7 +7,7 @@ const COMMA = 0x2c;
 const BYTE_ORDER_MARK = Buffer.from([0xef, 0xbb, 0xbf]);
 
 /** In bytes. A longer record is taken for a quote that nobody closed, which would swallow the rest of the file. */
-export const LONGEST_RECORD = 16 * 1024 * 1024;
+export const MAX_RECORD_BYTES = 16 * 1024 * 1024;
 
 /** One record: the bytes from `start` to `end` (exclusive) of `block`, without the line end that closes it. */
 export interface CsvRecord {
@@ -34,7 +34,7 @@ export class CsvRecordSplitter {
 
   /**
    * The records that end in this block; to be taken, all of them, before the next block is pushed.
-   * @throws ContentError if a record is longer than LONGEST_RECORD.
+   * @throws ContentError if a record is longer than MAX_RECORD_BYTES.
    */
   *push(block: Buffer): Generator<CsvRecord, void, undefined> {
     if (this.#isFileStart) {
@@ -72,8 +72,8 @@ export class CsvRecordSplitter {
       if (quote < start) quote = indexOrEnd(block, QUOTE, start);
       const end = this.#findEnd(block, start, quote);
       const bytes = this.#carriedBytes + end - start;
-      if (bytes > LONGEST_RECORD) {
-        throw this.#fault(`is longer than ${LONGEST_RECORD} bytes: is a quote (") in it never closed?`);
+      if (bytes > MAX_RECORD_BYTES) {
+        throw this.#fault(`is longer than ${MAX_RECORD_BYTES} bytes: is a quote (") in it never closed?`);
       }
       if (end === block.length) {
         this.#carried.push(block.subarray(start));

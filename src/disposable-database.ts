@@ -5,7 +5,7 @@ import { UserError, hasSqlState } from './errors.js';
 import { sql } from './kysely.js';
 
 /** In bytes; PostgreSQL cuts longer names, to another database's maybe. */
-const LONGEST_NAME = 63;
+const MAX_NAME_BYTES = 63;
 
 /**
  * A database beside the configured one, named after it, that is made for some work and dropped afterwards. One left
@@ -34,7 +34,7 @@ export class DisposableDatabase {
   /** @throws UserError if it cannot be made. */
   async create(template = 'template0'): Promise<void> {
     const { name, mark } = this;
-    if (Buffer.byteLength(name) > LONGEST_NAME)
+    if (Buffer.byteLength(name) > MAX_NAME_BYTES)
       throw new UserError(`the database's name is too long for one beside it, "${name}"`);
     await this.drop();
     try {

@@ -3,12 +3,12 @@ export class UserError extends Error {
   override name = 'UserError';
 }
 
-/** Wrong usage or configuration, every fault named at once; the process ends with 2. */
+/** Wrong usage or configuration, every problem named at once; the process ends with 2. */
 export class UsageError extends Error {
   override name = 'UsageError';
 
-  constructor(readonly faults: readonly string[]) {
-    super(faults.join('\n'));
+  constructor(readonly problems: readonly string[]) {
+    super(problems.join('\n'));
   }
 }
 

@@ -43,8 +43,8 @@ export interface PipelineEvents {
  * What happens in this process's pipeline, for whoever wants to show it. Publish only: missing or failing listeners
  * never affect the pipeline.
  */
-class Pipeline extends EventEmitter<PipelineEvents> {
-  tell<Name extends keyof PipelineEvents>(name: Name, ...event: PipelineEvents[Name]): void {
+class PipelineEmitter extends EventEmitter<PipelineEvents> {
+  publish<Name extends keyof PipelineEvents>(name: Name, ...event: PipelineEvents[Name]): void {
     try {
       // the map of a type parameter is more than the emitter's types can follow
       (this as EventEmitter).emit(name, ...event);
@@ -54,7 +54,7 @@ class Pipeline extends EventEmitter<PipelineEvents> {
   }
 
   /** Calls these for their events. @returns how to end that. */
-  listen(listeners: {
+  subscribe(listeners: {
     [Name in keyof PipelineEvents]?: (...event: PipelineEvents[Name]) => void;
   }): () => void {
     const emitter = this as EventEmitter;
@@ -66,4 +66,4 @@ class Pipeline extends EventEmitter<PipelineEvents> {
   }
 }
 
-export const pipeline = new Pipeline();
+export const pipelineEvents = new PipelineEmitter();

@@ -1,6 +1,6 @@
 import { stringify } from 'csv-stringify/sync';
 import type { Kysely } from 'kysely';
-import { pipeline } from './events.js';
+import { pipelineEvents } from './events.js';
 import type { Logger } from './log.js';
 import type { ObjectStore } from './object-store.js';
 import { isTransientStoreError } from './object-store-errors.js';
@@ -41,7 +41,7 @@ export async function exportBatches(
       isTransient: isTransientStoreError,
     });
     await functions.markBatchExported(batch_no);
-    pipeline.tell('batchWritten', { batchNo: Number(batch_no), rows: Number(row_count) });
+    pipelineEvents.publish('batchWritten', { batchNo: Number(batch_no), rows: Number(row_count) });
     log.info({ key: object_key, rows: Number(row_count) }, 'detections written');
   }
 }

@@ -2,7 +2,7 @@ import type { FastifyPluginCallback } from 'fastify';
 import type pg from 'pg';
 import { connect } from './database.js';
 import { within } from './detector/within.js';
-import { pipeline, type Role } from './events.js';
+import { pipelineEvents, type Role } from './events.js';
 import { Metrics } from './metrics.js';
 
 /** A database that takes longer to say hello is not ready. */
@@ -32,7 +32,7 @@ export interface MetricsRoutesOptions {
 export const metricsRoutes: FastifyPluginCallback<MetricsRoutesOptions> = (server, { ping }, done) => {
   const metrics = new Metrics();
   let role: Role = 'starting';
-  const stopListening = pipeline.listen({
+  const stopListening = pipelineEvents.subscribe({
     roleChanged: (changed) => {
       role = changed;
     },

@@ -1,5 +1,5 @@
 import { Counter, Gauge, Histogram, Registry, collectDefaultMetrics } from 'prom-client';
-import { pipeline, type PipelineEvents } from './events.js';
+import { pipelineEvents, type PipelineEvents } from './events.js';
 
 /** From a quick step to a chunk that is in real trouble; each two to two and a half times the one before. */
 const STEP_BUCKETS = [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30];
@@ -65,7 +65,7 @@ export class Metrics {
       retries.inc({ service }, 0);
       isInTrouble.set({ service }, 0);
     }
-    this.close = pipeline.listen({
+    this.close = pipelineEvents.subscribe({
       chunkProduced: ({ rows, isNew, seconds }) => {
         if (!isNew) return;
         chunksUploaded.inc();

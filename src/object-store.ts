@@ -21,7 +21,7 @@ process.env.AWS_SDK_JS_NODE_VERSION_SUPPORT_WARNING_DISABLED ??= 'true';
 const CONNECT_TIMEOUT_MS = 5_000;
 /** Counts from the last byte in either direction, so a large body over a slow line may take as long as it needs. */
 const NO_PROGRESS_TIMEOUT_MS = 10_000;
-const MOST_SOCKETS = 32;
+const MAX_SOCKETS = 32;
 /** What AWS answers to a conditional put while another writer is at the same key; asking again settles it. */
 const CONFLICT = 'ConditionalRequestConflict';
 const CONFLICT_PAUSE_MS = 100;
@@ -57,7 +57,7 @@ export function openClient({
   credentials,
   noProgressTimeoutMs = NO_PROGRESS_TIMEOUT_MS,
 }: ObjectStoreOptions): S3Client {
-  const sockets = { maxSockets: MOST_SOCKETS };
+  const sockets = { maxSockets: MAX_SOCKETS };
   // Checksums stay at the SDK's default, "when supported": all bodies are buffers, so the checksum travels in a
   // header, which AWS, Ceph and s3rver take alike (streams would need a trailer, which Ceph answers with 411).
   // For a store that does not, the SDK reads AWS_REQUEST_CHECKSUM_CALCULATION=when_required by itself.

@@ -1,7 +1,7 @@
 import { chunkName } from './chunk-names.js';
 import type { ProducerSettings } from './config.js';
 import { ContentError, UserError } from './errors.js';
-import { pipeline } from './events.js';
+import { pipelineEvents } from './events.js';
 import { readHeader, transactionColumns } from './loader/columns.js';
 import { routine, type Logger } from './log.js';
 import { claim } from './manifest.js';
@@ -12,7 +12,7 @@ import { retryForever } from './retry.js';
 import { CsvSource, type Chunk } from './source.js';
 
 /** Enough to hide the store's latency when chunks go out as fast as possible. */
-const MOST_UPLOADS = 4;
+const MAX_UPLOADS = 4;
 
 export interface ProducerOptions {
   store: ObjectStore;
@@ -54,7 +54,7 @@ export async function produce(options: ProducerOptions): Promise<ProducerSummary
       source_rows: survey.fingerprint.rows,
       chunk_rows: settings.CHUNK_ROWS,
     };
-    pipeline.tell('sourceSurveyed', { rows: manifest.source_rows, chunkRows: manifest.chunk_rows });
+    pipelineEvents.publish('sourceSurveyed', { rows: manifest.source_rows, chunkRows: manifest.chunk_rows });
     const present = await claim(manifest, source.name, store, settings.CHUNKS_PREFIX, signal);
     log.info(
       { rows: manifest.source_rows, chunkRows: manifest.chunk_rows, chunksPresent: present.size },
@@ -116,7 +116,12 @@ async function upload(
     summary.chunks++;
     summary.rows += rows;
     summary[isNew ? 'uploaded' : 'skipped']++;
-    pipeline.tell('chunkProduced', { number, rows, isNew, ...(seconds !== undefined && { seconds }) });
+    pipelineEvents.publish('chunkProduced', {
+      number,
+      rows,
+      isNew,
+      ...(seconds !== undefined && { seconds }),
+    });
   };
 
   try {
@@ -129,7 +134,7 @@ async function upload(
       }
       await pace.wait(stop);
       // While one waits for the store to come back, later ones must not overtake it by so much that Y gives it up.
-      while (underWay.size >= (inTrouble > 0 ? 1 : MOST_UPLOADS)) await Promise.race(underWay);
+      while (underWay.size >= (inTrouble > 0 ? 1 : MAX_UPLOADS)) await Promise.race(underWay);
       stop.throwIfAborted();
       pace.beat();
       const task: Promise<void> = write(number, rows, content)

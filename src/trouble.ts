@@ -1,5 +1,5 @@
 import { messageOf } from './errors.js';
-import { pipeline, type Service } from './events.js';
+import { pipelineEvents, type Service } from './events.js';
 import type { Logger } from './log.js';
 
 /** How many callers are in trouble, by `what`: several at once are one piece of news, not several. */
@@ -24,13 +24,13 @@ export class Trouble {
 
   /** An attempt failed; there will be another. */
   retry(error: unknown): void {
-    pipeline.tell('retried', this.#service);
+    pipelineEvents.publish('retried', this.#service);
     if (this.#since !== undefined) return;
     this.#since = performance.now();
     const others = callersInTrouble.get(this.what) ?? 0;
     callersInTrouble.set(this.what, others + 1);
     if (others > 0) return;
-    pipeline.tell('troubleBegan', this.#service);
+    pipelineEvents.publish('troubleBegan', this.#service);
     this.log.warn({ reason: messageOf(error) }, `${this.what} is in trouble; trying again until it works`);
   }
 
@@ -42,7 +42,7 @@ export class Trouble {
     const others = callersInTrouble.get(this.what)! - 1;
     callersInTrouble.set(this.what, others);
     if (others > 0) return;
-    pipeline.tell('troubleEnded', this.#service);
+    pipelineEvents.publish('troubleEnded', this.#service);
     if (works) this.log.info({ ms }, `${this.what} works again`);
   }
 }

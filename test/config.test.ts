@@ -36,7 +36,7 @@ describe('loadSettings', () => {
     try {
       loadSettings(names);
     } catch (error) {
-      if (error instanceof UsageError) return error.faults;
+      if (error instanceof UsageError) return error.problems;
       throw error;
     } finally {
       for (const name of Object.keys(env)) delete process.env[name];

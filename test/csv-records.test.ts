@@ -1,7 +1,7 @@
 import { expect } from 'chai';
 import { parse } from 'csv-parse/sync';
 import fc from 'fast-check';
-import { CsvRecordSplitter, LONGEST_RECORD } from '../src/csv-records.js';
+import { CsvRecordSplitter, MAX_RECORD_BYTES } from '../src/csv-records.js';
 import { ContentError } from '../src/errors.js';
 
 interface Found {
@@ -123,8 +123,8 @@ describe('CsvRecordSplitter', () => {
     const block = Buffer.alloc(1024 * 1024, 'x\n');
     expect([...splitter.push(Buffer.from('a\n"'))].length).to.equal(1);
     const pushMore = () => {
-      for (let bytes = 0; bytes <= LONGEST_RECORD; bytes += block.length) [...splitter.push(block)];
+      for (let bytes = 0; bytes <= MAX_RECORD_BYTES; bytes += block.length) [...splitter.push(block)];
     };
-    expect(pushMore).to.throw(ContentError, `line 2 is longer than ${LONGEST_RECORD} bytes`);
+    expect(pushMore).to.throw(ContentError, `line 2 is longer than ${MAX_RECORD_BYTES} bytes`);
   });
 });

@@ -4,7 +4,7 @@ import { expect } from 'chai';
 import fastify, { type FastifyInstance } from 'fastify';
 import parse from 'parse-prometheus-text-format';
 import { projectDir } from '../src/config.js';
-import { pipeline } from '../src/events.js';
+import { pipelineEvents } from '../src/events.js';
 import { createLog } from '../src/log.js';
 import { metricsRoutes, pingDatabase } from '../src/metrics-routes.js';
 import { produce } from '../src/producer.js';
@@ -208,7 +208,7 @@ describe('the metrics', function () {
 
   it('end with the server: nobody listens any more', async () => {
     const listeners = () =>
-      pipeline.eventNames().reduce((count, name) => count + pipeline.listenerCount(name), 0);
+      pipelineEvents.eventNames().reduce((count, name) => count + pipelineEvents.listenerCount(name), 0);
     const during = listeners();
     await server.close();
     expect(during - listeners()).to.equal(10);

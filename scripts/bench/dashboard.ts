@@ -24,11 +24,11 @@ async function timeBlocks(
   input: Input,
   signal: AbortSignal,
 ): Promise<ChunkTiming[]> {
-  const viewer = await Viewer.come(database.config);
+  const viewer = await Viewer.open(database.config);
   try {
-    return await timeChunks(database, input, signal, (index) => viewer.look(isOpenAt(index)));
+    return await timeChunks(database, input, signal, (index) => viewer.watch(isOpenAt(index)));
   } finally {
-    await viewer.leave();
+    await viewer.close();
   }
 }
 

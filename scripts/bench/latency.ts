@@ -12,7 +12,7 @@ import { wallClock } from './wall-clock.js';
 
 const CHUNK_INTERVAL_MS = 1000;
 /** A minute of them. */
-const MOST_CHUNKS = 60;
+const MAX_CHUNKS = 60;
 /** So that enough files are full: with 50 there would be two. */
 const BATCH_ROWS = 5;
 /** How long a look at the ledger lies behind the one before. */
@@ -40,7 +40,7 @@ async function follow(x: Mechanism, client: pg.Client, prefix: string) {
     x.onRequest = ({ phase, method, name, at }) => {
       if (method !== 'PUT') return;
       if (phase === 'answered') {
-        if (++stored === MOST_CHUNKS) resolve();
+        if (++stored === MAX_CHUNKS) resolve();
       } else if (!begun.has(name)) {
         begun.set(name, at);
         const look = appears(client, 'select from bankpulse.chunks where object_key = $1', [prefix + name]);
@@ -118,7 +118,7 @@ async function timeStream(bench: Bench, database: BenchDatabase): Promise<Latenc
 
 export const latency: Part = {
   name: 'latency',
-  about: `Latency: \`npm run produce\` writes a chunk a second, ${MOST_CHUNKS} of them, while \`npm run detect\` listens; from the begin of
+  about: `Latency: \`npm run produce\` writes a chunk a second, ${MAX_CHUNKS} of them, while \`npm run detect\` listens; from the begin of
 X's PUT until the chunk with its detections is seen in the database, and until the file with them is stored in S3. Files of
 ${BATCH_ROWS} detections instead of 50, full ones only, so that there are more than two.`,
   async measure(bench) {

@@ -11,10 +11,10 @@ export class Viewer {
 
   private constructor(
     private readonly url: string,
-    readonly leave: () => Promise<void>,
+    readonly close: () => Promise<void>,
   ) {}
 
-  static async come(config: pg.ClientConfig): Promise<Viewer> {
+  static async open(config: pg.ClientConfig): Promise<Viewer> {
     const settings = { DASHBOARD_HOST: '127.0.0.1', DASHBOARD_PORT: await getPort() };
     const dashboard = await serveDashboard({ config, settings, log: createLog('error') });
     if (dashboard.url === undefined) throw new Error('the dashboard is not served');
@@ -22,10 +22,10 @@ export class Viewer {
   }
 
   /** Opens the page's stream of events, or closes it. */
-  async look(isOpen: boolean): Promise<void> {
+  async watch(isOpen: boolean): Promise<void> {
     if (isOpen === (this.#stream !== undefined)) return;
-    if (this.#stream) {
-      this.#stream.destroy();
+    if (!isOpen) {
+      this.#stream?.destroy();
       this.#stream = undefined;
       return;
     }

@@ -1,7 +1,7 @@
 /** An answer stays good for so many times what it took to make: what pages cost is at most this share of the time. */
 const TIMES_ITS_COST = 30;
-const SHORTEST_MS = 1000;
-const MOST_ENTRIES = 200;
+const MIN_MS = 1000;
+const MAX_ENTRIES = 200;
 
 interface Entry {
   answer: Promise<unknown>;
@@ -21,7 +21,7 @@ export class AnswerCache {
     if (known && known.goodUntil > performance.now()) return known.answer as Promise<Answer>;
     this.#entries.delete(key);
     for (const oldest of this.#entries.keys()) {
-      if (this.#entries.size < MOST_ENTRIES) break;
+      if (this.#entries.size < MAX_ENTRIES) break;
       this.#entries.delete(oldest);
     }
     const startedAt = performance.now();
@@ -31,7 +31,7 @@ export class AnswerCache {
     try {
       await answer;
       const now = performance.now();
-      entry.goodUntil = now + Math.max(SHORTEST_MS, TIMES_ITS_COST * (now - startedAt));
+      entry.goodUntil = now + Math.max(MIN_MS, TIMES_ITS_COST * (now - startedAt));
     } catch {
       // whoever asks next tries anew
       if (this.#entries.get(key) === entry) this.#entries.delete(key);

@@ -2,8 +2,8 @@ import type { FastifyInstance } from 'fastify';
 import type { LiveState } from './live.js';
 
 /** A browser that takes nothing in is let go of when so many bytes wait for it; it comes again by itself. */
-const MOST_WAITING_BYTES = 4 * 1024 * 1024;
-const MOST_LISTENERS = 100;
+const MAX_WAITING_BYTES = 4 * 1024 * 1024;
+const MAX_LISTENERS = 100;
 /** A line now and then, so that nobody in between takes the silence for death. */
 const HEARTBEAT_MS = 15_000;
 
@@ -11,7 +11,7 @@ const HEARTBEAT_MS = 15_000;
 export function serveEvents(server: FastifyInstance, live: LiveState): void {
   let listeners = 0;
   server.get('/events', (_request, reply) => {
-    if (listeners >= MOST_LISTENERS) return reply.code(503).send({ error: 'too many are listening' });
+    if (listeners >= MAX_LISTENERS) return reply.code(503).send({ error: 'too many are listening' });
     listeners++;
     reply.hijack();
     const { raw: response } = reply;
@@ -26,7 +26,7 @@ export function serveEvents(server: FastifyInstance, live: LiveState): void {
     // JSON holds no line break
     const stopListening = live.listen((section, json) => {
       response.write(`event: ${section}\ndata: ${json}\n\n`);
-      if (response.writableLength > MOST_WAITING_BYTES) response.destroy();
+      if (response.writableLength > MAX_WAITING_BYTES) response.destroy();
     });
     const heartbeat = setInterval(() => response.write(':\n\n'), HEARTBEAT_MS);
     response.on('error', () => undefined);

@@ -6,11 +6,11 @@ import { readChunkDetections, readChunks, readNewest, readPatterns, readProgress
 import type { DashboardViews } from './views.js';
 
 /** Between two looks at the database, in milliseconds ... */
-const SHORTEST_PAUSE_MS = 700;
+const MIN_PAUSE_MS = 700;
 /** ... and at least so many times what the last look took: with a long ledger it looks less often, not harder ... */
 const TIMES_ITS_COST = 40;
 /** ... but figures must not grow older than this, even where a look takes longer than its fortieth. */
-const LONGEST_PAUSE_MS = 30_000;
+const MAX_PAUSE_MS = 30_000;
 /** Until a database that is away is looked for again. */
 const AWAY_PAUSE_MS = 1000;
 
@@ -53,7 +53,7 @@ export class LiveState {
     try {
       const tookMs = await this.#readAll();
       this.#tell('database', { isAway: false });
-      pause = Math.max(SHORTEST_PAUSE_MS, TIMES_ITS_COST * tookMs);
+      pause = Math.max(MIN_PAUSE_MS, TIMES_ITS_COST * tookMs);
     } catch (error) {
       this.log.debug({ reason: messageOf(error) }, 'the dashboard cannot read the database');
       this.#tell('database', { isAway: true });
@@ -65,7 +65,7 @@ export class LiveState {
         this.#timer = undefined;
         void this.#look();
       },
-      Math.min(pause, LONGEST_PAUSE_MS),
+      Math.min(pause, MAX_PAUSE_MS),
     );
     this.#timer.unref();
   }

@@ -1,7 +1,7 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { DetectorSettings } from '../config.js';
 import { ContentError } from '../errors.js';
-import { pipeline } from '../events.js';
+import { pipelineEvents } from '../events.js';
 import { routine, type Logger } from '../log.js';
 import type { ObjectStore } from '../object-store.js';
 import { isTransientStoreError } from '../object-store-errors.js';
@@ -156,7 +156,7 @@ export class ChunkLoop {
       Object.entries(timings).map(([step, each]) => [step, each / 1000]),
     );
     const { detections } = outcome;
-    pipeline.tell('chunkApplied', {
+    pipelineEvents.publish('chunkApplied', {
       ...{ chunkNo, rowCount, rejectedCount, detections, stepSeconds },
       seconds: ms / 1000,
     });
@@ -168,7 +168,7 @@ export class ChunkLoop {
     const { backlog, log } = this.options;
     backlog.markDone(object);
     if (outcome.kind === 'quarantined') {
-      pipeline.tell('chunkQuarantined', { key: object.key });
+      pipelineEvents.publish('chunkQuarantined', { key: object.key });
       log.warn({ key: object.key, reason: outcome.error }, 'object quarantined');
     } else if (outcome.kind === 'applied') {
       const { chunkNo, rowCount, rejectedCount, detectionCount, isLate, timings } = outcome.chunk;

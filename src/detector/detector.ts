@@ -11,7 +11,7 @@ import { isOverBy } from './shutdown.js';
 export type { DetectorOptions } from './options.js';
 
 const FIRST_PAUSE_MS = 100;
-const LONGEST_PAUSE_MS = 5000;
+const MAX_PAUSE_MS = 5000;
 
 /**
  * Mechanism Y: applies each object under CHUNKS_PREFIX once, in the order of their numbers, and writes the detections.
@@ -75,7 +75,7 @@ async function leadUntilOver(options: DetectorOptions, runId: number): Promise<v
         if (codeOf(error) === SQLSTATE.leaseLost) log.warn('another mechanism Y has taken over; standing by');
         else {
           trouble.retry(error);
-          pause = Math.min(LONGEST_PAUSE_MS, FIRST_PAUSE_MS * 2 ** failures++);
+          pause = Math.min(MAX_PAUSE_MS, FIRST_PAUSE_MS * 2 ** failures++);
           // where two fail in turn, for a full disk say, standing by while the other tries proves nothing
           provenAt = performance.now() + 2 * pause;
         }

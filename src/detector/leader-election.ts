@@ -1,7 +1,7 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import type pg from 'pg';
 import { connect } from '../database.js';
-import { pipeline } from '../events.js';
+import { pipelineEvents } from '../events.js';
 import { SqlFunctions } from '../sql-functions.js';
 import type { LeaderOptions } from './options.js';
 
@@ -52,7 +52,7 @@ export class LeaderElection {
       }
       onStandBy();
       if (isFirst) {
-        pipeline.tell('roleChanged', 'standing_by');
+        pipelineEvents.publish('roleChanged', 'standing_by');
         log.info('another mechanism Y is at work; standing by');
       }
       await sleep(STAND_BY_MS, undefined, { signal }).catch(() => undefined);

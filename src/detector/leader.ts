@@ -1,6 +1,6 @@
 import { setMaxListeners } from 'node:events';
 import { connect, openViews } from '../database.js';
-import { pipeline } from '../events.js';
+import { pipelineEvents } from '../events.js';
 import { loadImportance } from '../importance.js';
 import { LeaderElection } from './leader-election.js';
 import { Lane } from './lane.js';
@@ -21,7 +21,7 @@ export async function lead(options: LeaderOptions): Promise<void> {
   const over = new AbortController();
   try {
     if (!(await election.acquire(options))) return;
-    pipeline.tell('roleChanged', 'working');
+    pipelineEvents.publish('roleChanged', 'working');
     const working = workAsLeader(options, over.signal);
     try {
       // a lost lease, or a server that hangs, ends the term even if the work waits for an answer that never comes
@@ -31,7 +31,7 @@ export async function lead(options: LeaderOptions): Promise<void> {
       await within(CLOSE_MS, Promise.allSettled([working]));
     }
   } finally {
-    pipeline.tell('roleChanged', 'starting');
+    pipelineEvents.publish('roleChanged', 'starting');
     await within(CLOSE_MS, election.close());
   }
 }

@@ -1,4 +1,4 @@
-import { pipeline } from '../events.js';
+import { pipelineEvents } from '../events.js';
 import type { Logger } from '../log.js';
 import type { ListedObject, ObjectStore } from '../object-store.js';
 import { isTransientStoreError } from '../object-store-errors.js';
@@ -108,7 +108,7 @@ export class Listing {
   async #record(): Promise<void> {
     const { backlog, functions, runId } = this.options;
     const oldestAt = backlog.oldestAt;
-    pipeline.tell('listed', { pendingCount: backlog.size, oldestPendingAt: oldestAt });
+    pipelineEvents.publish('listed', { pendingCount: backlog.size, oldestPendingAt: oldestAt });
     const text = `${backlog.size} ${oldestAt?.getTime()}`;
     const now = performance.now();
     if (text === this.#recorded.text && now < this.#recorded.at + RECORD_MS) return;

@@ -48,7 +48,7 @@ function toCopy(records: StagedRecord[]): Buffer {
  * The careful way: every record of a CSV file, of whatever shape, as a row for `copy staged_records from stdin (csv)`,
  * to be judged in SQL.
  * @throws ContentError if the file as a whole is unusable: empty, a header without a needed column or with one twice,
- * a quote that is never closed, a record longer than LONGEST_RECORD.
+ * a quote that is never closed, a record longer than MAX_RECORD_BYTES.
  */
 export async function* carefulRecords(
   source: AsyncIterable<Buffer>,

@@ -149,7 +149,7 @@ function plainPositions(header: Buffer, needed: NeededColumns): ColumnPositions 
 }
 
 /**
- * The straight way: the needed columns of a CSV file as rows for `copy staged_rows from stdin`, as fast as bytes can be
+ * The plain way: the needed columns of a CSV file as rows for `copy staged_rows from stdin`, as fast as bytes can be
  * looked at. It takes only what it can vouch for: names that need no trimming, amounts that are plain decimals,
  * valid UTF-8, no double quotes. Anything else, and every row that may have to be rejected, is for the careful way.
  * @throws NotPlain at the first such thing.

@@ -15,7 +15,7 @@ const COPY_RECORDS =
 /** process_chunk sees what the chunk before it wrote, also where the server's default would not let it. */
 const BEGIN = 'begin isolation level read committed';
 
-/** Opens the file's bytes; called a second time if the straight way had to be given up. */
+/** Opens the file's bytes; called a second time if the plain way had to be given up. */
 export type OpenSource = () => AsyncIterable<Buffer> | Promise<AsyncIterable<Buffer>>;
 
 async function copy(client: pg.Client, statement: string, rows: AsyncIterable<Buffer>): Promise<void> {
@@ -26,7 +26,7 @@ async function copy(client: pg.Client, statement: string, rows: AsyncIterable<Bu
 }
 
 /**
- * Begins a transaction and copies a CSV file into the session's staging tables, the straight way if it is plain
+ * Begins a transaction and copies a CSV file into the session's staging tables, the plain way if it is plain
  * throughout, otherwise the careful way; both give the same rows. The transaction is left open for process_chunk or
  * load_importance.
  * @returns which way it took.
@@ -37,11 +37,11 @@ export async function stageCsv(
   client: pg.Client,
   open: OpenSource,
   needed: NeededColumns,
-): Promise<'straight' | 'careful'> {
+): Promise<'plain' | 'careful'> {
   await client.query(BEGIN);
   try {
     await copy(client, COPY_ROWS, plainRows(await open(), needed));
-    return 'straight';
+    return 'plain';
   } catch (error) {
     if (!(error instanceof NotPlain || isDataError(error))) throw error;
   }

@@ -14,7 +14,7 @@ export interface Space {
 const NAME_COLUMNS = 24;
 const BAR_COLUMNS = 24;
 /** A terminal that is narrower has no room for the bar. */
-const LEAST_COLUMNS_FOR_BAR = 80;
+const MIN_COLUMNS_FOR_BAR = 80;
 
 const number = new Intl.NumberFormat('en', { maximumFractionDigits: 0 });
 const counted = (count: number, noun: string) => `${number.format(count)} ${noun}${count === 1 ? '' : 's'}`;
@@ -30,7 +30,7 @@ export function frameOf(progress: Progress, { columns, rows, hasColors }: Space,
     const full = Math.floor(share * BAR_COLUMNS);
     const text = `[${'='.repeat(full)}${full < BAR_COLUMNS ? '>' : ''}`.padEnd(BAR_COLUMNS + 1) + ']';
     const percent = `${Math.floor(share * 100)} %`.padStart(5);
-    return columns < LEAST_COLUMNS_FOR_BAR ? [percent] : [`${style('cyan', text)} ${percent}`];
+    return columns < MIN_COLUMNS_FOR_BAR ? [percent] : [`${style('cyan', text)} ${percent}`];
   };
   const lines = [describeX(progress, bar, now), describeY(progress, bar, now), describeFound(progress)]
     .filter((parts) => parts.length > 0)

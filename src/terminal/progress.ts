@@ -1,4 +1,4 @@
-import { pipeline, type Role, type Service } from '../events.js';
+import { pipelineEvents, type Role, type Service } from '../events.js';
 import { Rate } from './rate.js';
 
 /** A detection as the display shows it. */
@@ -39,7 +39,7 @@ export class Progress {
 
   /** `onDetections`: there are new ones to read. `onElected`: the baseline is to be read. @returns how to end that. */
   follow(onDetections: () => void, onElected: () => void): () => void {
-    return pipeline.listen({
+    return pipelineEvents.subscribe({
       sourceSurveyed: ({ rows }) => {
         this.sourceRows = rows;
       },

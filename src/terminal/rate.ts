@@ -1,6 +1,6 @@
 const WINDOW_MS = 10_000;
 /** A rate over less than that says little. */
-const LEAST_MS = 1000;
+const MIN_MS = 1000;
 
 /** How much comes per second, over the last ten seconds. Times are milliseconds of any steady clock. */
 export class Rate {
@@ -14,7 +14,7 @@ export class Rate {
 
   perSecond(now: number): number {
     this.#events = this.#events.filter(({ at }) => at > now - WINDOW_MS);
-    const elapsed = Math.max(LEAST_MS, Math.min(WINDOW_MS, now - (this.#firstAt ?? now)));
+    const elapsed = Math.max(MIN_MS, Math.min(WINDOW_MS, now - (this.#firstAt ?? now)));
     return this.#events.reduce((sum, { amount }) => sum + amount, 0) / (elapsed / 1000);
   }
 }

@@ -136,7 +136,7 @@ describe('detect', function () {
       const rows = Array.from({ length: 400 }, (_, index) => `C${index % 7},F,shop,${index}.5`);
       const shapes: Record<string, string | Buffer> = {
         'chunk_1.csv': csv(...rows),
-        'chunk_2.csv': csv(...rows, '"C8",F,shop,1', 'C9,F,shop,x'), // begun straight, then taken carefully
+        'chunk_2.csv': csv(...rows, '"C8",F,shop,1', 'C9,F,shop,x'), // begun the plain way, then the careful way
         'chunk_3.csv.gz': gzipSync(csv(...rows, '"C8",F,shop,1')),
         'chunk_4.csv': csv(...rows, 'C1,"F,shop,1'),
         'chunk_5.csv': csv(...rows),

@@ -2,7 +2,7 @@ import { expect } from 'chai';
 import type { DatabaseSettings } from '../../src/config.js';
 import { connect, connectionConfig } from '../../src/database.js';
 import { detect } from '../../src/detector/detector.js';
-import { pipeline } from '../../src/events.js';
+import { pipelineEvents } from '../../src/events.js';
 import { SqlFunctions } from '../../src/sql-functions.js';
 import {
   children,
@@ -158,7 +158,7 @@ describe('detect', function () {
       await untilLogged(second, /standing by/);
       const news = () => second.log.map(({ msg }) => msg).filter((msg) => /^the database/.test(msg));
       const told: string[] = [];
-      const stopListening = pipeline.listen({
+      const stopListening = pipelineEvents.subscribe({
         troubleBegan: (service) => told.push(`${service} in trouble`),
         troubleEnded: (service) => told.push(`${service} works`),
       });

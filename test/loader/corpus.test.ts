@@ -18,7 +18,7 @@ interface LedgerRow {
 /** The oracle counts the rows of files up to this long. */
 const COUNTED_BYTES = 200_000;
 /** Over what there is before; a record of 16 MiB is held once as bytes, and once while they are put together. */
-const MOST_MEMORY = 160 * 1024 * 1024;
+const MAX_MEMORY = 160 * 1024 * 1024;
 
 describe('the corpus of bad bytes', function () {
   this.timeout(60_000);
@@ -87,7 +87,7 @@ describe('the corpus of bad bytes', function () {
               error: expected.quarantined,
               rejected: [],
             });
-            expect(globalThis.process.memoryUsage.rss() - before).to.be.lessThan(MOST_MEMORY);
+            expect(globalThis.process.memoryUsage.rss() - before).to.be.lessThan(MAX_MEMORY);
           });
           continue;
         }
@@ -107,7 +107,7 @@ describe('the corpus of bad bytes', function () {
             expect(rowCount + rejected.length).to.equal(recordsOf(file).length - 1);
           const staged = await stage(file);
           if (typeof rows !== 'number') expect(staged.rows).to.deep.equal(rows);
-          if (staged.way === 'straight')
+          if (staged.way === 'plain')
             expect(await stage(forCarefulWay(file))).to.deep.equal({ ...staged, way: 'careful' });
         });
       }

@@ -17,7 +17,7 @@ describe('stageCsv', () => {
     const file = utf8(`\ufeff${HEADER}\r\n'C1','F','M1',1.5\r\n\r\nZoë,M,O'Hara,2\n\n'C3',,'M3',-3`);
     for (let at = 1; at < file.length; at++) {
       expect(await stage(file, transactionColumns, [at, Infinity])).to.deep.equal({
-        way: 'straight',
+        way: 'plain',
         rows: [
           ['C1', 'F', 'M1', '1.5'],
           ['Zoë', 'M', "O'Hara", '2'],

@@ -55,13 +55,13 @@ describe('stageCsv', () => {
     });
 
     it('takes Source, Target and Weight of an importance file, on both ways', async () => {
-      const straight = await stage(
+      const plain = await stage(
         "Source,Target,Weight,typeTrans,fraud\r\n'C1','M1',4.55,'es',0\r\n",
         importanceColumns,
       );
       const careful = await stage('"Source",Target,Weight\nC1,M1,4.55\n', importanceColumns);
-      expect(straight).to.deep.equal({ way: 'straight', rows: [['C1', '', 'M1', '4.55']], rejected: [] });
-      expect(careful).to.deep.equal({ ...straight, way: 'careful' });
+      expect(plain).to.deep.equal({ way: 'plain', rows: [['C1', '', 'M1', '4.55']], rejected: [] });
+      expect(careful).to.deep.equal({ ...plain, way: 'careful' });
     });
   });
 });

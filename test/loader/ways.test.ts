@@ -5,7 +5,7 @@ import { useStaging } from '../support/staging.js';
 describe('stageCsv', () => {
   const { stage } = useStaging();
 
-  describe('goes straight', () => {
+  describe('goes the plain way', () => {
     const banksim =
       "step,customer,age,gender,zipcodeOri,merchant,zipMerchant,category,amount,fraud\r\n0,'C1093826151','4','M','28007','M348934600','28007','es_transportation',4.55,0\r\n";
     const examples: Record<string, string> = {
@@ -22,7 +22,7 @@ describe('stageCsv', () => {
     for (const [name, file] of Object.entries(examples)) {
       it(name, async () => {
         const { way, rejected } = await stage(file);
-        expect({ way, rejected }).to.deep.equal({ way: 'straight', rejected: [] });
+        expect({ way, rejected }).to.deep.equal({ way: 'plain', rejected: [] });
       });
     }
   });

@@ -381,7 +381,7 @@ const numbers: Specimen[] = [
     },
   },
   {
-    name: 'amounts that go straight',
+    name: 'amounts that go the plain way',
     file: fileOf('C,F,M,-0', 'C,F,M,+.50', `C,F,M,${'9'.repeat(30)}`),
     expected: rows(['C', 'F', 'M', '0'], ['C', 'F', 'M', '0.50'], ['C', 'F', 'M', '9'.repeat(30)]),
   },
@@ -422,7 +422,7 @@ const names: Specimen[] = [
     expected: rows(...odd.map((value) => [value, value, value, '1'])),
   },
   {
-    name: "values that look like SQL, the straight way's",
+    name: "values that look like SQL, the plain way's",
     file: fileOf(`'; drop table x; --,F,$1,1`, '../../x,F,=1+1,1'),
     expected: rows([`'; drop table x; --`, 'F', '$1', '1'], ['../../x', 'F', '=1+1', '1']),
   },

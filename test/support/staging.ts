@@ -7,7 +7,7 @@ import { MARK, blocksOf } from './bytes.js';
 import { useDatabase } from './database.js';
 
 export interface Staged {
-  way: 'straight' | 'careful';
+  way: 'plain' | 'careful';
   /** customer, gender, merchant, amount */
   rows: string[][];
   rejected: { line_number: number; line: string; reason: string }[];

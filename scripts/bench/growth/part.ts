@@ -8,11 +8,11 @@ import { runGrowth } from './growth.js';
 
 export const GROWTH_ROWS = 10_000_000;
 /** One per cent must be a chunk. */
-const LEAST_ROWS = 1_000_000;
+const MIN_ROWS = 1_000_000;
 
 /** @throws UsageError */
 export function growthPart(rows: number): Part {
-  if (!Number.isInteger(rows / LEAST_ROWS) || rows < LEAST_ROWS)
+  if (!Number.isInteger(rows / MIN_ROWS) || rows < MIN_ROWS)
     throw new UsageError(['the rows of the growing stream must be whole millions']);
   return {
     name: 'growth',

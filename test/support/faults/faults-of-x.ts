@@ -12,7 +12,7 @@ const MOMENTS = [
 ] as const;
 
 /** Of the puts after a start of X, the last at which a kill may come. */
-const MOST_TURNS = 12;
+const MAX_TURNS = 12;
 
 /** Runs X to its end, after so many kills: each start goes on where the one before was killed. */
 export async function produceWithKills(
@@ -25,7 +25,7 @@ export async function produceWithKills(
     const x = await GatedProcess.start(['produce'], place);
     const moment = random.pick(MOMENTS);
     if (moment.step === undefined) await new Promise((resolve) => setTimeout(resolve, random.below(2000)));
-    else await Promise.race([x.s3.aim(moment.step, 1 + random.below(MOST_TURNS)), x.command.ended]);
+    else await Promise.race([x.s3.aim(moment.step, 1 + random.below(MAX_TURNS)), x.command.ended]);
     if (x.hasEnded) break;
     const { s3: states } = await x.kill();
     const isHit = moment.step !== undefined && states.some((state) => moment.shows.test(state));

@@ -15,7 +15,7 @@ const STATE_TABLES = [
 ];
 
 /** The most differences that are told of one kind. */
-const MOST_TOLD = 5;
+const MAX_TOLD = 5;
 
 export async function readOutcome(place: Place): Promise<Outcome> {
   const chunks = `${place.prefix}chunks/`;
@@ -60,6 +60,6 @@ export function differences(expected: Outcome, found: Outcome): string[] {
       ...had.filter((line) => !inWanted.has(line)).map((line) => `${about}: not expected ${line}`),
     ];
     const what = told.length > 0 ? told : [`${about}: twice, or in another order`];
-    return [...what.slice(0, MOST_TOLD), ...(what.length > MOST_TOLD ? [`${about}: and more`] : [])];
+    return [...what.slice(0, MAX_TOLD), ...(what.length > MAX_TOLD ? [`${about}: and more`] : [])];
   });
 }

@@ -29,7 +29,7 @@ const STEPS: Record<Window, { gate: 'postgres' | 's3'; step: string; isForwarded
 };
 
 /** Of the occurrences of a step, the last at which a kill may come. */
-const MOST_TURNS = 4;
+const MAX_TURNS = 4;
 const LOOK_MS = 500;
 
 /**
@@ -45,7 +45,7 @@ export async function reach(
   const aim = STEPS[window];
   if (!aim) return sleep(random.below(2500));
   let isHit = false;
-  const hit = y[aim.gate].aim(aim.step, 1 + random.below(MOST_TURNS), aim.isForwarded).then(() => {
+  const hit = y[aim.gate].aim(aim.step, 1 + random.below(MAX_TURNS), aim.isForwarded).then(() => {
     isHit = true;
   });
   const over = async () => {
