@@ -17,7 +17,7 @@ begin
     update customer_merchant_stats as stats
     set transaction_count = touched_pairs.transaction_count, total_amount = touched_pairs.total_amount
     from pg_temp.touched_pairs
-    where stats.ctid = touched_pairs.stats_row
+    where stats.ctid = touched_pairs.stats_row and not touched_pairs.is_new
   $sql$;
   get diagnostics v_updated_count = row_count;
   if v_updated_count <> (select count(*) from pg_temp.touched_pairs where not is_new) then

@@ -4,11 +4,10 @@
 create or replace function bankpulse.update_count_histogram() returns void
 language plpgsql volatile
 set search_path = bankpulse, pg_temp
-set enable_hashjoin = off
-set enable_mergejoin = off
 as $$
 begin
-  -- Planned anew each time: a plan from when the histogram was tiny would go on reading all of it per change.
+  -- Planned anew each time: where a chunk changes a good part of the histogram, reading all of it beats a lookup per
+  -- change; a plan kept from when it was tiny would read all of it for ever.
   execute $sql$
     merge into merchant_count_histogram as histogram
     using (

@@ -69,7 +69,7 @@ begin
       on
         touched_pairs.merchant_id = top_counts.merchant_id
         and touched_pairs.transaction_count >= top_counts.top_count
-    union
+    union all -- one that stands in both is deleted, and returned, once
     select stats.merchant_id, stats.customer_id, stats.transaction_count
     from fallen_top_counts
     inner join upgrade_candidates as candidates on candidates.merchant_id = fallen_top_counts.merchant_id
