@@ -5,10 +5,28 @@
 -- percent_rank >= r is written smaller >= r * (count - 1), exact in decimals; greatest(count - 1, 1) gives a lone
 -- customer the rank 0.
 create or replace view bankpulse.pattern_matches as
-
--- PatId1, UPGRADE: at a merchant with more than 50,000 transactions, a customer in the top 10 % by transactions
--- and, among all customers the importance file lists for the merchant, in the bottom 10 % by weight
-with ranked_counts as (
+-- read once, not for each row
+with upgrade as materialized (
+  select
+    bankpulse.threshold(thresholds, 'merchant_transactions_above') as merchant_transactions_above,
+    bankpulse.threshold(thresholds, 'count_percent_rank_from') as count_percent_rank_from,
+    bankpulse.threshold(thresholds, 'weight_percent_rank_up_to') as weight_percent_rank_up_to
+  from bankpulse.patterns
+  where pattern_id = 'PatId1' and is_enabled
+),
+child as materialized (
+  select
+    bankpulse.threshold(thresholds, 'transactions_from') as transactions_from,
+    bankpulse.threshold(thresholds, 'average_amount_below') as average_amount_below
+  from bankpulse.patterns
+  where pattern_id = 'PatId2' and is_enabled
+),
+dei_needed as materialized (
+  select bankpulse.threshold(thresholds, 'female_customers_above') as female_customers_above
+  from bankpulse.patterns
+  where pattern_id = 'PatId3' and is_enabled
+),
+ranked_counts as (
   select
     merchant_id,
     customer_id,
@@ -27,8 +45,11 @@ ranked_weights as (
     count(*) over (partition by merchant_id) as weight_count
   from bankpulse.customer_weights
 )
+
+-- PatId1, UPGRADE: at a merchant with more than 50,000 transactions, a customer in the top 10 % by transactions
+-- and, among all customers the importance file lists for the merchant, in the bottom 10 % by weight
 select
-  patterns.pattern_id,
+  'PatId1'::text collate "C" as pattern_id,
   ranked_counts.merchant_id,
   ranked_counts.customer_id,
   jsonb_build_object(
@@ -38,26 +59,23 @@ select
     'average_weight', ranked_weights.average_weight,
     'weight_percent_rank', bankpulse.share_below(ranked_weights.smaller_weights, ranked_weights.weight_count)
   ) as reason
-from bankpulse.patterns
+from upgrade
 cross join ranked_counts
 inner join ranked_weights
   on
     ranked_weights.merchant_id = ranked_counts.merchant_id
     and ranked_weights.customer_id = ranked_counts.customer_id
 where
-  patterns.pattern_id = 'PatId1'
-  and patterns.is_enabled
-  and ranked_counts.merchant_transactions > bankpulse.threshold(patterns.thresholds, 'merchant_transactions_above')
-  and ranked_counts.smaller_counts
-  >= bankpulse.threshold(patterns.thresholds, 'count_percent_rank_from') * greatest(ranked_counts.customer_count - 1, 1)
+  ranked_counts.merchant_transactions > upgrade.merchant_transactions_above
+  and ranked_counts.smaller_counts >= upgrade.count_percent_rank_from * greatest(ranked_counts.customer_count - 1, 1)
   and ranked_weights.smaller_weights
-  <= bankpulse.threshold(patterns.thresholds, 'weight_percent_rank_up_to') * greatest(ranked_weights.weight_count - 1, 1)
+  <= upgrade.weight_percent_rank_up_to * greatest(ranked_weights.weight_count - 1, 1)
 
 union all
 
 -- PatId2, CHILD: a customer with at least 80 transactions at a merchant and an average of less than 23
 select
-  patterns.pattern_id,
+  'PatId2',
   stats.merchant_id,
   stats.customer_id,
   jsonb_build_object(
@@ -65,31 +83,28 @@ select
     'total_amount', stats.total_amount,
     'average_amount', round(stats.total_amount / stats.transaction_count, 4)
   ) as reason
-from bankpulse.patterns
+from child
 cross join bankpulse.customer_merchant_stats as stats
 where
-  patterns.pattern_id = 'PatId2'
-  and patterns.is_enabled
-  and stats.transaction_count >= bankpulse.threshold(patterns.thresholds, 'transactions_from')
-  and stats.total_amount < bankpulse.threshold(patterns.thresholds, 'average_amount_below') * stats.transaction_count
+  stats.transaction_count >= child.transactions_from
+  and stats.total_amount < child.average_amount_below * stats.transaction_count
 
 union all
 
 -- PatId3, DEI-NEEDED: a merchant with more than 100 women among its customers, but fewer women than men
 select
-  patterns.pattern_id,
+  'PatId3',
   stats.merchant_id,
   '' as customer_id,
   jsonb_build_object(
     'female_customers', count(*) filter (where stats.gender = 'F'),
     'male_customers', count(*) filter (where stats.gender = 'M')
   ) as reason
-from bankpulse.patterns
+from dei_needed
 cross join bankpulse.customer_merchant_stats as stats
-where patterns.pattern_id = 'PatId3' and patterns.is_enabled
-group by patterns.pattern_id, stats.merchant_id
+group by stats.merchant_id, dei_needed.female_customers_above
 having
-  count(*) filter (where stats.gender = 'F') > bankpulse.threshold(patterns.thresholds, 'female_customers_above')
+  count(*) filter (where stats.gender = 'F') > dei_needed.female_customers_above
   and count(*) filter (where stats.gender = 'F') < count(*) filter (where stats.gender = 'M');
 
 comment on view bankpulse.pattern_matches is

@@ -5,6 +5,10 @@ create or replace function bankpulse.rebuild_upgrade_candidates() returns void
 language plpgsql volatile
 set search_path = bankpulse, pg_temp
 as $$
+declare
+  v_weight_percent_rank_up_to constant numeric := (
+    select threshold(thresholds, 'weight_percent_rank_up_to') from patterns where pattern_id = 'PatId1'
+  );
 begin
   delete from upgrade_candidates;
   -- every merchant counts as not looked at yet
@@ -20,12 +24,9 @@ begin
     from customer_weights
   ),
   low_weights as (
-    select ranked_weights.*
+    select *
     from ranked_weights
-    inner join patterns on patterns.pattern_id = 'PatId1'
-    where
-      ranked_weights.smaller_weights
-      <= bankpulse.threshold(patterns.thresholds, 'weight_percent_rank_up_to') * greatest(ranked_weights.weight_count - 1, 1)
+    where smaller_weights <= v_weight_percent_rank_up_to * greatest(weight_count - 1, 1)
   )
   insert into upgrade_candidates (merchant_id, customer_id, average_weight, smaller_weights, weight_count)
   select merchant_id, customer_id, average_weight, smaller_weights, weight_count
