@@ -1,10 +1,10 @@
 -- A detection names a run that is there: detection_file_rows joins it, and would leave out a detection without one.
 -- Keys are collate "C" in the outbox, too. Every index says what it is for.
--- Views that only repeated a table's columns are gone; the dashboard reads the tables.
 
 -- Up Migration
 
-drop view if exists bankpulse.dashboard_patterns, bankpulse.dashboard_files;
+-- reads the column whose type changes; sql/ makes it again
+drop view if exists bankpulse.dashboard_files;
 
 alter table bankpulse.detection_batches alter column object_key type text collate "C";
 alter table bankpulse.detections add foreign key (run_id) references bankpulse.runs;
@@ -14,6 +14,8 @@ comment on index bankpulse.detections_batch_no is 'Finds the rows of a file in t
 comment on index bankpulse.detection_batches_not_exported is 'Finds the files that are still to be written.';
 
 -- Down Migration
+
+drop view if exists bankpulse.dashboard_files;
 
 alter table bankpulse.detections drop constraint detections_run_id_fkey;
 alter table bankpulse.detection_batches alter column object_key type text collate "default";

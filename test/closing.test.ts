@@ -1,13 +1,16 @@
 import { expect } from 'chai';
+import { pino } from 'pino';
 import type { CloseLater } from '../src/closing.js';
 import { closeAfter, openTogether } from '../src/closing.js';
 import { messageOf } from '../src/errors.js';
-import type { Logger } from '../src/log.js';
 
 describe('closing', () => {
   let closed: string[];
-  let told: unknown[];
-  const log = { warn: (fields: { reason: string }) => told.push(fields.reason) } as unknown as Logger;
+  let told: string[];
+  const log = pino(
+    { level: 'warn' },
+    { write: (line: string) => told.push((JSON.parse(line) as { reason: string }).reason) },
+  );
 
   beforeEach(() => {
     closed = [];

@@ -1,8 +1,8 @@
 import type { DetectionFileRow, Status } from '../views.js';
 
 /**
- * What the dashboard's server sends to the page, as JSON: rows of views in sql/ and of tables in migrations/, where each
- * column has its comment. Times are ISO 8601; the page reads these types, too.
+ * What the dashboard's server sends to the page, as JSON: rows of the views of the same name in sql/, where each column
+ * has its comment. Times are ISO 8601; the page reads these types, too.
  */
 
 export interface Progress extends Status {

@@ -16,8 +16,8 @@ export async function readProgress(views: Kysely<DashboardViews>): Promise<Progr
 
 export async function readPatterns(views: Kysely<DashboardViews>): Promise<Pattern[]> {
   const rows = await views
-    .selectFrom('patterns')
-    .select(jsonRow<Pattern>('patterns').as('row'))
+    .selectFrom('dashboard_patterns')
+    .select(jsonRow<Pattern>('dashboard_patterns').as('row'))
     .orderBy('pattern_id')
     .execute();
   return rows.map(({ row }) => row);
