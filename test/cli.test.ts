@@ -44,10 +44,7 @@ describe('the command line', function () {
     generated = await run(['generate', '--rows', String(ROWS), '--out', folder]);
   });
   afterEach(async () => {
-    for (const { child, ended } of started.splice(0)) {
-      if (child.exitCode === null) child.kill('SIGKILL');
-      await ended;
-    }
+    for (const command of started.splice(0)) await command.kill();
   });
   after(() => rm(folder, { recursive: true, force: true }));
 
@@ -277,21 +274,28 @@ describe('the command line', function () {
     });
     afterEach(() => dropTestDatabase(database));
 
-    it('by SIGTERM, "start" finishes what is in hand and ends with 0', async () => {
-      const command = start(['start'], { ...environment(database, 'term'), CHUNK_INTERVAL_MS: '500' });
-      await command.says('chunk applied');
-      const signalledAt = performance.now();
-      command.child.kill('SIGTERM');
-      const { code, stdout } = await command.ended;
-      expect(performance.now() - signalledAt).to.be.below(10_000); // 5 s on a machine that is not busy
-      const { rows } = await database.client.query<{ is_ended: boolean; chunks: number }>(
-        `select ended_at is not null as is_ended, (select count(*)::int from bankpulse.chunks) as chunks
-         from bankpulse.runs`,
-      );
-      expect(rows.map(({ is_ended }) => is_ended)).to.deep.equal([true]);
-      expect(stdout).to.include(`${rows[0]!.chunks} applied`);
-      expect(code).to.equal(0);
-    });
+    for (const by of ['itself', 'npm'] as const) {
+      it(`by SIGTERM to ${by}, "start" finishes what is in hand and ends with 0`, async () => {
+        const env = { ...environment(database, `term-${by}`), CHUNK_INTERVAL_MS: '500' };
+        const command =
+          by === 'npm'
+            ? Command.startByNpm('start', { ...env, npm_config_cache: join(folder, 'npm') })
+            : Command.start(['start'], env);
+        started.push(command);
+        await command.says('chunk applied');
+        const signalledAt = performance.now();
+        command.child.kill('SIGTERM');
+        const { code, stdout } = await command.ended;
+        expect(performance.now() - signalledAt).to.be.below(10_000); // 5 s on a machine that is not busy
+        const { rows } = await database.client.query<{ is_ended: boolean; chunks: number }>(
+          `select ended_at is not null as is_ended, (select count(*)::int from bankpulse.chunks) as chunks
+           from bankpulse.runs`,
+        );
+        expect(rows.map(({ is_ended }) => is_ended)).to.deep.equal([true]);
+        expect(stdout).to.include(`${rows[0]!.chunks} applied`);
+        expect(code).to.equal(0);
+      });
+    }
 
     it('"start" prints the summary when nothing comes any more, listens on, and takes two SIGINT at once for one', async () => {
       const command = start(['start'], { ...environment(database, 'listening'), FLUSH_AFTER_MS: '100' });

@@ -21,7 +21,10 @@ export class Command {
   stderr = '';
   readonly ended: Promise<Ended>;
 
-  private constructor(readonly child: ChildProcess) {
+  private constructor(
+    readonly child: ChildProcess,
+    private readonly isGroup: boolean,
+  ) {
     child.stdout?.setEncoding('utf8').on('data', (text: string) => (this.stdout += text));
     child.stderr?.setEncoding('utf8').on('data', (text: string) => (this.stderr += text));
     this.ended = once(child, 'close').then(([code]) => ({
@@ -31,10 +34,25 @@ export class Command {
     }));
   }
 
-  /** With this environment and next to nothing else: neither a developer's `.env` nor their AWS profile is seen. */
   static start(args: readonly string[], env: Record<string, string> = {}): Command {
-    const child = spawn(process.execPath, [...NODE_OPTIONS, 'src/cli.ts', ...args], {
+    return Command.#spawn(process.execPath, [...NODE_OPTIONS, 'src/cli.ts', ...args], env);
+  }
+
+  /** As users do, with npm in front of it, which is what gets the signals. A process group of their own. */
+  static startByNpm(name: string, env: Record<string, string> & { npm_config_cache: string }): Command {
+    return Command.#spawn('npm', ['run', '--silent', name], env, true);
+  }
+
+  /** With this environment and next to nothing else: neither a developer's `.env` nor their AWS profile is seen. */
+  static #spawn(
+    file: string,
+    args: readonly string[],
+    env: Record<string, string>,
+    isGroup = false,
+  ): Command {
+    const child = spawn(file, args, {
       cwd: projectDir,
+      detached: isGroup,
       env: {
         PATH: process.env.PATH,
         HOME: '/nonexistent',
@@ -47,7 +65,22 @@ export class Command {
       },
       stdio: ['ignore', 'pipe', 'pipe'],
     });
-    return new Command(child);
+    return new Command(child, isGroup);
+  }
+
+  /** Ends it, and what npm started, at once; resolves when it has ended. */
+  async kill(): Promise<void> {
+    const { pid, exitCode } = this.child;
+    if (this.isGroup && pid !== undefined) {
+      try {
+        process.kill(-pid, 'SIGKILL'); // npm may have ended before what it started
+      } catch {
+        // nobody is left of the group
+      }
+    } else if (exitCode === null) {
+      this.child.kill('SIGKILL');
+    }
+    await this.ended;
   }
 
   /** Resolves when its log holds this, after its first `from` characters. */
