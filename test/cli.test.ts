@@ -4,32 +4,19 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { expect } from 'chai';
-import { createTestDatabase, dropTestDatabase, useDatabase, type TestDatabase } from './support/database.js';
+import {
+  PASSWORD,
+  createTestDatabase,
+  dropTestDatabase,
+  useDatabase,
+  withRole,
+  type TestDatabase,
+} from './support/database.js';
 import { Command, expectRefusal, run, type Ended } from './support/process.js';
 import { testObjectStore, type TestObjectStore } from './support/s3.js';
 
 const ROWS = 20_000;
 const NOBODY = 'postgres://nobody:secret@127.0.0.1:1/nothing';
-
-const PASSWORD = 'secret:\\of a test';
-
-/** With a role that can log in, until `work` is done. */
-async function withRole(
-  { name, url, client }: TestDatabase,
-  attributes: string,
-  work: (url: string, role: string) => Promise<void>,
-): Promise<void> {
-  const role = `${name}_role`;
-  await client.query(`create role ${role} login ${attributes} password '${PASSWORD}'`);
-  try {
-    const roleUrl = new URL(url);
-    roleUrl.username = role;
-    roleUrl.password = encodeURIComponent(PASSWORD);
-    await work(roleUrl.href, role);
-  } finally {
-    await client.query(`drop role ${role}`);
-  }
-}
 
 describe('the command line', function () {
   this.timeout(120_000);

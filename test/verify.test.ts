@@ -5,6 +5,7 @@ import { audit, type Audit } from '../src/audit/audit.js';
 import { describeAudit } from '../src/audit/describe.js';
 import { connect } from '../src/database.js';
 import { createLog } from '../src/log.js';
+import { withRole } from './support/database.js';
 import { children, csv, setThresholds, until, useDetector } from './support/detector.js';
 import { Command, expectRefusal, run } from './support/process.js';
 
@@ -424,23 +425,17 @@ describe('verify', function () {
     });
 
     it('says in one line that the role may not create databases', async () => {
-      const role = `${current.database.name}_role`;
-      await ask(`create role ${role} login password 'secret' in role bankpulse_reader`);
-      try {
-        const url = new URL(current.database.url);
-        url.username = role;
-        url.password = 'secret';
+      await withRole(current.database, 'in role bankpulse_reader', async (url, role) => {
+        const env = { ...environment(), DATABASE_URL: url };
         expectRefusal(
-          await run(['verify'], { ...environment(), DATABASE_URL: url.href }),
+          await run(['verify'], env),
           /^error: this role may not create database ".*_verify": run this as a role with createdb/,
         );
         await ask(`alter role ${role} createdb`);
-        const { code, stdout } = await run(['verify'], { ...environment(), DATABASE_URL: url.href });
+        const { code, stdout } = await run(['verify'], env);
         expect(stdout).to.include('No difference.');
         expect(code).to.equal(0);
-      } finally {
-        await ask(`drop role ${role}`);
-      }
+      });
     });
 
     it('says that another one is at work', async () => {

@@ -111,6 +111,27 @@ export async function dropTestDatabase({ name, client }: TestDatabase): Promise<
   await administer(`drop database if exists ${name} with (force)`);
 }
 
+/** Of the roles that tests make; has what must be escaped in URLs and password files. */
+export const PASSWORD = 'secret:\\of a test';
+
+/** With a role of the server that can log in, until `work` is done. */
+export async function withRole(
+  { name, url, client }: TestDatabase,
+  attributes: string,
+  work: (url: string, role: string) => Promise<void>,
+): Promise<void> {
+  const role = `${name}_role`;
+  await client.query(`create role ${role} login ${attributes} password '${PASSWORD}'`);
+  try {
+    const roleUrl = new URL(url);
+    roleUrl.username = role;
+    roleUrl.password = encodeURIComponent(PASSWORD);
+    await work(roleUrl.href, role);
+  } finally {
+    await client.query(`drop role ${role}`);
+  }
+}
+
 function hasFailed(suite: Suite): boolean {
   return suite.tests.some((test) => test.state === 'failed') || suite.suites.some(hasFailed);
 }
