@@ -1,7 +1,7 @@
 -- Makes the session's staging tables. COPY fills them, process_chunk or load_importance empties them into the state
 -- within the same transaction, and commit or rollback leaves them empty. Temporary tables write no WAL, and each
 -- session has its own, so that a second one can be filled while the first is applied.
--- Writes: pg_temp.staged_records, staged_rows, touched_pairs. Safe to call again.
+-- Writes: pg_temp.staged_records, staged_rows, touched_pairs, touched_merchants. Safe to call again.
 create or replace function bankpulse.open_staging() returns void
 language plpgsql volatile
 set search_path = bankpulse, pg_temp
@@ -40,8 +40,17 @@ begin
     is_new boolean not null,
     stats_row tid -- where the pair stood in customer_merchant_stats before the chunk; null if it is new
   ) on commit delete rows;
+
+  -- the merchants the chunk changed, as they are after it
+  create temporary table if not exists touched_merchants (
+    merchant_id text collate "C" not null,
+    transaction_count bigint not null,
+    customer_count bigint not null,
+    female_count bigint not null,
+    male_count bigint not null
+  ) on commit delete rows;
 end;
 $$;
 
 comment on function bankpulse.open_staging() is
-  'Makes the session''s temporary staging tables staged_records, staged_rows and touched_pairs.';
+  'Makes the session''s temporary tables: staged_records and staged_rows, touched_pairs and touched_merchants.';

@@ -1,13 +1,13 @@
 -- PatId1, UPGRADE, from what the chunk touched: customers in the top 10 % by transactions and the bottom 10 % by
 -- weight, at a merchant with more than 50,000 transactions.
--- In: the pattern's thresholds. Reads: pg_temp.touched_pairs, merchant_stats, merchant_count_histogram,
+-- In: the pattern's thresholds. Reads: pg_temp.touched_pairs, touched_merchants, merchant_count_histogram,
 -- customer_merchant_stats. Writes: upgrade_candidates, merchant_top_counts. Out: the pairs that satisfy it now and
 -- were not found before.
 --
--- The low weights are a fixed set, the candidates; what is found is no candidate any more. A candidate comes into the
--- top share either because the chunk touched it, or because the share's lower end, top_count, has fallen to its count.
--- That is rare; a merchant that has just passed 50,000, or whose customers all tied, counts as one whose top share
--- began out of reach before.
+-- The low weights are a fixed set, the candidates; what is found is no candidate any more, so that after a chunk none
+-- is left in a top share. One comes into it either because the chunk took it over the share's lower end, top_count, or
+-- because that has fallen to its count. The latter is rare; a merchant that has just passed 50,000, or whose customers
+-- all tied, counts as one whose top share began out of reach before.
 create or replace function bankpulse.detect_upgrade(p_thresholds jsonb)
 returns table (merchant_id text, customer_id text, reason jsonb)
 language plpgsql volatile
@@ -24,15 +24,15 @@ declare
   v_count_percent_rank_from constant numeric := threshold(p_thresholds, 'count_percent_rank_from');
 begin
   return query
-  with busy_merchants as (
-    select stats.merchant_id, stats.transaction_count, stats.customer_count
-    from (select distinct merchant_id from pg_temp.touched_pairs) as touched_merchants
-    inner join merchant_stats as stats on stats.merchant_id = touched_merchants.merchant_id
-    where stats.transaction_count > v_merchant_transactions_above
-  ),
-  top_counts as materialized (
-    select busy_merchants.*, first_counts.top_count
-    from busy_merchants
+  with top_counts as materialized (
+    select
+      merchants.merchant_id,
+      merchants.transaction_count,
+      merchants.customer_count,
+      first_counts.top_count,
+      former.top_count as former_top_count
+    from pg_temp.touched_merchants as merchants
+    left join merchant_top_counts as former on former.merchant_id = merchants.merchant_id
     left join lateral (
       -- read from the smallest number on, and no further than to the one that is looked for
       select ranked_counts.transaction_count as top_count
@@ -42,44 +42,47 @@ begin
           sum(histogram.customer_count) over (order by histogram.transaction_count) - histogram.customer_count
           as smaller_counts
         from merchant_count_histogram as histogram
-        where histogram.merchant_id = busy_merchants.merchant_id
+        where histogram.merchant_id = merchants.merchant_id
       ) as ranked_counts
-      where ranked_counts.smaller_counts >= v_count_percent_rank_from * greatest(busy_merchants.customer_count - 1, 1)
+      where ranked_counts.smaller_counts >= v_count_percent_rank_from * greatest(merchants.customer_count - 1, 1)
       order by ranked_counts.transaction_count
       limit 1
     ) as first_counts on true
-  ),
-  fallen_top_counts as (
-    select top_counts.merchant_id, top_counts.top_count
-    from top_counts
-    left join merchant_top_counts as former on former.merchant_id = top_counts.merchant_id
-    where former.top_count is null or top_counts.top_count < former.top_count
+    where merchants.transaction_count > v_merchant_transactions_above
   ),
   noted_top_counts as (
-    insert into merchant_top_counts as former (merchant_id, top_count)
+    insert into merchant_top_counts as noted (merchant_id, top_count)
     select merchant_id, top_count from top_counts
     on conflict (merchant_id) do update
     set top_count = excluded.top_count
-    where former.top_count is distinct from excluded.top_count
+    where noted.top_count is distinct from excluded.top_count
   ),
-  frequent_pairs as (
+  risen_pairs as (
     select touched_pairs.merchant_id, touched_pairs.customer_id, touched_pairs.transaction_count
     from top_counts
     inner join pg_temp.touched_pairs
       on
         touched_pairs.merchant_id = top_counts.merchant_id
         and touched_pairs.transaction_count >= top_counts.top_count
-    union all -- one that stands in both is deleted, and returned, once
+        and touched_pairs.transaction_count - touched_pairs.added_count < top_counts.former_top_count
+  ),
+  uncovered_pairs as (
     select stats.merchant_id, stats.customer_id, stats.transaction_count
-    from fallen_top_counts
-    inner join upgrade_candidates as candidates on candidates.merchant_id = fallen_top_counts.merchant_id
+    from top_counts
+    inner join upgrade_candidates as candidates on candidates.merchant_id = top_counts.merchant_id
     inner join customer_merchant_stats as stats
       on stats.merchant_id = candidates.merchant_id and stats.customer_id = candidates.customer_id
-    where stats.transaction_count >= fallen_top_counts.top_count
+    where
+      (top_counts.former_top_count is null or top_counts.top_count < top_counts.former_top_count)
+      and stats.transaction_count >= top_counts.top_count
   ),
   found_candidates as (
     delete from upgrade_candidates as candidates
-    using frequent_pairs
+    using (
+      select * from risen_pairs
+      union all -- one that stands in both is deleted, and returned, once
+      select * from uncovered_pairs
+    ) as frequent_pairs
     where
       candidates.merchant_id = frequent_pairs.merchant_id
       and candidates.customer_id = frequent_pairs.customer_id

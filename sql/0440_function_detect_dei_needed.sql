@@ -1,6 +1,6 @@
 -- PatId3, DEI-NEEDED, from what the chunk touched: a merchant with more than 100 women among its customers, but
--- fewer women than men. Only a new customer can make it true.
--- In: the pattern's thresholds. Reads: pg_temp.touched_pairs, merchant_stats. Out: the merchants that satisfy it now.
+-- fewer women than men.
+-- In: the pattern's thresholds. Reads: pg_temp.touched_merchants. Out: the touched merchants that satisfy it now.
 create or replace function bankpulse.detect_dei_needed(p_thresholds jsonb)
 returns table (merchant_id text, customer_id text, reason jsonb)
 language plpgsql stable
@@ -13,16 +13,18 @@ declare
 begin
   return query
   select
-    stats.merchant_id,
+    touched_merchants.merchant_id,
     '',
-    jsonb_build_object('female_customers', stats.female_count, 'male_customers', stats.male_count)
-  from merchant_stats as stats
+    jsonb_build_object(
+      'female_customers', touched_merchants.female_count,
+      'male_customers', touched_merchants.male_count
+    )
+  from pg_temp.touched_merchants
   where
-    stats.merchant_id in (select touched_pairs.merchant_id from pg_temp.touched_pairs where touched_pairs.is_new)
-    and stats.female_count > v_female_customers_above
-    and stats.female_count < stats.male_count;
+    touched_merchants.female_count > v_female_customers_above
+    and touched_merchants.female_count < touched_merchants.male_count;
 end;
 $$;
 
 comment on function bankpulse.detect_dei_needed(jsonb) is
-  'PatId3, DEI-NEEDED: the merchants with new customers that satisfy it now.';
+  'PatId3, DEI-NEEDED: the touched merchants that satisfy it now.';

@@ -1,9 +1,9 @@
 -- Applies the staged chunk to the state, judges the patterns on it, writes the new detections and the ledger row, and
 -- closes the batches that became full. All of that commits together with the COPY before it, or none of it does.
 -- In: the caller's run; key, ETag and size of the object; how long the COPY took; how batches are cut and named.
--- Reads and writes: pg_temp.staged_records, staged_rows, touched_pairs; rejected_rows, customer_merchant_stats,
--- merchant_stats, merchant_count_histogram, upgrade_candidates, merchant_top_counts, detections, detection_batches,
--- chunks.
+-- Reads and writes: pg_temp.staged_records, staged_rows, touched_pairs, touched_merchants; rejected_rows,
+-- customer_merchant_stats, merchant_stats, merchant_count_histogram, upgrade_candidates, merchant_top_counts,
+-- detections, detection_batches, chunks.
 -- Out: the ledger row. Raises BP001 (lease_lost), BP002 (object_number_taken), BP003 (object_in_ledger).
 create or replace function bankpulse.process_chunk(
   p_run_id bigint,

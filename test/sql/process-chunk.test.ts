@@ -19,7 +19,7 @@ async function wholeState(client: pg.Client): Promise<Record<string, unknown>> {
   const { rows: tables } = await client.query<{ name: string }>(
     `select relname as name from pg_class
      where relnamespace = 'bankpulse'::regnamespace and relkind = 'r' and relname not in ('pipeline_lease', 'runs')
-     union all select unnest(array['staged_rows', 'staged_records', 'touched_pairs'])`,
+     union all select unnest(array['staged_rows', 'staged_records', 'touched_pairs', 'touched_merchants'])`,
   );
   const state: Record<string, unknown> = {};
   await client.query('set search_path = bankpulse, pg_temp');
