@@ -57,36 +57,51 @@ begin
     set top_count = excluded.top_count
     where noted.top_count is distinct from excluded.top_count
   ),
-  risen_pairs as (
-    select touched_pairs.merchant_id, touched_pairs.customer_id, touched_pairs.transaction_count
+  -- offset 0 has each candidate looked up: the planner cannot know how few there are, and might read them all
+  risen_candidates as (
+    select candidates.*, touched_pairs.transaction_count
     from top_counts
     inner join pg_temp.touched_pairs
       on
         touched_pairs.merchant_id = top_counts.merchant_id
         and touched_pairs.transaction_count >= top_counts.top_count
         and touched_pairs.transaction_count - touched_pairs.added_count < top_counts.former_top_count
+    cross join lateral (
+      select candidates.ctid as candidate_row, candidates.*
+      from upgrade_candidates as candidates
+      where
+        candidates.merchant_id = touched_pairs.merchant_id
+        and candidates.customer_id = touched_pairs.customer_id
+      offset 0
+    ) as candidates
   ),
-  uncovered_pairs as (
-    select stats.merchant_id, stats.customer_id, stats.transaction_count
+  uncovered_candidates as (
+    select candidates.*, stats.transaction_count
     from top_counts
-    inner join upgrade_candidates as candidates on candidates.merchant_id = top_counts.merchant_id
-    inner join customer_merchant_stats as stats
-      on stats.merchant_id = candidates.merchant_id and stats.customer_id = candidates.customer_id
+    cross join lateral (
+      select candidates.ctid as candidate_row, candidates.*
+      from upgrade_candidates as candidates
+      where candidates.merchant_id = top_counts.merchant_id
+      offset 0
+    ) as candidates
+    cross join lateral (
+      select stats.transaction_count
+      from customer_merchant_stats as stats
+      where stats.merchant_id = candidates.merchant_id and stats.customer_id = candidates.customer_id
+      offset 0
+    ) as stats
     where
       (top_counts.former_top_count is null or top_counts.top_count < top_counts.former_top_count)
       and stats.transaction_count >= top_counts.top_count
   ),
-  found_candidates as (
-    delete from upgrade_candidates as candidates
-    using (
-      select * from risen_pairs
-      union all -- one that stands in both is deleted, and returned, once
-      select * from uncovered_pairs
-    ) as frequent_pairs
-    where
-      candidates.merchant_id = frequent_pairs.merchant_id
-      and candidates.customer_id = frequent_pairs.customer_id
-    returning candidates.*, frequent_pairs.transaction_count
+  found_candidates as materialized (
+    select * from risen_candidates
+    union
+    select * from uncovered_candidates
+  ),
+  deleted_candidates as (
+    delete from upgrade_candidates
+    where ctid = any(array(select candidate_row from found_candidates))
   )
   select
     found_candidates.merchant_id,

@@ -43,6 +43,15 @@ describe('PatId1, UPGRADE', () => {
     await driver.settle();
   }
 
+  /** Who has a low weight there and is not detected yet. */
+  async function candidates(merchant: string): Promise<string[]> {
+    const { rows } = await driver.client.query<{ customer_id: string }>(
+      'select customer_id from bankpulse.upgrade_candidates where merchant_id = $1 order by 1',
+      [merchant],
+    );
+    return rows.map(({ customer_id }) => customer_id);
+  }
+
   describe('by the thresholds it is delivered with', () => {
     it('waits at 50,000 transactions and fires at 50,001, for a customer that chunk did not touch', async () => {
       await prepare('m50000', { [nameOf(1)]: 5, [nameOf(2)]: 4 });
@@ -114,6 +123,7 @@ describe('PatId1, UPGRADE', () => {
           nameOf(11),
           nameOf(9),
         ]);
+        expect(await candidates('falling'), 'those not detected').to.deep.equal(upTo(8).map(nameOf));
       });
 
       it('finds a customer who comes up to a threshold that stays where it is', async () => {
@@ -123,6 +133,7 @@ describe('PatId1, UPGRADE', () => {
         expect(await driver.detected('PatId1', 'reached')).to.deep.equal([]);
         await driver.apply(visits('reached', [1]));
         expect(await driver.detected('PatId1', 'reached'), '18 of 20 are smaller').to.deep.equal([nameOf(1)]);
+        expect(await candidates('reached')).to.deep.equal([]);
       });
 
       it('keeps a detection when the customer has left the top share, and never repeats it', async () => {
