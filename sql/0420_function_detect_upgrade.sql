@@ -4,10 +4,11 @@
 -- customer_merchant_stats. Writes: upgrade_candidates, merchant_top_counts. Out: the pairs that satisfy it now and
 -- were not found before.
 --
--- The low weights are a fixed set, the candidates; what is found is no candidate any more, so that after a chunk none
--- is left in a top share. One comes into it either because the chunk took it over the share's lower end, top_count, or
--- because that has fallen to its count. The latter is rare; a merchant that has just passed 50,000, or whose customers
--- all tied, counts as one whose top share began out of reach before.
+-- The low weights are a fixed set, the candidates; what is found is no candidate any more. So, at a merchant whose
+-- top_count, the lower end of the top share, is noted, every candidate that is still to be found was below it after the
+-- chunk before. Either the chunk lifted it to the new lower end, or the lower end has fallen to it. The latter is rare;
+-- so is a merchant without a noted top_count: one that has just passed 50,000, whose customers all tied, or any after a
+-- change of rules or a rebuild. Then all its candidates are looked up.
 create or replace function bankpulse.detect_upgrade(p_thresholds jsonb)
 returns table (merchant_id text, customer_id text, reason jsonb)
 language plpgsql volatile
@@ -57,7 +58,7 @@ begin
     set top_count = excluded.top_count
     where noted.top_count is distinct from excluded.top_count
   ),
-  -- offset 0 has each candidate looked up: the planner cannot know how few there are, and might read them all
+  -- offset 0, here and below, has each row looked up: the planner cannot know how few there are, and might read all
   risen_candidates as (
     select candidates.*, touched_pairs.transaction_count
     from top_counts
@@ -66,6 +67,7 @@ begin
         touched_pairs.merchant_id = top_counts.merchant_id
         and touched_pairs.transaction_count >= top_counts.top_count
         and touched_pairs.transaction_count - touched_pairs.added_count < top_counts.former_top_count
+        and top_counts.top_count >= top_counts.former_top_count
     cross join lateral (
       select candidates.ctid as candidate_row, candidates.*
       from upgrade_candidates as candidates
@@ -96,9 +98,10 @@ begin
   ),
   found_candidates as materialized (
     select * from risen_candidates
-    union
+    union all
     select * from uncovered_candidates
   ),
+  -- found again by their ctid, as in write_touched_pairs: under the lease nobody moves them
   deleted_candidates as (
     delete from upgrade_candidates
     where ctid = any(array(select candidate_row from found_candidates))

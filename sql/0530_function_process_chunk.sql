@@ -4,7 +4,8 @@
 -- Reads and writes: pg_temp.staged_records, staged_rows, touched_pairs, touched_merchants; rejected_rows,
 -- customer_merchant_stats, merchant_stats, merchant_count_histogram, upgrade_candidates, merchant_top_counts,
 -- detections, detection_batches, chunks.
--- Out: the ledger row. Raises BP001 (lease_lost), BP002 (object_number_taken), BP003 (object_in_ledger).
+-- Out: the ledger row. Raises BP001 (lease_lost), BP002 (object_number_taken), BP003 (object_in_ledger), 40001 if the
+-- patterns were changed meanwhile.
 create or replace function bankpulse.process_chunk(
   p_run_id bigint,
   p_object_key text,
@@ -68,6 +69,10 @@ begin
   v_chunk.detection_count := record_detections(
     v_chunk.chunk_no, p_run_id, v_chunk.applied_at, v_chunk.rules_hash is distinct from v_last_rules_hash
   );
+  -- A detect function remembers what it judged: what was judged by other rules than the ledger says would be missed.
+  if rules_hash() is distinct from v_chunk.rules_hash then
+    raise exception 'the patterns were changed while a chunk was applied' using errcode = '40001';
+  end if;
   if v_chunk.detection_count > 0 then
     perform close_batches(p_run_id, p_batch_rows, p_detections_prefix, false);
   end if;

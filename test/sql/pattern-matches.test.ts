@@ -138,6 +138,28 @@ const disagreements = `
           = ('PatId1', ranked_weights.merchant_id, ranked_weights.customer_id)
       )
   ),
+  ranked_counts as (
+    select
+      merchant_id,
+      customer_id,
+      transaction_count,
+      rank() over (partition by merchant_id order by transaction_count) - 1 as smaller_counts,
+      count(*) over (partition by merchant_id) as customer_count
+    from bankpulse.customer_merchant_stats
+  ),
+  top_shares as (
+    select merchant_id, customer_id, transaction_count
+    from ranked_counts
+    inner join bankpulse.patterns
+      on
+        pattern_id = 'PatId1'
+        and smaller_counts >= (thresholds ->> 'count_percent_rank_from')::numeric * greatest(customer_count - 1, 1)
+  ),
+  expected_top_counts as (
+    select merchant_id, min(top_shares.transaction_count) as top_count
+    from bankpulse.merchant_top_counts left join top_shares using (merchant_id)
+    group by merchant_id
+  ),
   -- a pair that pattern_matches alone found may stay a candidate; detect_upgrade then finds it in vain
   open_candidates as (
     select merchant_id, customer_id, average_weight, smaller_weights, weight_count
@@ -165,6 +187,18 @@ const disagreements = `
     union all (table open_candidates except table expected_candidates)
   ) as rows
   -- while it is disabled they are not kept up to date; they are built again when it is enabled
+  where (select is_enabled from bankpulse.patterns where pattern_id = 'PatId1')
+  union all
+  select 'merchant_top_counts', to_jsonb(rows) from (
+    (table expected_top_counts except table bankpulse.merchant_top_counts)
+    union all (table bankpulse.merchant_top_counts except table expected_top_counts)
+  ) as rows
+  where (select is_enabled from bankpulse.patterns where pattern_id = 'PatId1')
+  union all
+  select 'candidates that should have been found', to_jsonb(open_candidates)
+  from open_candidates
+  inner join bankpulse.merchant_top_counts using (merchant_id)
+  inner join top_shares using (merchant_id, customer_id)
   where (select is_enabled from bankpulse.patterns where pattern_id = 'PatId1')
   union all
   select 'chunks', jsonb_build_object('row_count', applied.row_count, 'transactions', stats.transaction_count)
