@@ -57,12 +57,23 @@ export class DisposableDatabase {
       sql`select from pg_database where datname = ${name} and shobj_description(oid, 'pg_database') = ${mark}`,
     );
     if (marked.length === 0) return;
+    const force = sql`drop database if exists ${sql.id(name)} with (force)`;
     try {
-      await this.#run(sql`drop database ${sql.id(name)} with (force)`);
+      await this.#run(force);
     } catch (error) {
-      // An autovacuum worker is in it: only a superuser may end that by force. A drop without it may, and waits for 5 s.
+      // Somebody is in it whom this role may not end, such as autovacuum: then force ends nobody.
       if (!hasSqlState(error, 'insufficientPrivilege')) throw error;
-      await this.#run(sql`drop database ${sql.id(name)}`);
+      await this.#dropPatiently();
+      await this.#run(force);
+    }
+  }
+
+  /** Ends autovacuum, which any role may do so, and waits 5 s for all others to leave; some may still be there. */
+  async #dropPatiently(): Promise<void> {
+    try {
+      await this.#run(sql`drop database if exists ${sql.id(this.name)}`);
+    } catch (error) {
+      if (!hasSqlState(error, 'objectInUse')) throw error;
     }
   }
 

@@ -35,6 +35,7 @@ export const SQLSTATE = {
   insufficientPrivilege: '42501',
   noSuchTable: '42P01',
   databaseExists: '42P04',
+  objectInUse: '55006',
   queryCanceled: '57014',
 } as const;
 

@@ -50,10 +50,13 @@ describe('the command line', function () {
     GAP_TIMEOUT_MS: '300',
   });
 
-  function start(args: readonly string[], env: Record<string, string>): Command {
-    const command = Command.start(args, env);
+  function tracked(command: Command): Command {
     started.push(command);
     return command;
+  }
+
+  function start(args: readonly string[], env: Record<string, string>): Command {
+    return tracked(Command.start(args, env));
   }
 
   describe('used wrongly', () => {
@@ -266,9 +269,8 @@ describe('the command line', function () {
         const env = { ...environment(database, `term-${by}`), CHUNK_INTERVAL_MS: '500' };
         const command =
           by === 'npm'
-            ? Command.startByNpm('start', { ...env, npm_config_cache: join(folder, 'npm') })
-            : Command.start(['start'], env);
-        started.push(command);
+            ? tracked(Command.startByNpm('start', { ...env, npm_config_cache: join(folder, 'npm') }))
+            : start(['start'], env);
         await command.says('chunk applied');
         const signalledAt = performance.now();
         command.child.kill('SIGTERM');

@@ -40,7 +40,7 @@ export class Command {
 
   /** As users do, with npm in front of it, which is what gets the signals. A process group of their own. */
   static startByNpm(name: string, env: Record<string, string> & { npm_config_cache: string }): Command {
-    return Command.#spawn('npm', ['run', '--silent', name], env, true);
+    return Command.#spawn('npm', ['run', '--silent', name], env, { isGroup: true });
   }
 
   /** With this environment and next to nothing else: neither a developer's `.env` nor their AWS profile is seen. */
@@ -48,7 +48,7 @@ export class Command {
     file: string,
     args: readonly string[],
     env: Record<string, string>,
-    isGroup = false,
+    { isGroup } = { isGroup: false },
   ): Command {
     const child = spawn(file, args, {
       cwd: projectDir,
