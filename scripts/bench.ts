@@ -55,13 +55,15 @@ const say = (text: string) => (options.json ? process.stderr : process.stdout).w
 
 const secondsSince = (start: number) => (performance.now() - start) / 1000;
 
-async function measure(bench: Bench): Promise<void> {
+async function measure(bench: Bench, chosen: readonly Part[]): Promise<void> {
   const start = performance.now();
-  say(intro(bench.setUp));
+  const usesInput = chosen.some(({ hasOwnInput }) => !hasOwnInput);
+  const setUp = { ...bench.setUp, input: usesInput ? bench.setUp.input : undefined };
+  say(intro(setUp));
   const all: Figure[] = [];
-  const json: Record<string, unknown> = { set_up: bench.setUp };
+  const json: Record<string, unknown> = { set_up: setUp };
   const targets: Record<string, unknown>[] = [];
-  for (const part of chosenParts()) {
+  for (const part of chosen) {
     const partStart = performance.now();
     say(`\n${part.about}`);
     const figures = await part.measure(bench);
@@ -81,7 +83,8 @@ async function measure(bench: Bench): Promise<void> {
 
 const signal = interruptSignal();
 try {
-  await withBench(options, signal, measure);
+  const chosen = chosenParts();
+  await withBench(options, signal, (bench) => measure(bench, chosen));
 } catch (error) {
   const isKnown = error instanceof UserError || error instanceof UsageError;
   if (!isKnown && !signal.aborted) throw error;

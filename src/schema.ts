@@ -19,6 +19,8 @@ export const ADVISORY_LOCK = {
   migration: 4242002,
   /** One audit at a time. */
   audit: 4242003,
+  /** One benchmark at a time. */
+  bench: 4242004,
 } as const;
 
 interface SqlFile {

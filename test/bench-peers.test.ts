@@ -52,6 +52,7 @@ describe('the peers of the benchmark', function () {
   let database: TestDatabase;
   let folder: string;
   let peers: Peer[] = [];
+  const closing: (() => void | Promise<void>)[] = [];
 
   beforeEach(async () => {
     folder = await mkdtemp(join(tmpdir(), 'bankpulse-test-peers-'));
@@ -64,10 +65,10 @@ describe('the peers of the benchmark', function () {
     await driver.setThresholds('PatId3', { female_customers_above: 8 });
     await driver.loadWeights(makeWeights());
     await client.end();
-    peers = await openPeers(NAMES, database.config, folder);
+    peers = await openPeers(NAMES, database.config, folder, (close) => closing.push(close));
   });
   afterEach(async () => {
-    for (const peer of peers) await peer.close();
+    for (const close of closing.splice(0)) await close();
     await dropTestDatabase(database);
     await rm(folder, { recursive: true, force: true });
   });

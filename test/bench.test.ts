@@ -5,11 +5,16 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { expect } from 'chai';
 import { projectDir } from '../src/config.js';
+import { ADVISORY_LOCK } from '../src/schema.js';
 import { applyFigures } from '../scripts/bench/apply.js';
 import type { ChunkTiming } from '../scripts/bench/chunk-timing.js';
+import { dashboardFigures } from '../scripts/bench/dashboard.js';
 import { figuresJson, isMet, targetLines, targetsJson, type Figure } from '../scripts/bench/figures.js';
+import { growthFigures } from '../scripts/bench/growth/growth-figures.js';
+import type { GrowthStage } from '../scripts/bench/growth/stages.js';
 import { CHUNK_ROWS } from '../scripts/bench/input.js';
 import { spread } from '../scripts/bench/measure.js';
+import { peerFigures } from '../scripts/bench/peers/peer-figures.js';
 import { generate } from '../scripts/generate.js';
 import { useDatabase } from './support/database.js';
 import { testObjectStore, type TestObjectStore } from './support/s3.js';
@@ -69,8 +74,8 @@ describe('npm run bench', () => {
       expect(await readFile(file, 'utf8')).to.equal('mine');
     });
 
-    it('refuse an unknown part and an unknown option', async () => {
-      for (const args of [['--only', 'apply,nothing'], ['--sometimes']]) {
+    it('refuse an unknown part, an unknown option and too short a growth', async () => {
+      for (const args of [['--only', 'apply,nothing'], ['--sometimes'], ['--growth', '5']]) {
         const { code, stdout, stderr } = await endOf(startBench(args));
         expect([code, stdout]).to.deep.equal([2, '']);
         expect(stderr).to.match(/^error: [^\n]+\n$/);
@@ -140,6 +145,77 @@ describe('npm run bench', () => {
       expect(isMet({ ...figure, value: 0.44, target: { least: 0.45 } })).to.be.false;
     });
 
+    it('compare chunks with the dashboard open and closed by their pairs, the first chunk left out', () => {
+      // from the 11th to the 30th it is open
+      const slower = timings.map((timing, index) => ({
+        ...timing,
+        applyMs: timing.applyMs * (index === 0 ? 100 : index >= 10 ? 1.5 : 1),
+      }));
+      const [figure] = dashboardFigures(slower);
+      expect(figure!.value).to.be.closeTo(1.5, 1e-9);
+      expect(isMet(figure!)).to.be.false;
+      expect(isMet(dashboardFigures(timings)[0]!)).to.be.true;
+      expect(dashboardFigures(timings.slice(0, 10))[0]!.value).to.equal(undefined);
+    });
+
+    it('compare a peer with BankPulse by the same late chunks', () => {
+      const msOf = (from: number, ms: (chunk: number) => number) =>
+        new Map(Array.from({ length: 60 - from }, (_, index) => [from + index, ms(from + index)]));
+      const figures = peerFigures({
+        times: [
+          { name: 'bankpulse', about: 'BankPulse', ms: msOf(1, (chunk) => chunk) },
+          { name: 'rows', about: 'row by row', ms: msOf(57, (chunk) => 10 * chunk) },
+          { name: 'duckdb_state', about: 'DuckDB', ms: msOf(1, (chunk) => 2 * chunk) },
+        ],
+        lastChunk: 59,
+      });
+      expect(figuresJson(figures)).to.deep.equal({
+        bankpulse_chunks_6_to_10_ms: { median: 8, p95: 9.8 },
+        bankpulse_last_ms: { median: 57, p95: 58.8 },
+        rows_last_ms: { median: 580, p95: 589 },
+        rows_per_bankpulse: 10,
+        duckdb_state_chunks_6_to_10_ms: { median: 16, p95: 19.6 },
+        duckdb_state_last_ms: { median: 114, p95: 117.6 },
+        duckdb_state_per_bankpulse: 2,
+      });
+    });
+
+    it('compare the end of a growing stream with its beginning, timed in turn with it', () => {
+      const stage = (share: number, applyMs: number, beginningMs?: number): GrowthStage => ({
+        share,
+        timings: [{ ...timings[0]!, applyMs }],
+        beginningTimings: beginningMs === undefined ? [] : [{ ...timings[0]!, applyMs: beginningMs }],
+        peerMs: { duckdb_history: [10 * applyMs], duckdb_state: [applyMs] },
+        stateSize: { bytes: 3e6, pairBytes: 2e6, pairs: 5 },
+        rssBytes: 150e6 * share,
+        peakRssBytes: 180e6,
+      });
+      const figures = growthFigures({
+        rows: 1_000_000,
+        customers: 100_000,
+        busyMerchants: 300,
+        detections: { PatId1: 4 },
+        firstRssBytes: 100e6,
+        stages: [stage(0.01, 40), stage(1, 60, 50)],
+        differences: [],
+      });
+      expect(figuresJson(figures)).to.deep.include({
+        rows: 1_000_000,
+        busy_merchants: 300,
+        detections_PatId1: 4,
+        y_first_rss_mb: 100,
+        at_1_percent_us_per_pair: { median: 400, p95: 400 },
+        at_100_percent_us_per_pair: { median: 600, p95: 600 },
+        begin_us_per_pair: { median: 500, p95: 500 },
+        end_per_begin_per_pair: 1.2,
+        at_100_percent_duckdb_history_per_bankpulse: 10,
+        at_100_percent_y_rss_mb: 150,
+        y_rss_end_per_begin: 1.5,
+      });
+      const unmet = targetsJson('growth', figures).filter(({ is_met }) => is_met !== true);
+      expect(unmet.map(({ figure }) => figure)).to.deep.equal(['growth.y_rss_end_per_begin']);
+    });
+
     it('are none where there is too little input', () => {
       const figures = applyFigures(timings.slice(0, 3));
       expect(figureOf(figures, 'apply_per_bare_copy').value).to.equal(2);
@@ -179,10 +255,13 @@ describe('npm run bench', () => {
       const { code, stdout, stderr } = await endOf(startBench([...files, '--json'], env));
       expect(code, stderr).to.equal(0);
       const result = JSON.parse(stdout) as Record<string, Record<string, unknown>>;
-      expect(result.set_up).to.include({ rows: 25_000, chunks: 3, is_generated: false });
+      expect(result.set_up!.input).to.include({ rows: 25_000, chunks: 3, is_generated: false });
       expect(result.apply).to.include({ full_chunks: 2, last_ten_ms: null });
       expect(result.apply!.apply_per_bare_copy).to.be.above(0);
+      expect(result.dashboard).to.deep.equal({ open_per_closed: null });
       expect(result.catch_up!.catch_up_rows_per_s).to.be.above(0);
+      for (const peer of ['rows', 'views', 'duckdb_history', 'duckdb_state'])
+        expect(result.peers![`${peer}_per_bankpulse`], peer).to.be.above(0);
       expect(result.catch_up!.start_up_ms).to.have.property('median').above(0);
       expect(result.latency!.chunks).to.equal(3);
       expect(result.latency!.full_files).to.equal(2);
@@ -190,6 +269,30 @@ describe('npm run bench', () => {
       expect(result.latency!.y_rss_mb).to.be.above(10);
       expect(stderr).to.contain('Targets:');
       expect(await leftovers()).to.deep.equal([]);
+    });
+
+    it('does not begin beside another, whose databases it would take', async function () {
+      this.timeout(60_000);
+      await database().client.query('select pg_advisory_lock($1)', [ADVISORY_LOCK.bench]);
+      try {
+        const { code, stdout, stderr } = await endOf(startBench([...files, '--only', 'apply'], env));
+        expect([code, stdout]).to.deep.equal([1, '']);
+        expect(stderr).to.equal('error: another benchmark is at work beside this database\n');
+      } finally {
+        await database().client.query('select pg_advisory_unlock($1)', [ADVISORY_LOCK.bench]);
+      }
+    });
+
+    it('does not begin with a file that the bare COPY cannot take', async function () {
+      this.timeout(60_000);
+      const file = join(folder, 'four.csv');
+      await writeFile(file, 'customer,gender,merchant,amount\nC1,F,M1,1\n');
+      const args = ['--transactions', file, '--importance', files[3]!];
+      const { code, stderr } = await endOf(startBench(args, env));
+      expect(code).to.equal(1);
+      expect(stderr).to.equal(
+        `error: --transactions (${file}): 4 columns; the benchmark needs BankSim's 10\n`,
+      );
     });
 
     it('that is interrupted ends with 1, and leaves nothing behind either', async function () {

@@ -4,10 +4,15 @@ import type pg from 'pg';
 import { from as copyFrom } from 'pg-copy-streams';
 
 /** BankSim's ten columns. */
-const BARE_TABLE = `create unlogged table bare_copy (
-  step int, customer text, age text, gender text, zipcode_ori text,
-  merchant text, zip_merchant text, category text, amount numeric, fraud text
-)`;
+const BARE_TABLE = `
+  drop table if exists bare_copy; -- of the session before
+  create unlogged table bare_copy (
+    step int, customer text, age text, gender text, zipcode_ori text,
+    merchant text, zip_merchant text, category text, amount numeric, fraud text
+  );
+`;
+/** How many columns a file must have for it, in this order; what they are called does not matter. */
+export const BARE_COLUMNS = 10;
 
 /**
  * The least that PostgreSQL must do with a chunk, which everything else is measured by: COPY its bytes into an unlogged

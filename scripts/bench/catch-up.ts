@@ -1,3 +1,4 @@
+import getPort from 'get-port';
 import { connect } from '../../src/database.js';
 import { produce } from '../../src/producer.js';
 import { BareCopy } from './bare-copy.js';
@@ -92,7 +93,8 @@ stored. Before each of ${ROUNDS} rounds a bare COPY of all chunks. Y's start-up 
         IMPORTANCE_CSV: input.importanceCsv,
         CHUNKS_PREFIX: backlog,
         DETECTIONS_PREFIX: `${bucket.prefix}round-${rounds.length + 1}/`,
-        DASHBOARD_PORT: '0',
+        // as for a user, where nobody else serves
+        DASHBOARD_PORT: String(await getPort()),
       };
       rounds.push(await databases.use((database) => timeRound(bench, database, env)));
     }

@@ -8,7 +8,7 @@ export interface ChunkTiming {
   bareMs: number;
   /** From the first byte of the COPY into staging to the commit. */
   applyMs: number;
-  /** In milliseconds per step, as the ledger has them. */
+  /** In milliseconds per step, as the ledger has them; `rest` is what they leave: ledger row, commit, round trips. */
   steps: Record<string, number>;
 }
 

@@ -4,10 +4,11 @@ import { join } from 'node:path';
 import type pg from 'pg';
 import { closeAfter } from '../../src/closing.js';
 import { databaseSettings, loadSettings, objectStoreSettings } from '../../src/config.js';
-import { connect, openViews } from '../../src/database.js';
+import { connect, connectOrExplain, openViews } from '../../src/database.js';
+import { UserError } from '../../src/errors.js';
 import { loadImportance } from '../../src/importance.js';
 import { createLog, type Logger } from '../../src/log.js';
-import { migrate } from '../../src/schema.js';
+import { ADVISORY_LOCK, migrate } from '../../src/schema.js';
 import { openDatabase } from '../../src/services.js';
 import { SqlFunctions } from '../../src/sql-functions.js';
 import { Bucket } from './bucket.js';
@@ -34,10 +35,17 @@ export interface SetUp {
   object_store: string;
   node: string;
   cores: number;
-  rows: number;
-  chunks: number;
-  is_generated: boolean;
-  importance_load_s: number;
+  /** Of everything that is the run's own in the bucket; its databases have fixed names. */
+  prefix: string;
+  /** What is measured on, unless all parts have their own. */
+  input:
+    | {
+        rows: number;
+        chunks: number;
+        is_generated: boolean;
+        importance_load_s: number;
+      }
+    | undefined;
 }
 
 const TELLING_SETTINGS = ['shared_buffers', 'max_wal_size', 'wal_compression', 'synchronous_commit', 'fsync'];
@@ -51,6 +59,17 @@ async function describeServer(client: pg.Client): Promise<Pick<SetUp, 'postgresq
     rows.map(({ name, setting }) => [name, setting]),
   );
   return { postgresql: server_version, server_settings };
+}
+
+/** The databases have names that another bench would take. @returns the session that holds the lock @throws UserError */
+async function holdLock(config: pg.ClientConfig): Promise<pg.Client> {
+  const session = await connectOrExplain(config);
+  const { rows } = await session.query<{ is_ours: boolean }>('select pg_try_advisory_lock($1) as is_ours', [
+    ADVISORY_LOCK.bench,
+  ]);
+  if (rows[0]!.is_ours) return session;
+  await session.end();
+  throw new UserError('another benchmark is at work beside this database');
 }
 
 /** The schema, and the weights. @returns how long the load of the weights took, in seconds. */
@@ -84,6 +103,8 @@ export async function withBench(
     const input = await Input.open(given, folder, signal);
     const server = await openDatabase(settings, log);
     closeLater(() => server.close());
+    const lock = await holdLock(server.config);
+    closeLater(() => lock.end());
     const bucket = await Bucket.open(settings, log);
     closeLater(() => bucket.close());
     const databases = new Databases(server.config);
@@ -101,10 +122,13 @@ export async function withBench(
       object_store: bucket.description,
       node: process.version,
       cores: availableParallelism(),
-      rows: input.rows,
-      chunks: input.chunkCount,
-      is_generated: input.isGenerated,
-      importance_load_s: importanceSeconds,
+      prefix: bucket.prefix,
+      input: {
+        rows: input.rows,
+        chunks: input.chunkCount,
+        is_generated: input.isGenerated,
+        importance_load_s: importanceSeconds,
+      },
     };
     signal.throwIfAborted();
     await work({ input, databases, bucket, log, signal, setUp });

@@ -1,5 +1,6 @@
 import type { BenchDatabase } from './databases.js';
 import { fullChunks, type ChunkTiming } from './chunk-timing.js';
+import type { Figure } from './figures.js';
 import type { Input } from './input.js';
 import { ratio } from './measure.js';
 import type { Part } from './part.js';
@@ -9,14 +10,32 @@ import { Viewer } from './viewer.js';
 /** Blocks of chunks with the dashboard closed (false) and open: early and late ones of both. */
 const BLOCKS = [false, true, true, false, false, true];
 const BLOCK_CHUNKS = 10;
-const isOpenAt = (index: number) => BLOCKS[Math.floor(index / BLOCK_CHUNKS)] ?? false;
+const isOpenAt = (index: number) => BLOCKS[Math.floor(index / BLOCK_CHUNKS) % BLOCKS.length]!;
 
-/** Of means: a look falls on one chunk in several, which a median would hide. undefined without chunks. */
-function costInBareCopies(timings: readonly ChunkTiming[]): number | undefined {
+/**
+ * Time per touched pair, whose number grows with the stream. A mean: a look falls on one chunk in several, which a median
+ * would hide. undefined without chunks.
+ */
+function meanCost(timings: readonly ChunkTiming[]): number | undefined {
   if (timings.length === 0) return undefined;
   const sum = (of: (timing: ChunkTiming) => number) =>
     timings.reduce((total, timing) => total + of(timing), 0);
-  return sum(({ applyMs }) => applyMs) / sum(({ bareMs }) => bareMs);
+  return sum(({ applyMs }) => applyMs) / sum(({ pairs }) => pairs);
+}
+
+/** Of the chunks' times in their order. The first chunk does not count: it has all patterns judged from the beginning. */
+export function dashboardFigures(timings: readonly ChunkTiming[]): Figure[] {
+  const cost = (isOpen: boolean) =>
+    meanCost(fullChunks(timings.filter((_, index) => index > 0 && isOpenAt(index) === isOpen)));
+  return [
+    {
+      key: 'open_per_closed',
+      what: 'a chunk with the dashboard open / closed, per touched pair',
+      unit: 'times',
+      value: ratio(cost(true), cost(false)),
+      target: { most: 1.05 },
+    },
+  ];
 }
 
 async function timeBlocks(
@@ -36,16 +55,6 @@ export const dashboard: Part = {
   name: 'dashboard',
   about: `Dashboard: the same chunks once more, while somebody looks at the dashboard and while nobody does, in turn.`,
   async measure({ databases, input, signal }) {
-    const timings = fullChunks(await databases.use((database) => timeBlocks(database, input, signal)));
-    const cost = (isOpen: boolean) =>
-      costInBareCopies(timings.filter((_, index) => isOpenAt(index) === isOpen));
-    return [
-      {
-        key: 'open_per_closed',
-        what: 'a chunk with the dashboard open / closed',
-        unit: 'times',
-        value: ratio(cost(true), cost(false)),
-      },
-    ];
+    return dashboardFigures(await databases.use((database) => timeBlocks(database, input, signal)));
   },
 };

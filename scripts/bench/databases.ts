@@ -1,5 +1,4 @@
 import type pg from 'pg';
-import { connectOrExplain } from '../../src/database.js';
 import { DisposableDatabase } from '../../src/disposable-database.js';
 
 const MARK = 'Made by bankpulse bench; may be dropped.';
@@ -15,30 +14,31 @@ function placeOf({ config, name }: DisposableDatabase): BenchDatabase {
   return { config, env: url === undefined ? { DB_NAME: name } : { DATABASE_URL: url } };
 }
 
-/** Databases beside the configured one: a template, and its copy for each measurement. */
+/** Databases beside the configured one: a template, and its copies for each measurement. */
 export class Databases {
   readonly #template: DisposableDatabase;
-  readonly #copy: DisposableDatabase;
 
   constructor(private readonly config: pg.ClientConfig) {
     this.#template = new DisposableDatabase(config, 'bench_template', MARK);
-    this.#copy = new DisposableDatabase(config, 'bench', MARK);
   }
 
   /** Makes the template: `fill` is given the empty database. */
   async prepare<Result>(fill: (database: BenchDatabase) => Promise<Result>): Promise<Result> {
-    await (await connectOrExplain(this.config)).end();
     await this.#template.create();
     return await fill(placeOf(this.#template));
   }
 
-  /** A copy of the template while `work` lasts. No session may be in the template meanwhile. */
-  async use<Result>(work: (database: BenchDatabase) => Promise<Result>): Promise<Result> {
-    await this.#copy.create(this.#template.name);
+  /**
+   * A copy of the template while `work` lasts. No session may be in the template meanwhile.
+   * @param suffix tells those apart that are there at once.
+   */
+  async use<Result>(work: (database: BenchDatabase) => Promise<Result>, suffix = 'bench'): Promise<Result> {
+    const copy = new DisposableDatabase(this.config, suffix, MARK);
+    await copy.create(this.#template.name);
     try {
-      return await work(placeOf(this.#copy));
+      return await work(placeOf(copy));
     } finally {
-      await this.#copy.drop();
+      await copy.drop();
     }
   }
 

@@ -1,6 +1,8 @@
 import type { Spread } from './measure.js';
 
-export type Unit = 'ms' | 'µs' | 's' | 'rows/s' | 'MB' | 'times' | 'chunks' | 'pairs' | 'files';
+export type Unit = 'ms' | 'µs' | 'rows/s' | 'MB' | 'times' | Countable;
+
+type Countable = 'rows' | 'chunks' | 'pairs' | 'customers' | 'merchants' | 'detections' | 'files';
 
 /** What is to be reached: by the value, or by the p99 of a spread. */
 export type Target = { most: number; of?: 'p99' } | { least: number; of?: 'p99' };
@@ -17,20 +19,11 @@ export interface Figure {
   target?: Target;
 }
 
-const DIGITS: Record<Unit, number> = {
-  ms: 1,
-  µs: 1,
-  s: 1,
-  'rows/s': 0,
-  MB: 0,
-  times: 2,
-  chunks: 0,
-  pairs: 0,
-  files: 0,
-};
+/** Of units that need any. */
+const DIGITS: Partial<Record<Unit, number>> = { ms: 1, µs: 1, times: 2 };
 
 function numberText(value: number, unit: Unit): string {
-  const digits = DIGITS[unit];
+  const digits = DIGITS[unit] ?? 0;
   return value.toLocaleString('en-US', { minimumFractionDigits: digits, maximumFractionDigits: digits });
 }
 

@@ -1,5 +1,7 @@
 import { join, resolve } from 'node:path';
+import { UserError } from '../../src/errors.js';
 import { CsvSource, type Survey } from '../../src/source.js';
+import { BARE_COLUMNS } from './bare-copy.js';
 import { DEFAULT_ROWS, DEFAULT_SEED, generate } from '../generate.js';
 
 /** Of a chunk, as CHUNK_ROWS is by default. */
@@ -23,7 +25,10 @@ export class Input {
     private readonly survey: Survey,
   ) {}
 
-  /** The files given, or generated ones, written into `folder`. @throws UserError if they cannot be read. */
+  /**
+   * The files given, or generated ones, written into `folder`.
+   * @throws UserError if they cannot be read, or have no column for each of the bare COPY's.
+   */
   static async open(
     given: { transactions?: string | undefined; importance?: string | undefined },
     folder: string,
@@ -35,7 +40,13 @@ export class Input {
     if (isGenerated)
       await generate({ rows: DEFAULT_ROWS, seed: DEFAULT_SEED, transactionsCsv, importanceCsv });
     const source = new CsvSource('--transactions', transactionsCsv);
-    return new Input(transactionsCsv, importanceCsv, isGenerated, source, await source.survey(signal));
+    const survey = await source.survey(signal);
+    const columns = survey.header.toString().split(',').length;
+    if (columns !== BARE_COLUMNS)
+      throw new UserError(
+        `${source.name}: ${columns} columns; the benchmark needs BankSim's ${BARE_COLUMNS}`,
+      );
+    return new Input(transactionsCsv, importanceCsv, isGenerated, source, survey);
   }
 
   get rows(): number {

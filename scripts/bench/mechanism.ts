@@ -3,7 +3,7 @@ import { projectDir } from '../../src/config.js';
 import type { ObjectRequest, Told } from './tell-requests.js';
 import { wallClock } from './wall-clock.js';
 
-/** As package.json's scripts run them, and told about. */
+/** As package.json's scripts run Y, and told about; for X the limits do not matter. */
 const NODE_OPTIONS = [
   ...['--max-old-space-size=512', '--max-semi-space-size=4', '--import', 'tsx'],
   ...['--import', new URL('tell-requests.ts', import.meta.url).href],

@@ -7,5 +7,7 @@ export interface Part {
   name: string;
   /** What it measures, and how: the lines that stand above its figures. */
   about: string;
+  /** Nothing is measured on the input. */
+  hasOwnInput?: true;
   measure(bench: Bench): Promise<Figure[]>;
 }

@@ -9,7 +9,10 @@ import { wallClock } from './wall-clock.js';
 
 /** A request about one object. */
 export interface ObjectRequest {
-  /** The answer to a put comes when the object is stored, that to a get before its body. */
+  /**
+   * Begun is when the request was handed to its connection, a put with its body. The answer to a put comes when the
+   * object is stored, that to a get before its body.
+   */
   phase: 'begun' | 'answered';
   method: string;
   /** The key's last part. */

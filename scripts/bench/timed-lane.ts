@@ -17,6 +17,7 @@ export class TimedLane {
   private constructor(
     /** A session beside the lane's own. */
     readonly control: pg.Client,
+    readonly runId: number,
     private readonly lane: Lane,
     private readonly bareCopy: BareCopy,
   ) {}
@@ -31,7 +32,7 @@ export class TimedLane {
       while (!(await functions.tryTakeOver(runId))) await sleep(TAKE_OVER_MS);
       const bareCopy = await BareCopy.open(control);
       const lane = await Lane.open(config, { runId, batchRows: 50, detectionsPrefix: 'detections/' });
-      return new TimedLane(control, lane, bareCopy);
+      return new TimedLane(control, runId, lane, bareCopy);
     } catch (error) {
       await control.end();
       throw error;
@@ -47,8 +48,6 @@ export class TimedLane {
 
   async close(): Promise<void> {
     await this.lane.close();
-    // who opens a lane in this database after us makes its own
-    await this.control.query('drop table bare_copy');
     await this.control.end();
   }
 
@@ -61,7 +60,9 @@ export class TimedLane {
     const outcome = await this.lane.apply(staged);
     const applyMs = performance.now() - start;
     if (outcome.kind !== 'applied') throw new Error(`chunk ${number} was not applied`);
-    return { applyMs, steps: outcome.chunk.timings };
+    const { timings } = outcome.chunk;
+    const stepsMs = Object.values(timings).reduce((sum, ms) => sum + ms, 0);
+    return { applyMs, steps: { ...timings, rest: applyMs - stepsMs } };
   }
 }
 

@@ -7,7 +7,9 @@ import { closeAfter } from '../../../src/closing.js';
 import { connect } from '../../../src/database.js';
 import type { Bench } from '../context.js';
 import type { BenchDatabase } from '../databases.js';
+import { Beginning } from './beginning.js';
 import { Feed } from './feed.js';
+import { scaleThreshold } from './scale-threshold.js';
 import { runStages, type Stages } from './stages.js';
 import { GrowthStream } from './stream.js';
 
@@ -19,15 +21,6 @@ export interface Growth extends Stages {
   /** Merchants above the threshold at the end. */
   busyMerchants: number;
   detections: Record<string, number>;
-}
-
-async function scaleThreshold(client: pg.Client, transactions: number): Promise<void> {
-  await client.query(
-    `update bankpulse.patterns
-     set thresholds = thresholds || jsonb_build_object('merchant_transactions_above', $1::bigint)
-     where pattern_id = 'PatId1'`,
-    [transactions],
-  );
 }
 
 async function countDetections(client: pg.Client): Promise<Record<string, number>> {
@@ -49,6 +42,7 @@ async function countBusyMerchants(client: pg.Client, transactions: number): Prom
 async function grow(
   { bucket, log, signal }: Bench,
   { config, env: databaseEnv }: BenchDatabase,
+  beginning: BenchDatabase,
   stream: GrowthStream,
   folder: string,
 ): Promise<Growth> {
@@ -65,8 +59,10 @@ async function grow(
     const control = await connect(config);
     closeLater(() => control.end());
     await scaleThreshold(control, stream.busyMerchantTransactions);
-    const course = { config, control, env, feed, folder, signal };
-    const found = await runStages(course, stream.chunkCount, closeLater);
+    const openBeginning = (chunkCount: number) =>
+      Beginning.open(beginning, stream, importanceCsv, chunkCount, log);
+    const run = { config, control, env, feed, openBeginning, folder, signal };
+    const found = await runStages(run, stream.chunkCount, closeLater);
     return {
       ...found,
       rows: stream.rows,
@@ -82,7 +78,9 @@ export async function runGrowth(bench: Bench, rows: number): Promise<Growth> {
   const folder = await mkdtemp(join(tmpdir(), 'bankpulse-bench-growth-'));
   try {
     const stream = new GrowthStream(rows, SEED);
-    return await bench.databases.use((database) => grow(bench, database, stream, folder));
+    return await bench.databases.use((database) =>
+      bench.databases.use((beginning) => grow(bench, database, beginning, stream, folder), 'bench_beginning'),
+    );
   } finally {
     await rm(folder, { recursive: true, force: true });
   }

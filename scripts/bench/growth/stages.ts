@@ -1,17 +1,19 @@
 import type pg from 'pg';
 import type { CloseLater } from '../../../src/closing.js';
 import type { ChunkTiming } from '../chunk-timing.js';
-import { CHUNK_ROWS } from '../input.js';
 import { Contender } from '../peers/contender.js';
 import { Contest } from '../peers/contest.js';
 import { openPeers } from '../peers/open-peers.js';
 import type { PeerName } from '../peers/peer.js';
+import type { Beginning } from './beginning.js';
 import type { Feed } from './feed.js';
 import { readStateSize, type StateSize } from './state-size.js';
 import { WorkingY } from './y.js';
 
-/** Where Y stops, in shares of the stream; the next chunks are timed. */
+/** Where Y stops, in shares of the stream. */
 const SHARES = [0.01, 0.5, 1];
+/** Not timed: in them a new session maps the pages of the state, which Y's own did long ago. */
+const WARM_UP_CHUNKS = 5;
 const TIMED_CHUNKS = 10;
 /** Of those, how many the peers take part in. */
 const PEER_CHUNKS = 5;
@@ -20,9 +22,9 @@ const PEERS: readonly PeerName[] = ['duckdb_history', 'duckdb_state'];
 /** What was seen at one point of the stream. */
 export interface GrowthStage {
   share: number;
-  /** Rows before the first chunk that was timed. */
-  rows: number;
   timings: ChunkTiming[];
+  /** Of chunks at the beginning, timed in turn with those at the end; of other stages none. */
+  beginningTimings: ChunkTiming[];
   /** Milliseconds per chunk. */
   peerMs: Partial<Record<PeerName, number[]>>;
   stateSize: StateSize;
@@ -31,18 +33,19 @@ export interface GrowthStage {
   peakRssBytes: number;
 }
 
-/** Lets the contest have the next chunks. */
+/** Lets the contest have the next chunks, and in the same turns the beginning, if there is one, chunks of its own. */
 async function timeStage(
-  config: pg.ClientConfig,
-  folder: string,
-  feed: Feed,
+  { config, folder, feed, signal }: GrowthRun,
   contenders: readonly Contender[],
-  signal: AbortSignal,
-): Promise<Pick<GrowthStage, 'timings' | 'peerMs'>> {
+  beginning: Beginning | undefined,
+): Promise<Pick<GrowthStage, 'timings' | 'beginningTimings' | 'peerMs'>> {
   const contest = await Contest.open(config, folder);
   const peerMs: GrowthStage['peerMs'] = {};
   try {
+    for (let chunk = 0; chunk < WARM_UP_CHUNKS; chunk++)
+      await contest.time(feed.next(), contenders, () => false);
     const timings: ChunkTiming[] = [];
+    const beginningTimings: ChunkTiming[] = [];
     while (timings.length < TIMED_CHUNKS) {
       signal.throwIfAborted();
       const chunk = feed.next();
@@ -50,21 +53,24 @@ async function timeStage(
       timings.push(await contest.time(chunk, contenders, () => takesPart));
       for (const { peer, ms } of takesPart ? contenders : [])
         (peerMs[peer.name] ??= []).push(ms.get(chunk.number)!);
+      if (beginning) beginningTimings.push(await beginning.timeNext());
     }
-    return { timings, peerMs };
+    return { timings, beginningTimings, peerMs };
   } finally {
     await contest.close();
   }
 }
 
-/** Where everything happens. */
-export interface Course {
+/** What the stages work with. */
+export interface GrowthRun {
   config: pg.ClientConfig;
   /** A session in that database. */
   control: pg.Client;
   /** Y's environment. */
   env: Record<string, string>;
   feed: Feed;
+  /** The stream's first chunks once more, so many of them. */
+  openBeginning: (chunkCount: number) => Promise<Beginning>;
   /** For the chunks' files. */
   folder: string;
   signal: AbortSignal;
@@ -79,7 +85,10 @@ interface Worked {
 }
 
 /** A new Y works off the stream up to each of these chunks, then ends. */
-async function workUpTo(chunks: readonly number[], { control, env, feed, signal }: Course): Promise<Worked> {
+async function workUpTo(
+  chunks: readonly number[],
+  { control, env, feed, signal }: GrowthRun,
+): Promise<Worked> {
   const files: string[] = [];
   const rssBytes: number[] = [];
   const y = await WorkingY.start(control, env, signal);
@@ -107,27 +116,31 @@ export interface Stages {
 }
 
 /** Stops at each share of the stream, and lets the contest have what comes next. */
-export async function runStages(course: Course, chunkCount: number, closeLater: CloseLater): Promise<Stages> {
-  const { control, config, feed, folder, signal } = course;
+export async function runStages(run: GrowthRun, chunkCount: number, closeLater: CloseLater): Promise<Stages> {
+  const { control, config, folder } = run;
   const contenders: Contender[] = [];
   const stages: GrowthStage[] = [];
   let firstRssBytes: number | undefined;
   for (const share of SHARES) {
     // what is timed last is the end of the stream
-    const lastChunk = Math.min(Math.round(share * chunkCount), chunkCount - TIMED_CHUNKS);
+    const lastChunk = Math.min(Math.round(share * chunkCount), chunkCount - WARM_UP_CHUNKS - TIMED_CHUNKS);
     const isFirst = stages.length === 0;
-    const { files, rssBytes, peakRssBytes } = await workUpTo(isFirst ? [1, lastChunk] : [lastChunk], course);
+    const { files, rssBytes, peakRssBytes } = await workUpTo(isFirst ? [1, lastChunk] : [lastChunk], run);
     firstRssBytes ??= rssBytes[0]!;
     // now there are the weights they need
-    for (const peer of isFirst ? await openPeers(PEERS, config, folder) : []) {
-      closeLater(() => peer.close());
-      contenders.push(new Contender(peer));
+    if (isFirst) {
+      const peers = await openPeers(PEERS, config, folder, closeLater);
+      contenders.push(...peers.map((peer) => new Contender(peer)));
     }
     for (const contender of contenders) files.forEach((file) => contender.skip(file));
+    const isLast = share === SHARES.at(-1);
+    const beginning = isLast
+      ? await run.openBeginning(Math.round(SHARES[0]! * chunkCount) + WARM_UP_CHUNKS)
+      : undefined;
+    if (beginning) closeLater(() => beginning.close());
     stages.push({
       share,
-      rows: lastChunk * CHUNK_ROWS,
-      ...(await timeStage(config, folder, feed, contenders, signal)),
+      ...(await timeStage(run, contenders, beginning)),
       stateSize: await readStateSize(control),
       rssBytes: rssBytes.at(-1)!,
       peakRssBytes,

@@ -10,7 +10,10 @@ export interface DuckdbPlace {
 
 export type Parameters = Readonly<Record<string, string | number | readonly string[]>>;
 
-/** Both without sniffing at the file first, which would take three times as long. Rows keep the file's order. */
+/**
+ * Both without sniffing at the file first, which would take three times as long. Rows keep the file's order. Amounts are
+ * whole numbers of 64 bits; names of up to 12 bytes, BankSim's, lie in DuckDB's vectors themselves.
+ */
 const CREATE_READERS = `
   create macro read_transactions(files) as table
   select merchant as merchant_id, customer as customer_id, gender, amount
@@ -29,7 +32,6 @@ const CREATE_READERS = `
   );
 `;
 
-/** Amounts are whole numbers of 64 bits; names of up to 12 bytes, BankSim's, lie in DuckDB's vectors themselves. */
 const CREATE_DETECTIONS = `
   create table detections (pattern_id varchar, merchant_id varchar, customer_id varchar, chunk_no integer)
 `;

@@ -3,6 +3,7 @@ import { join } from 'node:path';
 import { pipeline } from 'node:stream/promises';
 import type pg from 'pg';
 import { to as copyTo } from 'pg-copy-streams';
+import type { CloseLater } from '../../../src/closing.js';
 import { connect } from '../../../src/database.js';
 import { DuckdbHistory } from './duckdb-history.js';
 import { DuckdbState } from './duckdb-state.js';
@@ -39,22 +40,25 @@ async function openPeer(
 /**
  * Peers of the BankPulse in this database, with its thresholds and weights as they are now. Those of PostgreSQL have
  * schemas of their own beside it, those of DuckDB files in `folder`.
+ * @param closeLater is given the close of each.
  */
 export async function openPeers(
   names: readonly PeerName[],
   config: pg.ClientConfig,
   folder: string,
+  closeLater: CloseLater,
 ): Promise<Peer[]> {
   const client = await connect(config);
-  const peers: Peer[] = [];
   try {
     await pipeline(client.query(copyTo(COPY_WEIGHTS)), createWriteStream(join(folder, 'weights.csv')));
     const thresholds = await readThresholds(client);
-    for (const name of names) peers.push(await openPeer(name, config, thresholds, folder));
+    const peers: Peer[] = [];
+    for (const name of names) {
+      const peer = await openPeer(name, config, thresholds, folder);
+      closeLater(() => peer.close());
+      peers.push(peer);
+    }
     return peers;
-  } catch (error) {
-    for (const peer of peers) await peer.close();
-    throw error;
   } finally {
     await client.end();
   }
