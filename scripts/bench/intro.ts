@@ -5,8 +5,8 @@ What:   what a chunk of bank transactions costs from S3 to its detections, measu
         with it: a bare COPY of its bytes into an unlogged table of ten columns, one commit per chunk.
 Why:    everything else that happens to a chunk should cost little on top of that, and must not grow with the history.
 Expect: ratios that differ by a tenth or two from run to run, single times by much more, both by more on a busy machine;
-        what is compared is measured in turn, so that a busy machine slows both. Figures are medians; p99 of 60 is the
-        slowest.`;
+        what is compared is measured in turn, so that a busy machine slows both. Figures are medians; p99 of 60
+        lies between the two slowest.`;
 
 function inputText({ input }: SetUp): string {
   if (!input) return '';
