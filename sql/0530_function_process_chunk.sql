@@ -24,6 +24,7 @@ declare
   v_chunk chunks;
   v_last_chunk_no bigint;
   v_last_rules_hash text;
+  v_pattern_versions xid[];
   v_timings jsonb := jsonb_build_object('copy', p_copy_ms);
   v_step_started_at timestamptz := clock_timestamp();
 begin
@@ -39,6 +40,7 @@ begin
   v_chunk.size_bytes := p_size_bytes;
   v_chunk.status := 'applied';
   v_chunk.run_id := p_run_id;
+  v_pattern_versions := array(select xmin from patterns order by pattern_id);
   v_chunk.rules_hash := rules_hash();
   v_chunk.is_late := coalesce(v_chunk.object_number < (select max(object_number) from chunks), false);
   if exists (select from chunks where object_number = v_chunk.object_number and status = 'applied') then
@@ -69,8 +71,9 @@ begin
   v_chunk.detection_count := record_detections(
     v_chunk.chunk_no, p_run_id, v_chunk.applied_at, v_chunk.rules_hash is distinct from v_last_rules_hash
   );
-  -- A detect function remembers what it judged: what was judged by other rules than the ledger says would be missed.
-  if rules_hash() is distinct from v_chunk.rules_hash then
+  -- A detect function remembers what it judged: what other rules than the ledger's judged would be missed. A rule that
+  -- was changed and changed back is another version of its row.
+  if array(select xmin from patterns order by pattern_id) <> v_pattern_versions then
     raise exception 'the patterns were changed while a chunk was applied' using errcode = '40001';
   end if;
   if v_chunk.detection_count > 0 then

@@ -265,28 +265,35 @@ describe('process_chunk', () => {
       expect(await driver.apply(rows)).to.include({ rowCount: 81, detectionCount: 1 });
     });
 
-    it('that is changed before the chunk is finished has it tried again: what was judged is what the ledger says', async () => {
-      await driver.client.query(
-        `create function bankpulse.detect_changed(p_thresholds jsonb)
-         returns table (merchant_id text, customer_id text, reason jsonb)
-         language plpgsql volatile set search_path = bankpulse, pg_temp
-         as $$
-         begin
-           update patterns set thresholds = '{"changed": 1}' where detect_function = 'detect_changed';
-         end;
-         $$`,
-      );
-      await driver.client.query(
-        `insert into bankpulse.patterns (pattern_id, action_type, description, detect_function, thresholds)
-         values ('PatId8', 'THANK', 'One that somebody changes meanwhile.', 'detect_changed', '{"changed": 0}')`,
-      );
-      const before = await wholeState(driver.client);
-      const rows = times(80, { customer: 'd', merchant: 'changed', amount: 1 });
-      expect(await failure(driver.apply(rows)), 'serialization failure').to.equal('40001');
-      expect(await wholeState(driver.client)).to.deep.equal(before);
-      await driver.client.query(`delete from bankpulse.patterns where pattern_id = 'PatId8'`);
-      expect(await driver.apply(rows)).to.include({ rowCount: 80, detectionCount: 1 });
-    });
+    for (const [how, thresholds] of [
+      ['changed', ['{"changed": 1}']],
+      ['changed and changed back', ['{"changed": 1}', '{"changed": 0}']],
+    ] as const) {
+      it(`that is ${how} before the chunk is finished has it refused with 40001: the ledger names what judged it`, async () => {
+        await driver.client.query(
+          `create or replace function bankpulse.detect_changed(p_thresholds jsonb)
+           returns table (merchant_id text, customer_id text, reason jsonb)
+           language plpgsql volatile set search_path = bankpulse, pg_temp
+           as $$
+           begin
+             ${thresholds
+               .map((each) => `update patterns set thresholds = '${each}' where pattern_id = 'PatId8';`)
+               .join('\n')}
+           end;
+           $$`,
+        );
+        await driver.client.query(
+          `insert into bankpulse.patterns (pattern_id, action_type, description, detect_function, thresholds)
+           values ('PatId8', 'THANK', 'One that somebody changes meanwhile.', 'detect_changed', '{"changed": 0}')`,
+        );
+        const before = await wholeState(driver.client);
+        const rows = times(80, { customer: 'd', merchant: how, amount: 1 });
+        expect(await failure(driver.apply(rows)), 'serialization failure').to.equal('40001');
+        expect(await wholeState(driver.client)).to.deep.equal(before);
+        await driver.client.query(`delete from bankpulse.patterns where pattern_id = 'PatId8'`);
+        expect(await driver.apply(rows)).to.include({ rowCount: 80, detectionCount: 1 });
+      });
+    }
   });
 
   it('leaves nothing behind when the transaction is rolled back after it', async () => {
