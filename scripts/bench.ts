@@ -28,7 +28,7 @@ const command = new Command('bench')
   .option('--only <parts>', `some of ${names.join(',')}`, partNames, names)
   .option(
     '--growth [rows]',
-    'instead: a stream of so many rows (default: 10,000,000, in some twenty minutes)',
+    'instead: a stream of so many rows (default: 10,000,000, in eight to twenty minutes)',
   )
   .option('--json', 'one JSON object on stdout, everything else on stderr', false)
   .exitOverride(({ exitCode }) => process.exit(exitCode === 0 ? 0 : 2))

@@ -6,6 +6,8 @@ import { sql } from './kysely.js';
 
 /** In bytes; PostgreSQL cuts longer names, to another database's maybe. */
 const MAX_NAME_BYTES = 63;
+/** Autovacuum may be back when it is tried again. */
+const DROP_ATTEMPTS = 3;
 
 /**
  * A database beside the configured one, named after it, that is made for some work and dropped afterwards. One left
@@ -57,18 +59,20 @@ export class DisposableDatabase {
       sql`select from pg_database where datname = ${name} and shobj_description(oid, 'pg_database') = ${mark}`,
     );
     if (marked.length === 0) return;
-    const force = sql`drop database if exists ${sql.id(name)} with (force)`;
-    try {
-      await this.#run(force);
-    } catch (error) {
-      // Somebody is in it whom this role may not end, such as autovacuum: then force ends nobody.
-      if (!hasSqlState(error, 'insufficientPrivilege')) throw error;
-      await this.#dropPatiently();
-      await this.#run(force);
+    for (let attempt = 1; ; attempt++) {
+      try {
+        await this.#run(sql`drop database if exists ${sql.id(name)} with (force)`);
+        return;
+      } catch (error) {
+        // Somebody is in it whom this role may not end, such as autovacuum: then force ends nobody.
+        if (attempt === DROP_ATTEMPTS || !hasSqlState(error, 'insufficientPrivilege', 'objectInUse'))
+          throw error;
+        await this.#dropPatiently();
+      }
     }
   }
 
-  /** Ends autovacuum, which any role may do so, and waits 5 s for all others to leave; some may still be there. */
+  /** Ends autovacuum, as any role may, and waits 5 s for all others to leave; some may still be there. */
   async #dropPatiently(): Promise<void> {
     try {
       await this.#run(sql`drop database if exists ${sql.id(this.name)}`);

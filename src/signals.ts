@@ -1,4 +1,4 @@
-/** npm passes on what a terminal or a supervisor sends to all of a group: those so close to the first count as it. */
+/** npm passes on what a terminal or a supervisor sends to all of a group: those so close to the first count as the first. */
 const SAME_SIGNAL_MS = 1000;
 /** Whatever still hangs then ends with the process; the database rolls it back. */
 const LAST_MOMENT_MS = 4700;

@@ -24,7 +24,7 @@ describe('a disposable database', () => {
     }
   });
 
-  it('is dropped though a role at work in it may not end all that is in it, once that has gone: as autovacuum does', async () => {
+  it('is dropped by a role with a session of its own in it, once those have gone that it may not end', async () => {
     await withRole(database(), 'createdb', async (url) => {
       const disposable = new DisposableDatabase({ connectionString: url }, 'scratch', 'a test');
       await disposable.create();

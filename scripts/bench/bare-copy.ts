@@ -11,8 +11,8 @@ const BARE_TABLE = `
     merchant text, zip_merchant text, category text, amount numeric, fraud text
   );
 `;
-/** How many columns a file must have for it, in this order; what they are called does not matter. */
-export const BARE_COLUMNS = 10;
+/** The columns a file must have for it, in this order. */
+export const BARE_HEADER = 'step,customer,age,gender,zipcodeOri,merchant,zipMerchant,category,amount,fraud';
 
 /**
  * The least that PostgreSQL must do with a chunk, which everything else is measured by: COPY its bytes into an unlogged

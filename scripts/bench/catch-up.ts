@@ -93,7 +93,7 @@ stored. Before each of ${ROUNDS} rounds a bare COPY of all chunks. Y's start-up 
         IMPORTANCE_CSV: input.importanceCsv,
         CHUNKS_PREFIX: backlog,
         DETECTIONS_PREFIX: `${bucket.prefix}round-${rounds.length + 1}/`,
-        // as for a user, where nobody else serves
+        // with the dashboard, as a user has it, on a port that is free
         DASHBOARD_PORT: String(await getPort()),
       };
       rounds.push(await databases.use((database) => timeRound(bench, database, env)));

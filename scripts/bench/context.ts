@@ -2,7 +2,7 @@ import { mkdtemp, rm } from 'node:fs/promises';
 import { availableParallelism, tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type pg from 'pg';
-import { closeAfter } from '../../src/closing.js';
+import { closeAfter, type CloseLater } from '../../src/closing.js';
 import { databaseSettings, loadSettings, objectStoreSettings } from '../../src/config.js';
 import { connect, connectOrExplain, openViews } from '../../src/database.js';
 import { UserError } from '../../src/errors.js';
@@ -61,15 +61,14 @@ async function describeServer(client: pg.Client): Promise<Pick<SetUp, 'postgresq
   return { postgresql: server_version, server_settings };
 }
 
-/** The databases have names that another bench would take. @returns the session that holds the lock @throws UserError */
-async function holdLock(config: pg.ClientConfig): Promise<pg.Client> {
+/** The databases have names that another bench would take: none begins until the close. @throws UserError */
+async function holdLock(config: pg.ClientConfig, closeLater: CloseLater): Promise<void> {
   const session = await connectOrExplain(config);
+  closeLater(() => session.end());
   const { rows } = await session.query<{ is_ours: boolean }>('select pg_try_advisory_lock($1) as is_ours', [
     ADVISORY_LOCK.bench,
   ]);
-  if (rows[0]!.is_ours) return session;
-  await session.end();
-  throw new UserError('another benchmark is at work beside this database');
+  if (!rows[0]!.is_ours) throw new UserError('another benchmark is at work beside this database');
 }
 
 /** The schema, and the weights. @returns how long the load of the weights took, in seconds. */
@@ -103,8 +102,7 @@ export async function withBench(
     const input = await Input.open(given, folder, signal);
     const server = await openDatabase(settings, log);
     closeLater(() => server.close());
-    const lock = await holdLock(server.config);
-    closeLater(() => lock.end());
+    await holdLock(server.config, closeLater);
     const bucket = await Bucket.open(settings, log);
     closeLater(() => bucket.close());
     const databases = new Databases(server.config);

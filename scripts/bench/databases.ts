@@ -2,6 +2,8 @@ import type pg from 'pg';
 import { DisposableDatabase } from '../../src/disposable-database.js';
 
 const MARK = 'Made by bankpulse bench; may be dropped.';
+/** What copies of the template are called, after the configured database. */
+const COPIES = ['bench', 'bench_beginning'] as const;
 
 /** Where a database is: for sessions of this process, and for the environment of others. */
 export interface BenchDatabase {
@@ -22,8 +24,9 @@ export class Databases {
     this.#template = new DisposableDatabase(config, 'bench_template', MARK);
   }
 
-  /** Makes the template: `fill` is given the empty database. */
+  /** Makes the template: `fill` is given the empty database. Drops what a bench that was killed left behind. */
   async prepare<Result>(fill: (database: BenchDatabase) => Promise<Result>): Promise<Result> {
+    for (const suffix of COPIES) await this.#copy(suffix).drop();
     await this.#template.create();
     return await fill(placeOf(this.#template));
   }
@@ -32,8 +35,11 @@ export class Databases {
    * A copy of the template while `work` lasts. No session may be in the template meanwhile.
    * @param suffix tells those apart that are there at once.
    */
-  async use<Result>(work: (database: BenchDatabase) => Promise<Result>, suffix = 'bench'): Promise<Result> {
-    const copy = new DisposableDatabase(this.config, suffix, MARK);
+  async use<Result>(
+    work: (database: BenchDatabase) => Promise<Result>,
+    suffix: (typeof COPIES)[number] = 'bench',
+  ): Promise<Result> {
+    const copy = this.#copy(suffix);
     await copy.create(this.#template.name);
     try {
       return await work(placeOf(copy));
@@ -45,5 +51,9 @@ export class Databases {
   /** Drops the template. */
   async close(): Promise<void> {
     await this.#template.drop();
+  }
+
+  #copy(suffix: (typeof COPIES)[number]): DisposableDatabase {
+    return new DisposableDatabase(this.config, suffix, MARK);
   }
 }

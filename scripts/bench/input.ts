@@ -1,7 +1,7 @@
 import { join, resolve } from 'node:path';
 import { UserError } from '../../src/errors.js';
 import { CsvSource, type Survey } from '../../src/source.js';
-import { BARE_COLUMNS } from './bare-copy.js';
+import { BARE_HEADER } from './bare-copy.js';
 import { DEFAULT_ROWS, DEFAULT_SEED, generate } from '../generate.js';
 
 /** Of a chunk, as CHUNK_ROWS is by default. */
@@ -27,7 +27,7 @@ export class Input {
 
   /**
    * The files given, or generated ones, written into `folder`.
-   * @throws UserError if they cannot be read, or have no column for each of the bare COPY's.
+   * @throws UserError if they cannot be read, or do not have the bare COPY's columns.
    */
   static async open(
     given: { transactions?: string | undefined; importance?: string | undefined },
@@ -41,11 +41,9 @@ export class Input {
       await generate({ rows: DEFAULT_ROWS, seed: DEFAULT_SEED, transactionsCsv, importanceCsv });
     const source = new CsvSource('--transactions', transactionsCsv);
     const survey = await source.survey(signal);
-    const columns = survey.header.toString().split(',').length;
-    if (columns !== BARE_COLUMNS)
-      throw new UserError(
-        `${source.name}: ${columns} columns; the benchmark needs BankSim's ${BARE_COLUMNS}`,
-      );
+    const header = survey.header.toString().replaceAll(/["'\s]/g, '');
+    if (header.toLowerCase() !== BARE_HEADER.toLowerCase())
+      throw new UserError(`${source.name}: the benchmark needs BankSim's columns, ${BARE_HEADER}`);
     return new Input(transactionsCsv, importanceCsv, isGenerated, source, survey);
   }
 

@@ -82,7 +82,7 @@ async function timeStream(bench: Bench, database: BenchDatabase): Promise<Latenc
     CHUNK_ROWS: String(CHUNK_ROWS),
     CHUNK_INTERVAL_MS: String(CHUNK_INTERVAL_MS),
     BATCH_ROWS: String(BATCH_ROWS),
-    // as for a user, where nobody else serves
+    // with the dashboard, as a user has it, on a port that is free
     DASHBOARD_PORT: String(await getPort()),
   };
   const client = await connect(database.config);

@@ -1,7 +1,7 @@
-import type { Logger } from '../../../src/log.js';
 import { openViews } from '../../../src/database.js';
 import { loadImportance } from '../../../src/importance.js';
 import type { ChunkTiming } from '../chunk-timing.js';
+import type { Bench } from '../context.js';
 import type { BenchDatabase } from '../databases.js';
 import type { InputChunk } from '../input.js';
 import { TimedLane } from '../timed-lane.js';
@@ -16,6 +16,7 @@ export class Beginning {
   private constructor(
     private readonly lane: TimedLane,
     private readonly chunks: Iterator<InputChunk, void>,
+    private readonly signal: AbortSignal,
   ) {}
 
   /** Applies the first `chunkCount` chunks; the database is a copy of the template. */
@@ -24,10 +25,10 @@ export class Beginning {
     stream: GrowthStream,
     importanceCsv: string,
     chunkCount: number,
-    log: Logger,
+    { log, signal }: Pick<Bench, 'log' | 'signal'>,
   ): Promise<Beginning> {
     const lane = await TimedLane.open(config);
-    const beginning = new Beginning(lane, stream.chunks());
+    const beginning = new Beginning(lane, stream.chunks(), signal);
     try {
       await scaleThreshold(lane.control, stream.busyMerchantTransactions);
       const views = openViews(config);
@@ -43,6 +44,7 @@ export class Beginning {
   }
 
   async timeNext(): Promise<ChunkTiming> {
+    this.signal.throwIfAborted();
     const { value } = this.chunks.next();
     if (!value) throw new Error('the stream is at its end');
     return await this.lane.time(value);

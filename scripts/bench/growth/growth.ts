@@ -60,7 +60,7 @@ async function grow(
     closeLater(() => control.end());
     await scaleThreshold(control, stream.busyMerchantTransactions);
     const openBeginning = (chunkCount: number) =>
-      Beginning.open(beginning, stream, importanceCsv, chunkCount, log);
+      Beginning.open(beginning, stream, importanceCsv, chunkCount, { log, signal });
     const run = { config, control, env, feed, openBeginning, folder, signal };
     const found = await runStages(run, stream.chunkCount, closeLater);
     return {

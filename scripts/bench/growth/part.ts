@@ -19,7 +19,7 @@ export function growthPart(rows: number): Part {
     hasOwnInput: true,
     about: `Growth: a stream of ${rows.toLocaleString('en-US')} rows, ten times as many as customers, 2,000 merchants, Zipf-skewed; merchants with
 more than ${(rows / 2500).toLocaleString('en-US')} transactions count as busy (PatId1), several hundred in the end; weights for a fifth as many rows.
-\`npm run detect\` works it off from S3; at 1 %, 50 % and (nearly) 100 % it stops, and after some more ten chunks are timed: a bare COPY, then
+\`npm run detect\` works it off from S3; at 1 %, 50 % and (nearly) 100 % it stops, and after five more, ten chunks are timed: a bare COPY, then
 BankPulse's transaction; DuckDB is loaded in bulk up to there and takes part in five. Detections must be the same. In turn
 with the last ten, ten are timed in another database that is at 1 %, for the machine is not as fast as it was then. The
 refreshed views are left out: they read all of the history for each chunk.`,

@@ -42,8 +42,11 @@ async function timeStage(
   const contest = await Contest.open(config, folder);
   const peerMs: GrowthStage['peerMs'] = {};
   try {
-    for (let chunk = 0; chunk < WARM_UP_CHUNKS; chunk++)
+    for (let chunk = 0; chunk < WARM_UP_CHUNKS; chunk++) {
+      signal.throwIfAborted();
       await contest.time(feed.next(), contenders, () => false);
+      await beginning?.timeNext();
+    }
     const timings: ChunkTiming[] = [];
     const beginningTimings: ChunkTiming[] = [];
     while (timings.length < TIMED_CHUNKS) {
@@ -125,6 +128,10 @@ export async function runStages(run: GrowthRun, chunkCount: number, closeLater: 
     // what is timed last is the end of the stream
     const lastChunk = Math.min(Math.round(share * chunkCount), chunkCount - WARM_UP_CHUNKS - TIMED_CHUNKS);
     const isFirst = stages.length === 0;
+    // long before it is timed, so that autovacuum is done with it
+    const isLast = share === SHARES.at(-1);
+    const beginning = isLast ? await run.openBeginning(Math.round(SHARES[0]! * chunkCount)) : undefined;
+    if (beginning) closeLater(() => beginning.close());
     const { files, rssBytes, peakRssBytes } = await workUpTo(isFirst ? [1, lastChunk] : [lastChunk], run);
     firstRssBytes ??= rssBytes[0]!;
     // now there are the weights they need
@@ -133,11 +140,6 @@ export async function runStages(run: GrowthRun, chunkCount: number, closeLater: 
       contenders.push(...peers.map((peer) => new Contender(peer)));
     }
     for (const contender of contenders) files.forEach((file) => contender.skip(file));
-    const isLast = share === SHARES.at(-1);
-    const beginning = isLast
-      ? await run.openBeginning(Math.round(SHARES[0]! * chunkCount) + WARM_UP_CHUNKS)
-      : undefined;
-    if (beginning) closeLater(() => beginning.close());
     stages.push({
       share,
       ...(await timeStage(run, contenders, beginning)),

@@ -1,8 +1,8 @@
 import { Random } from '../../generate-random.js';
+import { BARE_HEADER } from '../bare-copy.js';
 import { CHUNK_ROWS, type InputChunk } from '../input.js';
 import { Zipf } from './zipf.js';
 
-const HEADER = 'step,customer,age,gender,zipcodeOri,merchant,zipMerchant,category,amount,fraud\n';
 const IMPORTANCE_HEADER = 'Source,Target,Weight,typeTrans,fraud\n';
 const MERCHANTS = 2000;
 const ROWS_PER_CUSTOMER = 10;
@@ -59,7 +59,7 @@ export class GrowthStream {
     const random = new Random(this.seed + 1);
     for (let made = 0, number = 1; made < this.rows; made += CHUNK_ROWS, number++) {
       const rows = Math.min(CHUNK_ROWS, this.rows - made);
-      let text = HEADER;
+      let text = `${BARE_HEADER}\n`;
       for (let row = 0; row < rows; row++) text += this.#transaction(random, made + row);
       yield { number, rows, content: Buffer.from(text, 'latin1') };
     }

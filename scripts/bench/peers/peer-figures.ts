@@ -4,6 +4,8 @@ import type { PeerName } from './peer.js';
 
 /** Of how many chunks at the end "at chunk 60" is the median. */
 export const LAST_CHUNKS = 5;
+/** Chunks 6 to 10, of peers that take part in all of them. */
+const EARLY_CHUNKS = 5;
 
 export interface PeerTimes {
   name: PeerName | 'bare_copy' | 'bankpulse';
@@ -32,14 +34,14 @@ export function peerFigures({ times, lastChunk }: Omit<TimedPeers, 'differences'
   const ours = times.find(({ name }) => name === 'bankpulse')!.ms;
   const some = (ms: ReadonlyMap<number, number>, isWanted: (chunk: number) => boolean) =>
     [...ms].filter(([chunk]) => isWanted(chunk)).map(([, each]) => each);
-  const isEarly = (chunk: number) => chunk >= 6 && chunk <= 10;
+  const isEarly = (chunk: number) => chunk > 10 - EARLY_CHUNKS && chunk <= 10;
   const isLast = (chunk: number) => isLate(chunk, lastChunk, LAST_CHUNKS);
   return times.flatMap(({ name, about, ms }): Figure[] => {
     const target = TARGETS[name];
     const alsoOurs = (chunk: number) => isLast(chunk) && ms.has(chunk);
     const early = some(ms, isEarly);
     return [
-      ...(early.length === 0
+      ...(early.length < EARLY_CHUNKS
         ? []
         : [
             {

@@ -79,7 +79,7 @@ export const peers: Part = {
   about: `Peers: other ways to do the same, each chunk given to all in turn, from its bytes to committed detections, which must be
 those of BankPulse, chunk by chunk. DuckDB reads the chunk from a file, with all cores, has ranked the weights before, and
 takes part in all. PostgreSQL row by row takes part in chunks ${EARLY_CHUNKS.rows.from} and ${EARLY_CHUNKS.rows.to} and the last ${LATE_CHUNKS.rows} full ones, with views in ${EARLY_CHUNKS.views.from} to ${EARLY_CHUNKS.views.to} and
-the last ${LATE_CHUNKS.views}; between, they are loaded in bulk. Last: medians of the last ${LAST_CHUNKS}.`,
+the last ${LATE_CHUNKS.views}; between, they are loaded in bulk. Last: medians of these.`,
   async measure(bench) {
     const folder = await mkdtemp(join(tmpdir(), 'bankpulse-bench-peers-'));
     try {
