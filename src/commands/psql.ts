@@ -8,7 +8,7 @@ import { UserError, codeOf } from '../errors.js';
 import { psqlTls } from './psql-tls.js';
 import { withDatabase } from './with-database.js';
 
-/** Not for psql, nor for what is run from there. */
+/** Not for psql, nor for what is run from there: secrets ... */
 const SECRETS = [
   'DATABASE_URL',
   'DB_PASSWORD',
@@ -17,37 +17,44 @@ const SECRETS = [
   'AWS_SECRET_ACCESS_KEY',
   'AWS_SESSION_TOKEN',
 ];
+/** ... and what would win over the host and database given here: libpq reads it, `pg` does not. */
+const DETOURS = ['PGHOSTADDR', 'PGSERVICE', 'PGSERVICEFILE'];
+
+/** For libpq's password file; the password is for this server alone. Of a socket in the default place it says localhost. */
+function passLines({ host, port, user, password }: pg.Client): string {
+  const escaped = (text: string) => text.replace(/[\\:]/g, '\\$&');
+  return [host, ...(host.startsWith('/') ? ['localhost'] : [])]
+    .map((each) => `${[each, String(port), '*', user ?? '', password ?? ''].map(escaped).join(':')}\n`)
+    .join('');
+}
 
 /** `npm run psql [-- ARGS]`: the psql found on PATH, on the configured database. @returns its exit code. */
 export async function runPsql(args: readonly string[]): Promise<number> {
   return withDatabase(async (config) => {
-    const { host, port, user, password, database } = new pg.Client(config);
+    const target = new pg.Client(config);
     const folder = await mkdtemp(join(tmpdir(), 'bankpulse-psql-'));
     try {
       // a file, since arguments and environment can be seen by others
       const passFile = join(folder, 'pgpass');
-      const escaped = (text: string) => text.replace(/[\\:]/g, '\\$&');
-      await writeFile(passFile, `*:*:*:*:${escaped(typeof password === 'string' ? password : '')}\n`, {
-        mode: 0o600,
-      });
+      await writeFile(passFile, passLines(target), { mode: 0o600 });
       const environment = { ...process.env };
-      for (const secret of SECRETS) delete environment[secret];
+      for (const name of [...SECRETS, ...DETOURS]) delete environment[name];
       const child = spawn('psql', args, {
         stdio: 'inherit',
         env: {
           ...environment,
-          PGHOST: host,
-          PGPORT: String(port),
-          PGUSER: user ?? '',
-          PGDATABASE: database ?? '',
-          ...(password ? { PGPASSFILE: passFile } : {}),
+          PGHOST: target.host,
+          PGPORT: String(target.port),
+          PGUSER: target.user ?? '',
+          PGDATABASE: target.database ?? '',
+          ...(target.password ? { PGPASSFILE: passFile } : {}),
           ...psqlTls(config.connectionString, process.env),
           PGOPTIONS: `${process.env.PGOPTIONS ?? ''} -c search_path=bankpulse,public`,
         },
       });
       // Ctrl-C is psql's: it ends a query there; and we must outlive it, to delete the file
       process.on('SIGINT', () => undefined);
-      process.on('SIGTERM', () => child.kill('SIGTERM'));
+      for (const signal of ['SIGTERM', 'SIGHUP'] as const) process.on(signal, () => child.kill(signal));
       const [code] = (await once(child, 'exit')) as [number | null];
       return code ?? 1;
     } catch (error) {
