@@ -1,6 +1,6 @@
 import { type FileHandle, mkdir, open, rename, rm } from 'node:fs/promises';
 import { dirname } from 'node:path';
-import { UsageError } from '../src/errors.js';
+import { UsageError, UserError, codeOf, messageOf } from '../src/errors.js';
 import * as figures from './generate-figures.js';
 import { apportion, interpolate, Random } from './generate-random.js';
 import { visits } from './generate-visits.js';
@@ -19,6 +19,8 @@ export interface GenerateOptions {
   seed: number;
   transactionsCsv: string;
   importanceCsv: string;
+  /** Ends it early; then neither file is there. */
+  signal?: AbortSignal;
 }
 
 /**
@@ -27,12 +29,12 @@ export interface GenerateOptions {
  * (from 50 rows on), the 4,112 customers (from 5,000 rows on), the amounts and the customers that a merchant other
  * than the big two wins at most stay as they are.
  * @returns how many rows, and how many different customers and merchants in them.
- * @throws UsageError
+ * @throws UsageError; UserError if they cannot be written; the signal's reason.
  */
 export async function generate(
   options: GenerateOptions,
 ): Promise<{ rows: number; customers: number; merchants: number }> {
-  const { rows, seed, transactionsCsv, importanceCsv } = options;
+  const { rows, seed, transactionsCsv, importanceCsv, signal } = options;
   const faults: string[] = [];
   if (!Number.isInteger(rows) || rows < 1 || rows > MAX_ROWS) {
     faults.push(`rows must be a whole number from 1 to ${MAX_ROWS}`);
@@ -42,7 +44,8 @@ export async function generate(
 
   const customers = new Set<number>();
   const merchants = new Set<number>();
-  await writeFiles([transactionsCsv, importanceCsv], blocks(rows, new Random(seed), customers, merchants));
+  const parts = blocks(rows, new Random(seed), customers, merchants);
+  await writeFiles([transactionsCsv, importanceCsv], parts, signal);
   return { rows, customers: customers.size, merchants: merchants.size };
 }
 
@@ -111,7 +114,7 @@ function formatAmount(cents: number): string {
  * Writes files side by side, a part of each at a time. They get their names when all are complete: a run that is
  * killed leaves no file that looks whole.
  */
-async function writeFiles(paths: string[], parts: Iterable<string[]>): Promise<void> {
+async function writeFiles(paths: string[], parts: Iterable<string[]>, signal?: AbortSignal): Promise<void> {
   const files: { path: string; partial: string; handle: FileHandle }[] = [];
   try {
     for (const path of paths) {
@@ -121,6 +124,7 @@ async function writeFiles(paths: string[], parts: Iterable<string[]>): Promise<v
       files.push({ path, partial, handle: await open(partial, 'w') });
     }
     for (const part of parts) {
+      signal?.throwIfAborted();
       await Promise.all(files.map(({ handle }, index) => handle.appendFile(part[index]!, 'latin1')));
     }
     for (const { handle } of files) await handle.close();
@@ -130,6 +134,10 @@ async function writeFiles(paths: string[], parts: Iterable<string[]>): Promise<v
       await handle.close().catch(() => undefined);
       await rm(partial, { force: true });
     }
-    throw error;
+    if (codeOf(error) === undefined) throw error;
+    throw new UserError(
+      `the generated files cannot be written: ${messageOf(error)}. Write them elsewhere with ` +
+        'npm run generate -- --out FOLDER, and say so in TRANSACTIONS_CSV and IMPORTANCE_CSV',
+    );
   }
 }

@@ -1,10 +1,10 @@
-import { existsSync, readFileSync } from 'node:fs';
+import { readFileSync } from 'node:fs';
 import { dirname, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import dotenv from 'dotenv';
 import pg from 'pg';
 import { z } from 'zod';
-import { UsageError, messageOf } from './errors.js';
+import { UsageError, codeOf, messageOf } from './errors.js';
 
 /** The project's folder; relative paths in the configuration are relative to it. */
 export const projectDir = dirname(dirname(fileURLToPath(import.meta.url)));
@@ -98,17 +98,25 @@ type Variables = typeof variables;
 export type Settings = { [Name in keyof Variables]: z.output<Variables[Name]> };
 export type SettingName = keyof Settings;
 
+function readIfThere(name: string): string {
+  try {
+    return readFileSync(resolve(projectDir, name), 'utf8');
+  } catch (error) {
+    if (codeOf(error) === 'ENOENT') return '';
+    throw new UsageError([`${name} cannot be read: ${messageOf(error)}`]);
+  }
+}
+
 /**
  * Puts what `.env` and `config.env` say into the process's environment, where it says nothing itself (an empty
  * value says nothing), so that libraries with variables of their own, the AWS SDK above all, see the same.
  * Under `NODE_ENV=test` the files are left alone: tests must not reach a developer's real database.
+ * @throws UsageError if one is there and cannot be read.
  */
 function readEnvironmentFiles(): void {
   if (process.env.NODE_ENV === 'test') return;
   for (const name of ['.env', 'config.env']) {
-    const file = resolve(projectDir, name);
-    if (!existsSync(file)) continue;
-    for (const [key, value] of Object.entries(dotenv.parse(readFileSync(file)))) {
+    for (const [key, value] of Object.entries(dotenv.parse(readIfThere(name)))) {
       if (value !== '' && !process.env[key]) process.env[key] = value;
     }
   }

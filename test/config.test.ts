@@ -1,6 +1,7 @@
 import { join } from 'node:path';
 import { expect } from 'chai';
 import {
+  dashboardSettings,
   databaseSettings,
   detectorSettings,
   loadSettings,
@@ -16,6 +17,7 @@ const all = [
   ...objectStoreSettings,
   ...producerSettings,
   ...detectorSettings,
+  ...dashboardSettings,
   'LOG_LEVEL',
 ] as const;
 
@@ -48,6 +50,7 @@ describe('loadSettings', () => {
     const settings = loadSettings(all);
     expect(settings).to.deep.include({
       DB_PORT: 5432,
+      DB_NAME: 'bankpulse',
       CHUNK_ROWS: 10_000,
       CHUNK_INTERVAL_MS: 1000,
       BATCH_ROWS: 50,
@@ -59,6 +62,8 @@ describe('loadSettings', () => {
       PREFETCH_BYTES: 33_554_432,
       CHUNKS_PREFIX: 'bankpulse/chunks/',
       DETECTIONS_PREFIX: 'bankpulse/detections/',
+      DASHBOARD_HOST: '127.0.0.1',
+      DASHBOARD_PORT: 8080,
       LOG_LEVEL: 'info',
       TRANSACTIONS_CSV: join(projectDir, 'data', 'transactions.csv'),
       IMPORTANCE_CSV: join(projectDir, 'data', 'CustomerImportance.csv'),
@@ -67,9 +72,13 @@ describe('loadSettings', () => {
     for (const name of [
       'DATABASE_URL',
       'DB_HOST',
+      'DB_USER',
+      'DB_PASSWORD',
       'S3_BUCKET',
       'S3_FORCE_PATH_STYLE',
+      'AWS_REGION',
       'AWS_ENDPOINT_URL_S3',
+      'AWS_ENDPOINT_URL',
     ] as const)
       expect(settings[name], name).to.equal(undefined);
   });

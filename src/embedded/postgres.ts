@@ -27,8 +27,8 @@ import { type EmbeddedState } from './state.js';
 const LOG_LIMIT = 10 * 1024 * 1024;
 
 export interface RunningPostgres {
-  /** What the user should know, such as where the data lies. */
-  note?: string;
+  /** What the user should know: where data and programs lie, if elsewhere. */
+  notes: string[];
   /** Settles when the server has ended, by itself or by `stop`. */
   ended: Promise<number | string>;
   stop(): Promise<void>;
@@ -37,7 +37,7 @@ export interface RunningPostgres {
 /** Starts the PostgreSQL of this home, created on first use, and waits until it takes connections. */
 export async function startPostgres(home: string, state: EmbeddedState): Promise<RunningPostgres> {
   const place = choosePlace(home, state.token);
-  const bin = await usableBinaries(place);
+  const { bin, note } = await usableBinaries(place);
   const data = join(place.directory, 'postgres');
   const log = join(home, 'postgres.log');
   if (existsSync(log) && statSync(log).size > LOG_LIMIT) renameSync(log, `${log}.1`);
@@ -51,7 +51,7 @@ export async function startPostgres(home: string, state: EmbeddedState): Promise
   for (const [name, value] of Object.entries(settings)) args.push('-c', `${name}=${value}`);
   const server = await launch(join(bin, 'postgres'), args, place.account, log, state);
   return {
-    ...(place.note !== undefined && { note: place.note }),
+    notes: [place.note, note].filter((each) => each !== undefined),
     ended: ended(server),
     stop: () => stopServer(server.pid ?? 0, () => server.exitCode === null && server.signalCode === null),
   };

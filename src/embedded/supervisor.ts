@@ -76,8 +76,11 @@ async function provide(needs: Needs): Promise<string[]> {
   if (needs.postgres)
     postgres ??= start('PostgreSQL', startPostgres(home, state).then(watch), () => (postgres = undefined));
   if (needs.s3) s3 ??= start('S3', startS3(home, state), () => (s3 = undefined));
-  const [database] = await Promise.all([needs.postgres && postgres?.ready, needs.s3 && s3?.ready]);
-  return database && database.note !== undefined ? [database.note] : [];
+  const [database] = await Promise.all([
+    needs.postgres ? postgres?.ready : undefined,
+    needs.s3 ? s3?.ready : undefined,
+  ]);
+  return database?.notes ?? [];
 }
 
 function start<Running>(name: string, ready: Promise<Running>, forget: () => void): Service<Running> {

@@ -35,7 +35,7 @@ async function binaries(folder: string, account: Account): Promise<string> {
     if (existsSync(join(bin, 'postgres'))) return bin;
     process.stderr.write(`${bin} is not there: the test's own server is the embedded one\n`);
   }
-  return usableBinaries({ directory: folder, account });
+  return (await usableBinaries({ directory: folder, account })).bin;
 }
 
 /** Makes and starts it. `prepare` writes the files that its settings name, and returns the settings. */

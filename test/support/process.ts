@@ -34,8 +34,9 @@ export class Command {
     }));
   }
 
-  static start(args: readonly string[], env: Record<string, string> = {}): Command {
-    return Command.#spawn(process.execPath, [...NODE_OPTIONS, 'src/cli.ts', ...args], env);
+  /** @param cwd the project's folder, or that of a copy. */
+  static start(args: readonly string[], env: Record<string, string> = {}, cwd = projectDir): Command {
+    return Command.#spawn(process.execPath, [...NODE_OPTIONS, 'src/cli.ts', ...args], env, { cwd });
   }
 
   /** As users do, with npm in front of it, which is what gets the signals. A process group of their own. */
@@ -48,10 +49,10 @@ export class Command {
     file: string,
     args: readonly string[],
     env: Record<string, string>,
-    { isGroup } = { isGroup: false },
+    { isGroup = false, cwd = projectDir }: { isGroup?: boolean; cwd?: string } = {},
   ): Command {
     const child = spawn(file, args, {
-      cwd: projectDir,
+      cwd,
       detached: isGroup,
       env: {
         PATH: process.env.PATH,
