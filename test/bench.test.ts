@@ -112,6 +112,7 @@ describe('npm run bench', () => {
         apply_per_bare_copy: 2,
         chunks_6_to_15_ms: { median: 40, p95: 40 },
         last_ten_ms: { median: 80, p95: 80 },
+        us_per_pair: { median: 400, p95: 400 },
         chunks_6_to_15_us_per_pair: { median: 400, p95: 400 },
         last_ten_us_per_pair: { median: 400, p95: 400 },
         last_ten_per_chunks_6_to_15_per_pair: 1,

@@ -37,6 +37,12 @@ export function applyFigures(timings: readonly ChunkTiming[]): Figure[] {
       value: perBare(late),
     },
     {
+      key: 'us_per_pair',
+      what: 'apply, per touched pair',
+      unit: 'µs',
+      value: spread(microsecondsPerPair(full)),
+    },
+    {
       key: 'chunks_6_to_15_us_per_pair',
       what: 'chunks 6 to 15, per touched pair',
       unit: 'µs',

@@ -19,7 +19,11 @@ export class WorkingY {
 
   static async start(client: pg.Client, env: Record<string, string>, signal: AbortSignal): Promise<WorkingY> {
     const port = await getPort();
-    const process = Mechanism.start(['detect'], { ...env, DASHBOARD_PORT: String(port) }, signal);
+    const process = Mechanism.start(
+      ['detect'],
+      { ...env, DASHBOARD_HOST: '127.0.0.1', DASHBOARD_PORT: String(port) },
+      signal,
+    );
     return new WorkingY(process, client, `http://127.0.0.1:${port}/metrics`);
   }
 
