@@ -34,6 +34,7 @@ const command = new Command('soak')
     '--postgres-bin <folder>',
     'programs of a PostgreSQL, of which a server is started (default: embedded)',
   )
+  .exitOverride(({ exitCode }) => process.exit(exitCode === 0 ? 0 : 2))
   .parse();
 const options = command.opts<{
   minutes: number;

@@ -51,9 +51,17 @@ function whyUnusable(connectionString: string): string | undefined {
 
 /** Every variable BankPulse reads itself, by its own name. The AWS SDK reads its standard ones on its own. */
 const variables = {
-  S3_BUCKET: text.optional(),
+  S3_BUCKET: text
+    .refine((value) => /^[\w.-]{1,255}$|^arn:[\w-]+:s3[\w-]*:[\w-]*:\d*:(accesspoint|outpost)/.test(value), {
+      error: 'must be the name of a bucket',
+    })
+    .optional(),
   S3_FORCE_PATH_STYLE: flag.optional(),
-  AWS_REGION: text.optional(),
+  AWS_REGION: text
+    .refine((value) => /^[a-z\d]([a-z\d-]{0,61}[a-z\d])?$/i.test(value), {
+      error: 'must be the code of a region, such as eu-central-1',
+    })
+    .optional(),
   AWS_ENDPOINT_URL_S3: httpUrl.optional(),
   AWS_ENDPOINT_URL: httpUrl.optional(),
   DATABASE_URL: text

@@ -42,7 +42,9 @@ export const SQLSTATE = {
 /** Classes of SQLSTATE, or whole codes, that may pass by themselves: worth connecting and trying again. */
 const TRANSIENT_SQLSTATES = [
   '08', // connection exception
+  '25006', // a server that is read-only: a standby before it takes over, a managed one whose disk is full
   '25P03', // a transaction that waited too long for its client
+  '25P04', // a transaction that took too long
   '40', // transaction rollback: serialization failure, deadlock
   '53', // insufficient resources: disk full, out of memory, too many connections
   '55P03', // lock not available

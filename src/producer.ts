@@ -55,7 +55,12 @@ export async function produce(options: ProducerOptions): Promise<ProducerSummary
       chunk_rows: settings.CHUNK_ROWS,
     };
     pipelineEvents.publish('sourceSurveyed', { rows: manifest.source_rows, chunkRows: manifest.chunk_rows });
-    const present = await claim(manifest, source.name, store, settings.CHUNKS_PREFIX, signal);
+    const present = await retryForever(
+      'the object store',
+      log,
+      () => claim(manifest, source.name, store, settings.CHUNKS_PREFIX, signal),
+      { signal, isTransient: isTransientStoreError },
+    );
     log.info(
       { rows: manifest.source_rows, chunkRows: manifest.chunk_rows, chunksPresent: present.size },
       'cutting transactions into chunks',

@@ -14,6 +14,7 @@ import { createLog } from '../src/log.js';
 import { ObjectStore } from '../src/object-store.js';
 import { produce, type ProducerOptions, type ProducerSummary } from '../src/producer.js';
 import { CsvSource } from '../src/source.js';
+import { FaultProxy, answer } from './support/fault-proxy.js';
 import { testObjectStore, type TestObjectStore } from './support/s3.js';
 
 const HEADER = 'step,customer,gender,merchant,amount';
@@ -285,6 +286,25 @@ describe('produce', () => {
     });
     expect(await refusal(run(path, {}, { store }))).to.match(/never created for you/);
     store.close();
+  });
+
+  it('waits for a store that is busy when it looks what is there', async () => {
+    const lines = rows(25);
+    const path = await source(fileOf(lines));
+    const proxy = await FaultProxy.start(test.endpoint);
+    const { credentials } = test;
+    const store = ObjectStore.open({ bucket: test.store.bucket, endpoint: proxy.endpoint, credentials });
+    // the SDK itself asks three times; the first listing shows whether the store can be had at all
+    proxy.rule = ({ method, key, nth }) =>
+      (method === 'LIST' ? nth > 1 : /manifest/.test(key)) && nth <= 7 ? answer(503, 'SlowDown') : undefined;
+    try {
+      expect((await run(path, {}, { store })).uploaded).to.equal(3);
+      expect(proxy.injected).to.be.above(6 + 7); // the listing, and at least one request for the manifest
+      expect(await bucket()).to.deep.equal(chunksOf(lines, 10));
+    } finally {
+      store.close();
+      await proxy.stop();
+    }
   });
 
   it('refuses to go on with a file that changed since its start', async () => {

@@ -1,10 +1,11 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { connect } from '../database.js';
 import { SQLSTATE, codeOf, isTransientDatabaseError, messageOf } from '../errors.js';
+import { loadImportance } from '../importance.js';
 import { retryForever } from '../retry.js';
 import { SqlFunctions } from '../sql-functions.js';
 import { Trouble } from '../trouble.js';
-import type { DetectorOptions } from './options.js';
+import type { DetectorOptions, LeaderOptions } from './options.js';
 import { lead } from './leader.js';
 import { isOverBy } from './shutdown.js';
 
@@ -62,10 +63,17 @@ async function leadUntilOver(options: DetectorOptions, runId: number): Promise<v
   const onStandBy = () => {
     if (performance.now() >= provenAt) onProgress();
   };
+  let hasWeights = false;
+  // a file that is replaced, perhaps at this moment, must not change the rules because a session was lost
+  const loadWeights: LeaderOptions['loadWeights'] = async (control, views) => {
+    if (hasWeights) return;
+    await loadImportance(control, views, runId, options.settings.IMPORTANCE_CSV, log);
+    hasWeights = true;
+  };
   try {
     while (!signal.aborted) {
       try {
-        return await lead({ ...options, runId, quietSince, onProgress, onStandBy });
+        return await lead({ ...options, runId, loadWeights, quietSince, onProgress, onStandBy });
       } catch (error) {
         if (isOverBy(signal, error)) return;
         if (!isTransientDatabaseError(error)) throw options.store.explain(error);

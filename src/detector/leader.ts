@@ -1,7 +1,6 @@
 import { setMaxListeners } from 'node:events';
 import { connect, openViews } from '../database.js';
 import { pipelineEvents } from '../events.js';
-import { loadImportance } from '../importance.js';
 import { LeaderElection } from './leader-election.js';
 import { Lane } from './lane.js';
 import type { LeaderOptions } from './options.js';
@@ -38,7 +37,7 @@ export async function lead(options: LeaderOptions): Promise<void> {
 
 /** What the elected Y does, on sessions of its own, until it is over. */
 async function workAsLeader(options: LeaderOptions, over: AbortSignal): Promise<void> {
-  const { config, settings, log, signal, runId } = options;
+  const { config, settings, signal, runId } = options;
   const control = await connect(config);
   const views = openViews(config);
   const lanes: Lane[] = [];
@@ -50,7 +49,7 @@ async function workAsLeader(options: LeaderOptions, over: AbortSignal): Promise<
   // every request under way listens to it: many are no leak
   setMaxListeners(0, until);
   try {
-    await loadImportance(control, views, runId, settings.IMPORTANCE_CSV, log);
+    await options.loadWeights(control, views);
     const laneOptions = {
       runId,
       batchRows: settings.BATCH_ROWS,

@@ -6,6 +6,15 @@ import { retryForever } from '../retry.js';
 import type { SqlFunctions } from '../sql-functions.js';
 import type { Backlog, PendingObject } from './backlog.js';
 
+/**
+ * The number in a key behind which those of greater numbers sort, as a rule: it has leading zeros, or as many digits
+ * as X's have.
+ */
+function sortedNumber(key: string): bigint | undefined {
+  const digits = /(?:^|\D)(0\d+|\d{8,})\.csv(?:\.gz)?$/i.exec(key)?.[1];
+  return digits === undefined ? undefined : BigInt(digits);
+}
+
 /** Even an unchanged listing is noted in the database this often, so that one sees that Y looks. */
 const RECORD_MS = 5000;
 
@@ -21,8 +30,8 @@ export interface ListingOptions {
 
 /**
  * Finds what is new under the prefix, by asking the ledger, and adds it to the backlog. A full listing sees every
- * key: at the start, while a gap is open, and every FULL_LIST_MS. In between, one page behind the last key is enough
- * to see what mechanism X adds.
+ * key: at the start, while a gap is open, and every FULL_LIST_MS. In between, one page behind the last key below which
+ * nothing is missing is enough to see what mechanism X adds.
  */
 export class Listing {
   /** When the next one is due, on the clock of `performance.now()`. */
@@ -30,7 +39,7 @@ export class Listing {
   /** When the last full one ended, on the same clock. */
   fullAt = -Infinity;
   #fullDueAt = -Infinity;
-  /** The key with the greatest number that has leading zeros: only then do later ones sort behind it. */
+  /** The last key of numbers that follow one another: what is still missing sorts behind it. */
   #cursor: { key: string; number: bigint } | undefined;
   readonly #reported = new Set<string>();
   #recorded = { text: '', at: -Infinity };
@@ -42,7 +51,10 @@ export class Listing {
     const { backlog } = this.options;
     if (backlog.isGapOpen || performance.now() >= this.#fullDueAt) return this.full();
     const startedAt = performance.now();
-    await this.#page(this.#cursor?.key);
+    const lastKey = await this.#page(this.#cursor?.key);
+    // a hole so far behind that a page does not reach its end is left to the full listings
+    if (lastKey !== undefined)
+      this.#cursor = { key: lastKey, number: sortedNumber(lastKey) ?? this.#cursor?.number ?? 0n };
     await this.#finish(startedAt);
   }
 
@@ -89,12 +101,15 @@ export class Listing {
       else this.#report(key, 'was replaced after it was applied; it is not applied again');
     }
     this.options.backlog.add(added);
-    for (const { key } of objects) {
-      const padded = /(?:^|\D)(0\d*)\.csv(?:\.gz)?$/i.exec(key)?.[1];
-      if (padded === undefined) continue;
-      const number = BigInt(padded);
-      if (this.#cursor === undefined || number >= this.#cursor.number) this.#cursor = { key, number };
-    }
+    const unnumbered = new Set(unseen.filter(({ status }) => status === 'unnumbered').map(({ key }) => key));
+    for (const { key } of objects) if (!unnumbered.has(key)) this.#follow(key);
+  }
+
+  /** Moves the cursor on if this is the key of the next number. */
+  #follow(key: string): void {
+    const number = sortedNumber(key);
+    if (number === undefined) return;
+    if (this.#cursor === undefined || number === this.#cursor.number + 1n) this.#cursor = { key, number };
   }
 
   #report(key: string, what: string): void {

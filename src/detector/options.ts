@@ -1,7 +1,9 @@
+import type { Kysely } from 'kysely';
 import type pg from 'pg';
 import type { DetectorSettings } from '../config.js';
 import type { Logger } from '../log.js';
 import type { ObjectStore } from '../object-store.js';
+import type { Views } from '../views.js';
 import type { AppliedEvent } from './chunk-loop.js';
 
 export interface DetectorOptions {
@@ -20,6 +22,8 @@ export interface DetectorOptions {
 
 export interface LeaderOptions extends DetectorOptions {
   runId: number;
+  /** Reads the importance file in this process's first term; later ones go on with what was read. */
+  loadWeights: (control: pg.Client, views: Kysely<Views>) => Promise<void>;
   /** Since when this process has applied no chunk, on the clock of `performance.now()`. */
   quietSince: number;
   /** A chunk is applied, or nothing waits: what was in trouble works. */

@@ -8,7 +8,7 @@ import { csv, useDetector, type LogLine } from '../support/detector.js';
 describe('detect', function () {
   this.timeout(60_000);
   const current = useDetector();
-  const { put, detectOnce, ledger, detections } = current;
+  const { put, detectOnce, startDetector, untilApplied, ledger, detections } = current;
 
   describe('importance', () => {
     const weights = async () => {
@@ -51,6 +51,21 @@ describe('detect', function () {
       await put(2, csv('C3,F,bar,100'));
       await detectOnce();
       expect(await detections()).to.deep.equal(['PatId1 shop C1 2']);
+    });
+
+    it('is not read again because a session was lost, whatever has become of the file', async () => {
+      await put(1, csv('C1,F,shop,1'));
+      const detector = startDetector();
+      await untilApplied(1);
+      await writeFile(current.importanceCsv, 'Source,Tar');
+      await current.database.client.query(
+        `select pg_terminate_backend(pid) from pg_stat_activity
+         where datname = current_database() and pid <> pg_backend_pid()`,
+      );
+      await put(2, csv('C1,F,shop,1'));
+      await untilApplied(2);
+      await detector.stop();
+      expect(await weights()).to.deep.equal(['shop C1 1']);
     });
 
     it('that is missing stops mechanism Y before the first load, and is only said afterwards', async () => {

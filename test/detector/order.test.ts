@@ -70,4 +70,54 @@ describe('detect', function () {
       ]);
     });
   });
+
+  describe('between two full listings', () => {
+    const name = (number: number | string) => `chunk-${String(number).padStart(8, '0')}.csv`;
+    const settings = { FULL_LIST_MS: 86_400_000, GAP_TIMEOUT_MS: 200 };
+
+    /** Puts each when the one before is applied, so that a poll must find it. */
+    async function putOneByOne(numbers: readonly number[], appliedBefore: number): Promise<void> {
+      for (const [index, number] of numbers.entries()) {
+        await put(name(number), csv(`C${number},F,shop,1`));
+        await untilApplied(appliedBefore + index + 1);
+      }
+    }
+
+    it('new chunks are found, whatever else lies under the prefix', async () => {
+      await put(name('0'.padEnd(20, '9')), csv()); // no number: it has too many digits
+      await put('zz-report.csv', csv());
+      await put('zz.txt', '');
+      const detector = startDetector(settings);
+      await putOneByOne([1, 2, 3], 0);
+      await detector.stop();
+    });
+
+    it('new chunks are found behind one of a far greater number, and late ones in a hole', async () => {
+      await put(name(1), csv());
+      await put(name(90_000_000), csv());
+      const detector = startDetector(settings);
+      await untilApplied(2);
+      await putOneByOne([2, 3, 5, 4, 6], 2);
+      await detector.stop();
+    });
+
+    it('new chunks are found when their numbers fill all the digits', async () => {
+      await put(name(9_999_999), csv());
+      const detector = startDetector(settings);
+      await putOneByOne([10_000_000, 10_000_001], 1);
+      await detector.stop();
+    });
+
+    it('new chunks are found behind more objects than a page holds, and a hole before them', async () => {
+      const fill = Array.from({ length: 1010 }, (_, index) => `chunk-00000003-${index}.txt`);
+      await put(name(1), csv());
+      await put(name(3), csv());
+      const detector = startDetector(settings);
+      await untilApplied(2);
+      for (let at = 0; at < fill.length; at += 20)
+        await Promise.all(fill.slice(at, at + 20).map((each) => put(each, '')));
+      await putOneByOne([4, 5], 2);
+      await detector.stop();
+    });
+  });
 });

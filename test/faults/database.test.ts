@@ -207,50 +207,77 @@ describe('with a database that refuses its work, mechanism Y', function () {
     });
   });
 
-  describe('by a statement timeout', () => {
+  describe('by a setting of the server', () => {
     let other: pg.Client;
-    const setTimeout = async (change: string) => {
-      await other.query(`alter database ${current.database.name} ${change}`);
-    };
     afterEach(() => other.end());
     const connectOther = async () => {
       other = await connect({ ...current.database.config, statement_timeout: 0 });
     };
+    /** For sessions to come. */
+    const setDatabase = async (change: string) => {
+      await other.query(`alter database ${current.database.name} ${change}`);
+    };
+    /** Ends the sessions that are no test's, so that the next ones have the new settings. */
+    async function cutOff(): Promise<void> {
+      const { rows } = await current.database.client.query<{ pid: number }>('select pg_backend_pid() as pid');
+      await other.query(
+        `select pg_terminate_backend(pid) from pg_stat_activity
+         where datname = current_database() and pid not in (pg_backend_pid(), $1)`,
+        [rows[0]!.pid],
+      );
+    }
 
-    it('in the middle of a chunk, rolls it back, says why once, and goes on when it has its way', async () => {
-      const reason = await workThrough({
-        prepare: async () => {
-          await connectOther();
-          await setTimeout(`set statement_timeout = '1500ms'`);
-        },
-        makeTrouble: async () => {
-          await other.query('begin');
-          await other.query('lock table bankpulse.customer_merchant_stats in share mode');
-        },
-        mend: async () => {
-          await other.query('rollback');
-        },
+    const timeouts = [
+      { setting: 'statement_timeout', since: 15, reason: /^canceling statement due to statement timeout$/ },
+      { setting: 'transaction_timeout', since: 17, reason: /transaction timeout/ },
+    ];
+    for (const { setting, since, reason } of timeouts) {
+      it(`${setting}, in the middle of a chunk, rolls it back, says why once, and goes on when it has its way`, async function () {
+        const { rows } = await current.database.client.query<{ version: number }>(
+          `select current_setting('server_version_num')::int / 10000 as version`,
+        );
+        if (rows[0]!.version < since) {
+          process.stderr.write(`        skipped: PostgreSQL has no ${setting} before ${since}\n`);
+          this.skip();
+        }
+        const said = await workThrough({
+          prepare: async () => {
+            await connectOther();
+            await setDatabase(`set ${setting} = '1500ms'`);
+          },
+          makeTrouble: async () => {
+            await other.query('begin');
+            await other.query('lock table bankpulse.customer_merchant_stats in share mode');
+          },
+          mend: async () => {
+            await other.query('rollback');
+          },
+        });
+        expect(said).to.match(reason);
       });
-      expect(reason).to.equal('canceling statement due to statement timeout');
-    });
+    }
 
-    it('that nothing passes, waits, and goes on when it is lifted', async () => {
+    it('statement_timeout, that nothing passes, waits, and goes on when it is lifted', async () => {
       await workThrough({
         prepare: connectOther,
         makeTrouble: async () => {
-          await setTimeout(`set statement_timeout = '1ms'`);
-          // it holds for new sessions
-          await other.query(
-            `select pg_terminate_backend(pid) from pg_stat_activity
-             where datname = current_database() and pid not in (pg_backend_pid(), $1)`,
-            [
-              (await current.database.client.query<{ pid: number }>('select pg_backend_pid() as pid'))
-                .rows[0]!.pid,
-            ],
-          );
+          await setDatabase(`set statement_timeout = '1ms'`);
+          await cutOff();
         },
-        mend: () => setTimeout('reset statement_timeout'),
+        mend: () => setDatabase('reset statement_timeout'),
       });
+    });
+
+    it('default_transaction_read_only, waits, says why once, and goes on when it may write again', async () => {
+      const reason = await workThrough({
+        prepare: connectOther,
+        makeTrouble: async () => {
+          await setDatabase('set default_transaction_read_only = on');
+          await cutOff();
+        },
+        mend: () => setDatabase('reset default_transaction_read_only'),
+      });
+      expect(reason).to.match(/read-only transaction|terminating connection/);
     });
   });
 });
