@@ -52,8 +52,8 @@ function whyUnusable(connectionString: string): string | undefined {
 /** Every variable BankPulse reads itself, by its own name. The AWS SDK reads its standard ones on its own. */
 const variables = {
   S3_BUCKET: text
-    .refine((value) => /^[\w.-]{1,255}$|^arn:[\w-]+:s3[\w-]*:[\w-]*:\d*:(accesspoint|outpost)/.test(value), {
-      error: 'must be the name of a bucket',
+    .refine((value) => !/^arn:[\w-]+:s3:::/.test(value) && /^[^\s/]+$|^arn:\S+$/.test(value), {
+      error: 'must be the name of a bucket, or the ARN of an access point',
     })
     .optional(),
   S3_FORCE_PATH_STYLE: flag.optional(),

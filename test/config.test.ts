@@ -136,6 +136,26 @@ describe('loadSettings', () => {
     expect(found).to.include('CHUNK_ROWS must be a whole number from 1 to 10000000');
   });
 
+  it('takes the names of buckets and regions that stores have', () => {
+    for (const S3_BUCKET of [
+      'b',
+      'my.bucket-1',
+      'tenant:bucket',
+      'arn:aws:s3:eu-west-1:123456789012:accesspoint/mine',
+      'arn:aws:s3::123456789012:accesspoint:mfzwi23gnjvgw.mrap',
+    ])
+      expect(faults({ S3_BUCKET }), S3_BUCKET).to.deep.equal([]);
+    for (const AWS_REGION of ['us-gov-west-1', 'cn-north-1', 'auto', 'default', 'us-east-1'])
+      expect(faults({ AWS_REGION }), AWS_REGION).to.deep.equal([]);
+    for (const S3_BUCKET of [
+      'my bucket',
+      'bucket/folder',
+      'arn:aws:s3:::bucket',
+      'arn:aws:s3:::bucket/folder',
+    ])
+      expect(faults({ S3_BUCKET }), S3_BUCKET).to.have.length(1);
+  });
+
   it('never repeats a value: it may be a password', () => {
     expect(faults({ DATABASE_URL: 'postgre://bankpulse:secret@host/db' }).join()).not.to.include('secret');
   });
