@@ -1,6 +1,6 @@
 import { type FileHandle, mkdir, open, rename, rm } from 'node:fs/promises';
 import { dirname } from 'node:path';
-import { UsageError, UserError, codeOf, messageOf } from '../src/errors.js';
+import { UsageError, UserError, messageOf } from '../src/errors.js';
 import * as figures from './generate-figures.js';
 import { apportion, interpolate, Random } from './generate-random.js';
 import { visits } from './generate-visits.js';
@@ -134,7 +134,7 @@ async function writeFiles(paths: string[], parts: Iterable<string[]>, signal?: A
       await handle.close().catch(() => undefined);
       await rm(partial, { force: true });
     }
-    if (codeOf(error) === undefined) throw error;
+    if ((error as NodeJS.ErrnoException).syscall === undefined) throw error;
     throw new UserError(
       `the generated files cannot be written: ${messageOf(error)}. Write them elsewhere with ` +
         'npm run generate -- --out FOLDER, and say so in TRANSACTIONS_CSV and IMPORTANCE_CSV',

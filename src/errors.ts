@@ -28,6 +28,7 @@ export const SQLSTATE = {
   /** threshold: a pattern's row lacks one of its thresholds. */
   thresholdMissing: 'BP004',
   invalidParameterValue: '22023',
+  readOnlyTransaction: '25006',
   invalidAuthorization: '28000',
   invalidPassword: '28P01',
   noSuchDatabase: '3D000',
@@ -42,7 +43,7 @@ export const SQLSTATE = {
 /** Classes of SQLSTATE, or whole codes, that may pass by themselves: worth connecting and trying again. */
 const TRANSIENT_SQLSTATES = [
   '08', // connection exception
-  '25006', // a server that is read-only: a standby before it takes over, a managed one whose disk is full
+  SQLSTATE.readOnlyTransaction, // a standby before it takes over, a managed server whose disk is full
   '25P03', // a transaction that waited too long for its client
   '25P04', // a transaction that took too long
   '40', // transaction rollback: serialization failure, deadlock

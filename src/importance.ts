@@ -13,7 +13,8 @@ import type { Views } from './views.js';
 
 /**
  * Loads CustomerImportance into the weights, unless this very content was loaded before. Once there are weights, a
- * file that is missing is only said.
+ * file that is missing is only said. `isRead`: this process has read the file before; it is read again only if the
+ * database has lost the weights since, as one restored or promoted may have.
  * @throws UserError if there is no file and never was, or if it cannot be used.
  */
 export async function loadImportance(
@@ -22,11 +23,13 @@ export async function loadImportance(
   runId: number,
   path: string,
   log: Logger,
+  isRead = false,
 ): Promise<void> {
   const loaded = await views
     .selectFrom('importance_file')
     .select(['fingerprint', 'file_name'])
     .executeTakeFirst();
+  if (isRead && loaded) return;
   const source = new CsvSource('IMPORTANCE_CSV', path);
   if (!existsSync(path) && loaded) {
     log.warn(

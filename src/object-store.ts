@@ -104,10 +104,11 @@ export class ObjectStore {
    */
   async checkAccess(prefix = '', signal?: AbortSignal): Promise<void> {
     try {
-      await this.client.send(
+      const page = await this.client.send(
         new ListObjectsV2Command({ Bucket: this.bucket, Prefix: prefix, MaxKeys: 1 }),
         until(signal),
       );
+      if (page.IsTruncated === undefined) throw notAListing(prefix);
     } catch (error) {
       throw this.explain(error);
     }
@@ -133,9 +134,7 @@ export class ObjectStore {
       }),
       until(signal),
     );
-    if (page.IsTruncated === undefined) {
-      throw new IncompleteBody(`the answer to a listing of ${prefix} is no listing`);
-    }
+    if (page.IsTruncated === undefined) throw notAListing(prefix);
     const decode = page.EncodingType === 'url' ? decodeKey : (key: string) => key; // s3rver never encodes
     const objects = (page.Contents ?? []).map(({ Key = '', Size = 0, ETag = '', LastModified }) => ({
       key: decode(Key),
@@ -284,6 +283,11 @@ export class ObjectStore {
     };
     await this.client.send(new PutObjectCommand(input), until(signal));
   }
+}
+
+/** What answers so is no S3, or not at the moment. */
+function notAListing(prefix: string): IncompleteBody {
+  return new IncompleteBody(`the answer to a listing of ${prefix} is no listing`);
 }
 
 function until(signal: AbortSignal | undefined): { abortSignal?: AbortSignal } {

@@ -184,6 +184,9 @@ describe('ObjectStore', () => {
     const closed = `http://127.0.0.1:${portOf(proxy)}`;
     proxy.close();
     await once(proxy, 'close');
+    const website = createHttpServer((_, response) => response.end('<html><body>Welcome</body></html>'));
+    website.listen(0, '127.0.0.1');
+    await once(website, 'listening');
     const { accessKeyId } = test.credentials;
     const cases = [
       {
@@ -202,6 +205,10 @@ describe('ObjectStore', () => {
         store: variant({ credentials: { accessKeyId: 'unknown-key', secretAccessKey: 'wrong-secret' } }),
         says: /denied \(InvalidAccessKeyId.*check the credentials/,
       },
+      {
+        store: variant({ endpoint: `http://127.0.0.1:${portOf(website)}` }),
+        says: /^cannot reach bucket .*no listing.*check AWS_ENDPOINT/,
+      },
     ];
     for (const { store: wrong, says } of cases) {
       const error = await failureOf(wrong.checkAccess());
@@ -215,6 +222,7 @@ describe('ObjectStore', () => {
       expect(isDeniedByStore(cause)).to.equal(!/cannot reach/.test(message));
       wrong.close();
     }
+    website.close();
     await store.checkAccess();
   });
 

@@ -1,4 +1,4 @@
-import { spawn } from 'node:child_process';
+import { spawn, type ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
 import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
@@ -32,6 +32,11 @@ function passLines({ host, port, user, password }: pg.Client): string {
 export async function runPsql(args: readonly string[]): Promise<number> {
   return withDatabase(async (config) => {
     const target = new pg.Client(config);
+    let child: ChildProcess | undefined;
+    // Ctrl-C is psql's: it ends a query there; and we must outlive it, to delete the file
+    process.on('SIGINT', () => undefined);
+    for (const signal of ['SIGTERM', 'SIGHUP', 'SIGQUIT'] as const)
+      process.on(signal, () => child?.kill(signal));
     const folder = await mkdtemp(join(tmpdir(), 'bankpulse-psql-'));
     try {
       // a file, since arguments and environment can be seen by others
@@ -39,7 +44,7 @@ export async function runPsql(args: readonly string[]): Promise<number> {
       await writeFile(passFile, passLines(target), { mode: 0o600 });
       const environment = { ...process.env };
       for (const name of [...SECRETS, ...DETOURS]) delete environment[name];
-      const child = spawn('psql', args, {
+      child = spawn('psql', args, {
         stdio: 'inherit',
         env: {
           ...environment,
@@ -52,9 +57,6 @@ export async function runPsql(args: readonly string[]): Promise<number> {
           PGOPTIONS: `${process.env.PGOPTIONS ?? ''} -c search_path=bankpulse,public`,
         },
       });
-      // Ctrl-C is psql's: it ends a query there; and we must outlive it, to delete the file
-      process.on('SIGINT', () => undefined);
-      for (const signal of ['SIGTERM', 'SIGHUP'] as const) process.on(signal, () => child.kill(signal));
       const [code] = (await once(child, 'exit')) as [number | null];
       return code ?? 1;
     } catch (error) {

@@ -1,6 +1,6 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { connect } from '../database.js';
-import { SQLSTATE, codeOf, isTransientDatabaseError, messageOf } from '../errors.js';
+import { SQLSTATE, UserError, codeOf, hasSqlState, isTransientDatabaseError, messageOf } from '../errors.js';
 import { loadImportance } from '../importance.js';
 import { retryForever } from '../retry.js';
 import { SqlFunctions } from '../sql-functions.js';
@@ -35,10 +35,12 @@ export async function detect(options: DetectorOptions): Promise<void> {
   try {
     runId = await retryForever('the database', log, () => call((functions) => functions.registerRun()), {
       signal,
-      isTransient: isTransientDatabaseError,
+      isTransient: (error) => isTransientDatabaseError(error) && !hasSqlState(error, 'readOnlyTransaction'),
     });
   } catch (error) {
     if (isOverBy(signal, error)) return;
+    if (hasSqlState(error, 'readOnlyTransaction'))
+      throw new UserError('the database may only be read: is it a standby, or is the role set to read only?');
     throw error;
   }
 
@@ -63,12 +65,10 @@ async function leadUntilOver(options: DetectorOptions, runId: number): Promise<v
   const onStandBy = () => {
     if (performance.now() >= provenAt) onProgress();
   };
-  let hasWeights = false;
-  // a file that is replaced, perhaps at this moment, must not change the rules because a session was lost
+  let isRead = false;
   const loadWeights: LeaderOptions['loadWeights'] = async (control, views) => {
-    if (hasWeights) return;
-    await loadImportance(control, views, runId, options.settings.IMPORTANCE_CSV, log);
-    hasWeights = true;
+    await loadImportance(control, views, runId, options.settings.IMPORTANCE_CSV, log, isRead);
+    isRead = true;
   };
   try {
     while (!signal.aborted) {

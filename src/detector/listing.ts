@@ -5,15 +5,7 @@ import { isTransientStoreError } from '../object-store-errors.js';
 import { retryForever } from '../retry.js';
 import type { SqlFunctions } from '../sql-functions.js';
 import type { Backlog, PendingObject } from './backlog.js';
-
-/**
- * The number in a key behind which those of greater numbers sort, as a rule: it has leading zeros, or as many digits
- * as X's have.
- */
-function sortedNumber(key: string): bigint | undefined {
-  const digits = /(?:^|\D)(0\d+|\d{8,})\.csv(?:\.gz)?$/i.exec(key)?.[1];
-  return digits === undefined ? undefined : BigInt(digits);
-}
+import { PollCursor } from './poll-cursor.js';
 
 /** Even an unchanged listing is noted in the database this often, so that one sees that Y looks. */
 const RECORD_MS = 5000;
@@ -30,8 +22,8 @@ export interface ListingOptions {
 
 /**
  * Finds what is new under the prefix, by asking the ledger, and adds it to the backlog. A full listing sees every
- * key: at the start, while a gap is open, and every FULL_LIST_MS. In between, one page behind the last key below which
- * nothing is missing is enough to see what mechanism X adds.
+ * key: at the start, while a gap is open, and every FULL_LIST_MS. In between, one page from the cursor on is enough to
+ * see what mechanism X adds.
  */
 export class Listing {
   /** When the next one is due, on the clock of `performance.now()`. */
@@ -39,22 +31,20 @@ export class Listing {
   /** When the last full one ended, on the same clock. */
   fullAt = -Infinity;
   #fullDueAt = -Infinity;
-  /** The last key of numbers that follow one another: what is still missing sorts behind it. */
-  #cursor: { key: string; number: bigint } | undefined;
+  readonly #cursor: PollCursor;
   readonly #reported = new Set<string>();
   #recorded = { text: '', at: -Infinity };
 
-  constructor(private readonly options: ListingOptions) {}
+  constructor(private readonly options: ListingOptions) {
+    this.#cursor = new PollCursor(options.settings.CHUNKS_PREFIX);
+  }
 
   /** Lists what is due now. */
   async poll(): Promise<void> {
     const { backlog } = this.options;
     if (backlog.isGapOpen || performance.now() >= this.#fullDueAt) return this.full();
     const startedAt = performance.now();
-    const lastKey = await this.#page(this.#cursor?.key);
-    // a hole so far behind that a page does not reach its end is left to the full listings
-    if (lastKey !== undefined)
-      this.#cursor = { key: lastKey, number: sortedNumber(lastKey) ?? this.#cursor?.number ?? 0n };
+    this.#cursor.resumeAfter(await this.#page(this.#cursor.startAfter));
     await this.#finish(startedAt);
   }
 
@@ -63,6 +53,7 @@ export class Listing {
     let startAfter: string | undefined;
     do startAfter = await this.#page(startAfter);
     while (startAfter !== undefined);
+    this.#cursor.resumeAfter(undefined);
     this.fullAt = performance.now();
     this.#fullDueAt = this.fullAt + this.options.settings.FULL_LIST_MS;
     // many pages may take longer than the interval: it counts from their end, so that there is a rest
@@ -83,11 +74,11 @@ export class Listing {
       () => store.listPage(settings.CHUNKS_PREFIX, startAfter, signal),
       { signal, isTransient: isTransientStoreError },
     );
-    if (objects.length > 0) await this.#take(objects);
+    if (objects.length > 0) await this.#take(objects, isLast);
     return isLast ? undefined : objects.at(-1)?.key;
   }
 
-  async #take(objects: readonly ListedObject[]): Promise<void> {
+  async #take(objects: readonly ListedObject[], isLast: boolean): Promise<void> {
     const byKey = new Map(objects.map((object) => [object.key, object]));
     const unseen = await this.options.functions.unseenObjects(
       objects.map(({ key }) => key),
@@ -102,14 +93,8 @@ export class Listing {
     }
     this.options.backlog.add(added);
     const unnumbered = new Set(unseen.filter(({ status }) => status === 'unnumbered').map(({ key }) => key));
-    for (const { key } of objects) if (!unnumbered.has(key)) this.#follow(key);
-  }
-
-  /** Moves the cursor on if this is the key of the next number. */
-  #follow(key: string): void {
-    const number = sortedNumber(key);
-    if (number === undefined) return;
-    if (this.#cursor === undefined || number === this.#cursor.number + 1n) this.#cursor = { key, number };
+    const numbered = objects.map(({ key }) => key).filter((key) => !unnumbered.has(key));
+    this.#cursor.follow(numbered, isLast);
   }
 
   #report(key: string, what: string): void {

@@ -22,7 +22,7 @@ export interface DetectorOptions {
 
 export interface LeaderOptions extends DetectorOptions {
   runId: number;
-  /** Reads the importance file in this process's first term; later ones go on with what was read. */
+  /** In this process's first term reads the importance file; in later ones makes sure that it is still loaded. */
   loadWeights: (control: pg.Client, views: Kysely<Views>) => Promise<void>;
   /** Since when this process has applied no chunk, on the clock of `performance.now()`. */
   quietSince: number;

@@ -18,6 +18,12 @@ describe('detect', function () {
       );
       return rows.map(({ weight }) => weight);
     };
+    /** Ends mechanism Y's sessions. */
+    const cutOff = () =>
+      current.database.client.query(
+        `select pg_terminate_backend(pid) from pg_stat_activity
+         where datname = current_database() and pid <> pg_backend_pid()`,
+      );
     const loads = (log: LogLine[]) => log.filter(({ msg }) => msg === 'importance loaded').length;
 
     it('is loaded once, and again when the file has changed', async () => {
@@ -58,10 +64,22 @@ describe('detect', function () {
       const detector = startDetector();
       await untilApplied(1);
       await writeFile(current.importanceCsv, 'Source,Tar');
+      await cutOff();
+      await put(2, csv('C1,F,shop,1'));
+      await untilApplied(2);
+      await detector.stop();
+      expect(await weights()).to.deep.equal(['shop C1 1']);
+    });
+
+    it('is read again when the database has lost the weights, as one that was promoted may have', async () => {
+      await put(1, csv('C1,F,shop,1'));
+      const detector = startDetector();
+      await untilApplied(1);
       await current.database.client.query(
-        `select pg_terminate_backend(pid) from pg_stat_activity
-         where datname = current_database() and pid <> pg_backend_pid()`,
+        `with none as (delete from bankpulse.customer_weights)
+         delete from bankpulse.importance_file`,
       );
+      await cutOff();
       await put(2, csv('C1,F,shop,1'));
       await untilApplied(2);
       await detector.stop();

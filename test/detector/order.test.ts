@@ -101,22 +101,51 @@ describe('detect', function () {
       await detector.stop();
     });
 
-    it('new chunks are found when their numbers fill all the digits', async () => {
-      await put(name(9_999_999), csv());
-      const detector = startDetector(settings);
-      await putOneByOne([10_000_000, 10_000_001], 1);
-      await detector.stop();
-    });
+    /** More than a page of a listing holds. */
+    async function fill(nameOf: (index: number) => string): Promise<void> {
+      const names = Array.from({ length: 1010 }, (_, index) => nameOf(index));
+      for (let at = 0; at < names.length; at += 20)
+        await Promise.all(names.slice(at, at + 20).map((each) => put(each, '')));
+    }
 
-    it('new chunks are found behind more objects than a page holds, and a hole before them', async () => {
-      const fill = Array.from({ length: 1010 }, (_, index) => `chunk-00000003-${index}.txt`);
+    it('new chunks are found with more objects than a page holds between them, and a hole before', async () => {
       await put(name(1), csv());
       await put(name(3), csv());
       const detector = startDetector(settings);
       await untilApplied(2);
-      for (let at = 0; at < fill.length; at += 20)
-        await Promise.all(fill.slice(at, at + 20).map((each) => put(each, '')));
+      await fill((index) => `chunk-00000003-${index}.txt`);
       await putOneByOne([4, 5], 2);
+      await detector.stop();
+    });
+
+    it('new chunks are found with more objects than a page holds behind them', async () => {
+      await put(name(1), csv());
+      await fill((index) => `zz-${index}.txt`);
+      const detector = startDetector(settings);
+      await untilApplied(1);
+      await putOneByOne([2, 3], 1);
+      await detector.stop();
+    });
+
+    it('new chunks are found when others have names of another kind, behind or before', async () => {
+      await put('aaa-00000007.csv', csv());
+      await put('zz/00000001.csv', csv());
+      await put(name(2), csv());
+      const detector = startDetector(settings);
+      await untilApplied(3);
+      await putOneByOne([3, 5], 3);
+      await put('resent/chunk-00000004.csv', csv());
+      await untilApplied(6);
+      await putOneByOne([6, 8], 6);
+      await detector.stop();
+    });
+
+    it('new chunks are found where there are more than a page of unpadded ones', async () => {
+      await put(2000, csv());
+      await fill((index) => `chunk_${index}.txt`);
+      const detector = startDetector(settings);
+      await untilApplied(1);
+      await putOneByOne([2001, 2002], 1);
       await detector.stop();
     });
   });

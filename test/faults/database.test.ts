@@ -8,6 +8,7 @@ import { DeleteObjectCommand } from '@aws-sdk/client-s3';
 import { expect } from 'chai';
 import type pg from 'pg';
 import { connect } from '../../src/database.js';
+import { UserError } from '../../src/errors.js';
 import { csv, logInto, rowsOf, until, useDetector, type LogLine } from '../support/detector.js';
 
 const CHUNKS = 8;
@@ -243,7 +244,7 @@ describe('with a database that refuses its work, mechanism Y', function () {
         const said = await workThrough({
           prepare: async () => {
             await connectOther();
-            await setDatabase(`set ${setting} = '1500ms'`);
+            await setDatabase(`set ${setting} = '3s'`);
           },
           makeTrouble: async () => {
             await other.query('begin');
@@ -269,7 +270,7 @@ describe('with a database that refuses its work, mechanism Y', function () {
     });
 
     it('default_transaction_read_only, waits, says why once, and goes on when it may write again', async () => {
-      const reason = await workThrough({
+      await workThrough({
         prepare: connectOther,
         makeTrouble: async () => {
           await setDatabase('set default_transaction_read_only = on');
@@ -277,7 +278,14 @@ describe('with a database that refuses its work, mechanism Y', function () {
         },
         mend: () => setDatabase('reset default_transaction_read_only'),
       });
-      expect(reason).to.match(/read-only transaction|terminating connection/);
+    });
+
+    it('default_transaction_read_only at its start, ends and says what it may be', async () => {
+      await connectOther();
+      await setDatabase('set default_transaction_read_only = on');
+      const error: unknown = await detectOnce().catch((thrown: unknown) => thrown);
+      expect(error).to.be.instanceOf(UserError);
+      expect((error as UserError).message).to.match(/may only be read: is it a standby/);
     });
   });
 });
