@@ -13,8 +13,7 @@ import type { Views } from './views.js';
 
 /**
  * Loads CustomerImportance into the weights, unless this very content was loaded before. Once there are weights, a
- * file that is missing is only said. `isRead`: this process has read the file before; it is read again only if the
- * database has lost the weights since, as one restored or promoted may have.
+ * file that is missing is only said.
  * @throws UserError if there is no file and never was, or if it cannot be used.
  */
 export async function loadImportance(
@@ -23,13 +22,8 @@ export async function loadImportance(
   runId: number,
   path: string,
   log: Logger,
-  isRead = false,
 ): Promise<void> {
-  const loaded = await views
-    .selectFrom('importance_file')
-    .select(['fingerprint', 'file_name'])
-    .executeTakeFirst();
-  if (isRead && loaded) return;
+  const loaded = await loadedFile(views);
   const source = new CsvSource('IMPORTANCE_CSV', path);
   if (!existsSync(path) && loaded) {
     log.warn(
@@ -58,6 +52,13 @@ export async function loadImportance(
     if (error instanceof ContentError) throw new UserError(`${source.name}: ${error.message}`);
     throw error;
   }
+}
+
+/** The file that the weights are of; undefined before the first load. */
+export function loadedFile(
+  views: Kysely<Views>,
+): Promise<{ fingerprint: string; file_name: string } | undefined> {
+  return views.selectFrom('importance_file').select(['fingerprint', 'file_name']).executeTakeFirst();
 }
 
 /** sha256 of the uncompressed bytes. */

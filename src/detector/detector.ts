@@ -1,7 +1,7 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { connect } from '../database.js';
 import { SQLSTATE, UserError, codeOf, hasSqlState, isTransientDatabaseError, messageOf } from '../errors.js';
-import { loadImportance } from '../importance.js';
+import { loadImportance, loadedFile } from '../importance.js';
 import { retryForever } from '../retry.js';
 import { SqlFunctions } from '../sql-functions.js';
 import { Trouble } from '../trouble.js';
@@ -67,7 +67,9 @@ async function leadUntilOver(options: DetectorOptions, runId: number): Promise<v
   };
   let isRead = false;
   const loadWeights: LeaderOptions['loadWeights'] = async (control, views) => {
-    await loadImportance(control, views, runId, options.settings.IMPORTANCE_CSV, log, isRead);
+    // a database that was promoted or restored meanwhile may have lost them
+    if (isRead && (await loadedFile(views))) return;
+    await loadImportance(control, views, runId, options.settings.IMPORTANCE_CSV, log);
     isRead = true;
   };
   try {

@@ -7,16 +7,18 @@ import { children, csv, rowsOf, until, useDetector, type Chunk } from '../suppor
 describe('detect', function () {
   this.timeout(60_000);
   const current = useDetector();
-  const { put, detectOnce, startDetector, renewDatabase, ledger, untilApplied, detections, state, files } =
-    current;
-
-  /** All but the test's own. */
-  async function cutSessions(): Promise<void> {
-    await current.database.client.query(
-      'select pg_terminate_backend(pid) from pg_stat_activity where datname = $1 and pid <> pg_backend_pid()',
-      [current.database.name],
-    );
-  }
+  const {
+    put,
+    detectOnce,
+    startDetector,
+    renewDatabase,
+    cutSessions,
+    ledger,
+    untilApplied,
+    detections,
+    state,
+    files,
+  } = current;
 
   describe('a file of detections', () => {
     it('has BATCH_ROWS of them in detection order, the last one fewer', async () => {
@@ -188,7 +190,7 @@ describe('detect', function () {
         { BATCH_ROWS: 5 },
         {
           onApplied: () => {
-            if (++applied % 6 === 0) cuts = cuts.then(cutSessions);
+            if (++applied % 6 === 0) cuts = cuts.then(() => cutSessions());
           },
         },
       );

@@ -8,7 +8,7 @@ import { csv, useDetector, type LogLine } from '../support/detector.js';
 describe('detect', function () {
   this.timeout(60_000);
   const current = useDetector();
-  const { put, detectOnce, startDetector, untilApplied, ledger, detections } = current;
+  const { put, detectOnce, startDetector, cutSessions, untilApplied, ledger, detections } = current;
 
   describe('importance', () => {
     const weights = async () => {
@@ -18,12 +18,6 @@ describe('detect', function () {
       );
       return rows.map(({ weight }) => weight);
     };
-    /** Ends mechanism Y's sessions. */
-    const cutOff = () =>
-      current.database.client.query(
-        `select pg_terminate_backend(pid) from pg_stat_activity
-         where datname = current_database() and pid <> pg_backend_pid()`,
-      );
     const loads = (log: LogLine[]) => log.filter(({ msg }) => msg === 'importance loaded').length;
 
     it('is loaded once, and again when the file has changed', async () => {
@@ -59,30 +53,30 @@ describe('detect', function () {
       expect(await detections()).to.deep.equal(['PatId1 shop C1 2']);
     });
 
-    it('is not read again because a session was lost, whatever has become of the file', async () => {
+    /** Y applies a chunk, then this happens and its sessions are lost, then it applies another. */
+    async function loseSessions(meanwhile: () => Promise<unknown>): Promise<void> {
       await put(1, csv('C1,F,shop,1'));
       const detector = startDetector();
       await untilApplied(1);
-      await writeFile(current.importanceCsv, 'Source,Tar');
-      await cutOff();
+      await meanwhile();
+      await cutSessions();
       await put(2, csv('C1,F,shop,1'));
       await untilApplied(2);
       await detector.stop();
+    }
+
+    it('is not read again because a session was lost, whatever has become of the file', async () => {
+      await loseSessions(() => writeFile(current.importanceCsv, 'Source,Tar'));
       expect(await weights()).to.deep.equal(['shop C1 1']);
     });
 
     it('is read again when the database has lost the weights, as one that was promoted may have', async () => {
-      await put(1, csv('C1,F,shop,1'));
-      const detector = startDetector();
-      await untilApplied(1);
-      await current.database.client.query(
-        `with none as (delete from bankpulse.customer_weights)
-         delete from bankpulse.importance_file`,
+      await loseSessions(() =>
+        current.database.client.query(
+          `with weights as (delete from bankpulse.customer_weights)
+           delete from bankpulse.importance_file`,
+        ),
       );
-      await cutOff();
-      await put(2, csv('C1,F,shop,1'));
-      await untilApplied(2);
-      await detector.stop();
       expect(await weights()).to.deep.equal(['shop C1 1']);
     });
 

@@ -19,7 +19,7 @@ const IN_TROUBLE = /database .*in trouble/;
 describe('with a database that refuses its work, mechanism Y', function () {
   this.timeout(120_000);
   const current = useDetector();
-  const { put, detectOnce, renewDatabase, ledger, detections, state, files } = current;
+  const { put, detectOnce, renewDatabase, cutSessions, ledger, detections, state, files } = current;
 
   const results = async () => ({
     chunks: await ledger(),
@@ -210,24 +210,19 @@ describe('with a database that refuses its work, mechanism Y', function () {
 
   describe('by a setting of the server', () => {
     let other: pg.Client;
-    afterEach(() => other.end());
+    let endOther = () => Promise.resolve();
     const connectOther = async () => {
       other = await connect({ ...current.database.config, statement_timeout: 0 });
+      endOther = () => other.end();
     };
+    afterEach(async () => {
+      await endOther();
+      endOther = () => Promise.resolve(); // a test that is skipped has none
+    });
     /** For sessions to come. */
     const setDatabase = async (change: string) => {
       await other.query(`alter database ${current.database.name} ${change}`);
     };
-    /** Ends the sessions that are no test's, so that the next ones have the new settings. */
-    async function cutOff(): Promise<void> {
-      const { rows } = await current.database.client.query<{ pid: number }>('select pg_backend_pid() as pid');
-      await other.query(
-        `select pg_terminate_backend(pid) from pg_stat_activity
-         where datname = current_database() and pid not in (pg_backend_pid(), $1)`,
-        [rows[0]!.pid],
-      );
-    }
-
     const timeouts = [
       { setting: 'statement_timeout', since: 15, reason: /^canceling statement due to statement timeout$/ },
       { setting: 'transaction_timeout', since: 17, reason: /transaction timeout/ },
@@ -263,7 +258,7 @@ describe('with a database that refuses its work, mechanism Y', function () {
         prepare: connectOther,
         makeTrouble: async () => {
           await setDatabase(`set statement_timeout = '1ms'`);
-          await cutOff();
+          await cutSessions(other);
         },
         mend: () => setDatabase('reset statement_timeout'),
       });
@@ -274,7 +269,7 @@ describe('with a database that refuses its work, mechanism Y', function () {
         prepare: connectOther,
         makeTrouble: async () => {
           await setDatabase('set default_transaction_read_only = on');
-          await cutOff();
+          await cutSessions(other);
         },
         mend: () => setDatabase('reset default_transaction_read_only'),
       });

@@ -4,6 +4,7 @@ import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { expect } from 'chai';
 import { parse } from 'csv-parse/sync';
+import type pg from 'pg';
 import pino, { type Logger } from 'pino';
 import type { DetectorSettings } from '../../src/config.js';
 import { detect, type DetectorOptions } from '../../src/detector/detector.js';
@@ -128,6 +129,17 @@ export function useDetector() {
 
   const chunkKey = (name: number | string) =>
     `${prefix}chunks/${typeof name === 'number' ? `chunk_${name}.csv` : name}`;
+
+  /** Ends all sessions in the database but the test's own and these. */
+  async function cutSessions(...spared: pg.Client[]): Promise<void> {
+    const answers = spared.map((client) => client.query<{ pid: number }>('select pg_backend_pid() as pid'));
+    const pids = (await Promise.all(answers)).map(({ rows }) => rows[0]!.pid);
+    await database.client.query(
+      `select pg_terminate_backend(pid) from pg_stat_activity
+       where datname = current_database() and pid <> all ($1::int[] || pg_backend_pid())`,
+      [pids],
+    );
+  }
 
   async function put(name: number | string, content: string | Buffer): Promise<void> {
     await s3.store.put(chunkKey(name), content, 'text/csv');
@@ -256,6 +268,7 @@ export function useDetector() {
       return importanceCsv;
     },
     renewDatabase,
+    cutSessions,
     chunkKey,
     put,
     environment,
