@@ -24,7 +24,8 @@ import { projectDir } from '../src/config.js';
 import { UserError } from '../src/errors.js';
 import { usableBinaries } from '../src/embedded/binaries.js';
 import { useEmbedded, type EmbeddedServices } from '../src/embedded/client.js';
-import { loadState, stateFile } from '../src/embedded/state.js';
+import { assertPortFree } from '../src/embedded/ports.js';
+import { choosePort, loadState, stateFile } from '../src/embedded/state.js';
 
 const isRoot = process.getuid?.() === 0;
 const both = { postgres: true, s3: true };
@@ -97,8 +98,6 @@ describe('embedded services', function () {
     expect(running(home)).to.have.length.above(2);
     child.kill('SIGKILL');
     await untilGone(home, 5000);
-    const { controlPort, postgresPort, s3Port } = await loadState(home);
-    expect(listening([controlPort, postgresPort, s3Port])).to.deep.equal([]);
   });
 
   it('are gone even when their supervisor is killed with the last process', async () => {
@@ -195,8 +194,7 @@ describe('embedded services', function () {
   });
 
   it('name the port that another program has taken, and the file that keeps it', async () => {
-    const { controlPort, postgresPort, s3Port } = await loadState(home);
-    for (const port of [controlPort, postgresPort, s3Port]) {
+    for (const port of await portsOf(home)) {
       // whatever the failed start before has begun listens on the other ports for a moment
       await untilGone(home);
       const stranger = createServer((socket) => socket.end('HTTP/1.1 400 Bad Request\r\n\r\n'));
@@ -209,6 +207,14 @@ describe('embedded services', function () {
       expect(error).to.be.instanceOf(UserError);
       stranger.close();
     }
+  });
+
+  it('wait for a port that an ending server still holds', async () => {
+    const port = await choosePort();
+    const ending = createServer().listen(port, '127.0.0.1');
+    await once(ending, 'listening');
+    setTimeout(() => ending.close(), 300);
+    await assertPortFree(home, 'postgresPort', port);
   });
 
   it('begin anew when the first start was killed half-way', async () => {
@@ -364,12 +370,23 @@ function listening(ports: number[]): string[] {
   );
 }
 
-async function untilGone(folder: string, patience = 8000): Promise<void> {
+/**
+ * Until no process of this home runs and nobody listens on its ports: what is ending has lost its command line some
+ * time before its sockets.
+ */
+async function untilGone(home: string, patience = 8000): Promise<void> {
   const deadline = Date.now() + patience;
-  while (running(folder).length > 0) {
-    if (Date.now() > deadline) expect(running(folder)).to.deep.equal([]);
+  const ports = existsSync(stateFile(home)) ? await portsOf(home) : [];
+  const left = () => [...running(home), ...listening(ports)];
+  while (left().length > 0) {
+    if (Date.now() > deadline) expect(left()).to.deep.equal([]);
     await sleep(50);
   }
+}
+
+async function portsOf(home: string): Promise<number[]> {
+  const { controlPort, postgresPort, s3Port } = await loadState(home);
+  return [controlPort, postgresPort, s3Port];
 }
 
 async function untilTrue(condition: () => Promise<boolean>): Promise<void> {

@@ -1,5 +1,6 @@
 import { once } from 'node:events';
 import { createServer } from 'node:net';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { UserError } from '../errors.js';
 import { stateFile, type EmbeddedState } from './state.js';
 
@@ -15,14 +16,24 @@ export function portTaken(home: string, name: PortName, port: number): UserError
   );
 }
 
-/** @throws UserError when another program listens there. */
+/** How long a server that was killed may still hold its port: the kernel frees its memory before its sockets. */
+const DYING_MS = 3000;
+
+/** @throws UserError when another program listens there, and goes on doing so. */
 export async function assertPortFree(home: string, name: PortName, port: number): Promise<void> {
+  for (const deadline = Date.now() + DYING_MS; !(await isFree(port)); await sleep(50)) {
+    if (Date.now() > deadline) throw portTaken(home, name, port);
+  }
+}
+
+async function isFree(port: number): Promise<boolean> {
   const server = createServer();
   try {
     server.listen({ port, host: '127.0.0.1' });
     await once(server, 'listening');
+    return true;
   } catch (error) {
-    if ((error as NodeJS.ErrnoException).code === 'EADDRINUSE') throw portTaken(home, name, port);
+    if ((error as NodeJS.ErrnoException).code === 'EADDRINUSE') return false;
     throw error;
   } finally {
     if (server.listening) await new Promise((done) => server.close(done));

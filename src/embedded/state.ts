@@ -94,7 +94,7 @@ async function createState(file: string): Promise<EmbeddedState> {
  * A free port below the ephemeral range, where no outgoing connection can take it between two starts. At random:
  * two homes set up at the same time must not choose the same.
  */
-function choosePort(): Promise<number> {
+export function choosePort(): Promise<number> {
   const candidates = Array.from({ length: 50 }, () => 20_000 + (randomBytes(4).readUInt32BE() % 12_000));
   return getPort({ port: candidates, host: '127.0.0.1', reserve: true });
 }

@@ -6,8 +6,8 @@ import {
   type Server,
   type ServerResponse,
 } from 'node:http';
-import { type AddressInfo } from 'node:net';
 import { setTimeout as sleep } from 'node:timers/promises';
+import { choosePort } from '../../src/embedded/state.js';
 
 const methods = ['GET', 'PUT', 'HEAD', 'DELETE', 'POST'] as const;
 
@@ -49,9 +49,11 @@ export class FaultProxy {
   onDelivered: (key: string, bytes: number) => void = () => undefined;
   readonly #asked = new Map<string, number>();
   readonly #server: Server;
-  #port = 0;
 
-  private constructor(private readonly target: URL) {
+  private constructor(
+    private readonly target: URL,
+    private readonly port: number,
+  ) {
     this.#server = createServer((req, res) => {
       // a client that goes away, a server that does: the other side is told by a broken connection
       this.#serve(req, res).catch(() => res.destroy());
@@ -60,13 +62,13 @@ export class FaultProxy {
   }
 
   static async start(endpoint: string): Promise<FaultProxy> {
-    const proxy = new FaultProxy(new URL(endpoint));
+    const proxy = new FaultProxy(new URL(endpoint), await choosePort());
     await proxy.comeBack();
     return proxy;
   }
 
   get endpoint(): string {
-    return `http://127.0.0.1:${this.#port}`;
+    return `http://127.0.0.1:${this.port}`;
   }
 
   /** From now on connections are refused, and those there are broken. */
@@ -79,9 +81,8 @@ export class FaultProxy {
 
   /** Takes connections again, at the same port. */
   async comeBack(): Promise<void> {
-    this.#server.listen(this.#port, '127.0.0.1');
+    this.#server.listen(this.port, '127.0.0.1');
     await once(this.#server, 'listening');
-    this.#port = (this.#server.address() as AddressInfo).port;
   }
 
   async stop(): Promise<void> {

@@ -1,8 +1,6 @@
 import { spawnSync } from 'node:child_process';
-import { once } from 'node:events';
 import { chownSync, existsSync, openSync, closeSync } from 'node:fs';
 import { chmod, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
-import { createServer, type AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
@@ -10,6 +8,7 @@ import pg from 'pg';
 import { childEnvironment, choosePlace, type Account } from '../../src/embedded/account.js';
 import { usableBinaries } from '../../src/embedded/binaries.js';
 import { ended, spawnBound, stopServer } from '../../src/embedded/processes.js';
+import { choosePort } from '../../src/embedded/state.js';
 
 /** A PostgreSQL server of a test's own: a cluster without roles but `postgres`, whose settings it may choose. */
 export interface OwnPostgres {
@@ -66,7 +65,7 @@ export async function startOwnPostgres(
   });
   if (made.status !== 0) throw new Error(`initdb: ${made.stderr}`);
 
-  const port = await freePort();
+  const port = await choosePort();
   const args = ['-D', data, '-c', `port=${port}`, '-c', 'listen_addresses=127.0.0.1'];
   for (const [name, value] of Object.entries({ unix_socket_directories: '', fsync: 'off', ...settings }))
     args.push('-c', `${name}=${value}`);
@@ -110,13 +109,4 @@ export async function startOwnPostgres(
       await rm(folder, { recursive: true, force: true, maxRetries: 20 });
     },
   };
-}
-
-export async function freePort(): Promise<number> {
-  const server = createServer().listen(0, '127.0.0.1');
-  await once(server, 'listening');
-  const { port } = server.address() as AddressInfo;
-  server.close();
-  await once(server, 'close');
-  return port;
 }
