@@ -1,5 +1,6 @@
 -- Builds the candidates of PatId1 from nothing: every pair whose weight is in the merchant's bottom share (10 % by
--- default), unless it is detected already. Called when thresholds or weights have changed.
+-- default), unless it is detected already; none while the pattern is disabled. Called when thresholds or weights have
+-- changed, and when the pattern is enabled.
 -- Reads: patterns, customer_weights, detections. Writes: upgrade_candidates, merchant_top_counts.
 create or replace function bankpulse.rebuild_upgrade_candidates() returns void
 language plpgsql volatile
@@ -7,7 +8,7 @@ set search_path = bankpulse, pg_temp
 as $$
 declare
   v_weight_percent_rank_up_to constant numeric := (
-    select threshold(thresholds, 'weight_percent_rank_up_to') from patterns where pattern_id = 'PatId1'
+    select threshold(thresholds, 'weight_percent_rank_up_to') from patterns where pattern_id = 'PatId1' and is_enabled
   );
 begin
   delete from upgrade_candidates;

@@ -1,4 +1,5 @@
 import { readFileSync } from 'node:fs';
+import { isIP } from 'node:net';
 import { dirname, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import dotenv from 'dotenv';
@@ -130,6 +131,25 @@ function readEnvironmentFiles(): void {
   }
 }
 
+/** What cannot be used together, of the settings that are there and right by themselves. */
+function contradictions(settings: Partial<Settings>): string[] {
+  const problems: string[] = [];
+  const { CHUNKS_PREFIX: chunks, DETECTIONS_PREFIX: detections, S3_BUCKET: bucket } = settings;
+  // Y would read its own files as chunks.
+  if (chunks !== undefined && detections !== undefined && `${detections}detections-`.startsWith(chunks)) {
+    problems.push('DETECTIONS_PREFIX must not lie inside CHUNKS_PREFIX');
+  }
+  const endpoint = settings.AWS_ENDPOINT_URL_S3 ?? settings.AWS_ENDPOINT_URL;
+  const isInPath = settings.S3_FORCE_PATH_STYLE ?? endpoint !== undefined;
+  if (bucket?.startsWith('arn:') && (isInPath || (endpoint && isIP(new URL(endpoint).hostname)))) {
+    problems.push(
+      'S3_BUCKET is an ARN, which becomes part of the host name: that needs S3_FORCE_PATH_STYLE=false, ' +
+        'and an endpoint, if any, with a name instead of an address',
+    );
+  }
+  return problems;
+}
+
 /**
  * The settings of these names, checked; names not asked for are not looked at.
  * @throws UsageError naming every problem at once.
@@ -143,11 +163,7 @@ export function loadSettings<Name extends SettingName>(names: readonly Name[]): 
     if (result.success) settings[name] = result.data;
     else problems.push(...result.error.issues.map((issue) => `${name} ${issue.message}`));
   }
-  const { CHUNKS_PREFIX: chunks, DETECTIONS_PREFIX: detections } = settings as Partial<Settings>;
-  // Y would read its own files as chunks.
-  if (chunks !== undefined && detections !== undefined && `${detections}detections-`.startsWith(chunks)) {
-    problems.push('DETECTIONS_PREFIX must not lie inside CHUNKS_PREFIX');
-  }
+  problems.push(...contradictions(settings as Partial<Settings>));
   if (problems.length > 0) throw new UsageError(problems);
   return settings as Pick<Settings, Name>;
 }

@@ -156,6 +156,23 @@ describe('loadSettings', () => {
       expect(faults({ S3_BUCKET }), S3_BUCKET).to.have.length(1);
   });
 
+  it('takes the ARN of an access point only where it can be part of the host name', () => {
+    const S3_BUCKET = 'arn:aws:s3:eu-west-1:123456789012:accesspoint/mine';
+    const byName = {
+      S3_FORCE_PATH_STYLE: 'false',
+      AWS_ENDPOINT_URL: 'https://vpce-1.s3.eu-west-1.vpce.test',
+    };
+    expect(faults({ S3_BUCKET, ...byName })).to.deep.equal([]);
+    for (const where of [
+      { S3_FORCE_PATH_STYLE: 'true' },
+      { ...byName, S3_FORCE_PATH_STYLE: '' },
+      { ...byName, AWS_ENDPOINT_URL_S3: 'http://127.0.0.1:9000' },
+    ]) {
+      expect(faults({ S3_BUCKET, ...where }), JSON.stringify(where)).to.have.length(1);
+      expect(faults({ S3_BUCKET: 'mine', ...where }), JSON.stringify(where)).to.deep.equal([]);
+    }
+  });
+
   it('never repeats a value: it may be a password', () => {
     expect(faults({ DATABASE_URL: 'postgre://bankpulse:secret@host/db' }).join()).not.to.include('secret');
   });

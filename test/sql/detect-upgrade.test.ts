@@ -301,6 +301,25 @@ describe('PatId1, UPGRADE', () => {
         expect(await driver.detected('PatId1', 'forgets'), '27 of 30 are smaller').to.deep.equal([nameOf(8)]);
       });
 
+      it('needs neither thresholds nor candidates while it is disabled, and finds all when it is enabled', async () => {
+        await prepare('disabled', equalWeights(11));
+        await driver.client.query(
+          `update bankpulse.patterns set is_enabled = false, thresholds = '{}' where pattern_id = 'PatId1'`,
+        );
+        await driver.apply(visits('disabled', upTo(11)));
+        expect(await candidates('disabled')).to.deep.equal([]);
+        await driver.client.query(
+          `update bankpulse.patterns set is_enabled = true where pattern_id = 'PatId1'`,
+        );
+        await driver.setThresholds('PatId1', {
+          merchant_transactions_above: 10,
+          count_percent_rank_from: 0.9,
+          weight_percent_rank_up_to: 0.1,
+        });
+        await driver.settle();
+        expect(await driver.detected('PatId1', 'disabled')).to.deep.equal([nameOf(10), nameOf(11)]);
+      });
+
       it('does not take a customer whose new weight is no longer low', async () => {
         await prepare('heavier', { [nameOf(11)]: 1, [nameOf(1)]: 2 });
         await loadWeights('heavier', { [nameOf(11)]: 3, [nameOf(1)]: 2 });
