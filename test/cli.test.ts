@@ -10,6 +10,7 @@ import {
   withRole,
   type TestDatabase,
 } from './support/database.js';
+import { FaultProxy } from './support/fault-proxy.js';
 import { Command, expectRefusal, run, type Ended } from './support/process.js';
 import { testObjectStore, type TestObjectStore } from './support/s3.js';
 
@@ -17,7 +18,6 @@ const ROWS = 20_000;
 const NOBODY = 'postgres://nobody:secret@127.0.0.1:1/nothing';
 
 describe('the command line', function () {
-  this.timeout(120_000);
   let folder: string;
   let s3: TestObjectStore;
   let generated: Ended;
@@ -284,13 +284,42 @@ describe('the command line', function () {
       });
     }
 
-    it('"start" prints the summary when nothing comes any more, listens on, and takes two SIGINT at once for one', async () => {
-      const command = start(['start'], { ...environment(database, 'listening'), FLUSH_AFTER_MS: '100' });
+    async function summaryOf(command: Command): Promise<string> {
       while (!command.stdout.includes('npm run psql')) {
         if (command.child.exitCode !== null) expect.fail(`it ended: ${command.stderr}`);
         await sleep(50);
       }
-      expect(command.stdout).to.match(/10 applied/);
+      return command.stdout;
+    }
+
+    it('"start" has the last chunk in its summary, though it came after a quiet while', async () => {
+      const proxy = await FaultProxy.start(s3.endpoint);
+      try {
+        // a listing that began before X's last put ends after it
+        proxy.rule = ({ method }) =>
+          method === 'LIST'
+            ? async ({ forward, relay }) => {
+                const answer = await forward();
+                await sleep(300);
+                await relay(answer);
+              }
+            : undefined;
+        const command = start(['start'], {
+          ...environment(database, 'after-a-while'),
+          AWS_ENDPOINT_URL_S3: proxy.endpoint,
+          CHUNK_ROWS: '10000',
+          CHUNK_INTERVAL_MS: '2000',
+          FLUSH_AFTER_MS: '100',
+        });
+        expect(await summaryOf(command)).to.match(/2 applied/);
+      } finally {
+        await proxy.stop();
+      }
+    });
+
+    it('"start" prints the summary when nothing comes any more, listens on, and takes two SIGINT at once for one', async () => {
+      const command = start(['start'], { ...environment(database, 'listening'), FLUSH_AFTER_MS: '100' });
+      expect(await summaryOf(command)).to.match(/10 applied/);
       await s3.store.put(
         'listening/chunks/chunk_11.csv',
         'customer,gender,merchant,amount\nC,F,M,1\n',

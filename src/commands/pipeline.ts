@@ -86,11 +86,12 @@ async function produceAndDetect(
   const failed = new AbortController();
   const signal = AbortSignal.any([stop, failed.signal]);
   let hasProduced = false;
-  let isSummaryDue = false;
+  // The first quiet moment after X's end may come of a listing that began before its last put; the next one does not.
+  let quietMomentsToSummary = Infinity;
   const producing = produce({ store: services.store, settings, log, signal }).then(
     ({ chunks, rows, uploaded }) => {
       hasProduced = true;
-      isSummaryDue = !endsWithX && !signal.aborted;
+      if (!endsWithX && !signal.aborted) quietMomentsToSummary = 2;
       if (!signal.aborted) log.info({ chunks, rows, uploaded }, 'mechanism X has no more rows');
     },
   );
@@ -101,9 +102,7 @@ async function produceAndDetect(
     signal,
     isInputOver: () => endsWithX && hasProduced,
     onQuiet: () => {
-      if (!isSummaryDue) return;
-      isSummaryDue = false;
-      void printSummary(services, log);
+      if (--quietMomentsToSummary === 0) void printSummary(services, log);
     },
   });
   const abortBoth = (error: unknown) => failed.abort(error);

@@ -73,11 +73,12 @@ export class ChunkLoop {
   /** The object whose turn it is, as soon as there is one; undefined at the end. */
   async #next(): Promise<PendingObject | undefined> {
     const { backlog, listing, polling, log, signal } = this.options;
-    for (;;) {
+    // After each listing there is a look at what it found, even if the next one is due by then.
+    for (let hasListed = false; ;) {
       if (signal.aborted) return undefined;
       polling.check();
       const now = performance.now();
-      if (now >= listing.dueAt) polling.start();
+      if (now >= listing.dueAt && !hasListed) polling.start();
       const claim = backlog.claim(now, listing.fullAt);
       this.#prefetcher.announce(backlog.upcoming);
       if (claim && 'object' in claim) {
@@ -91,8 +92,10 @@ export class ChunkLoop {
       }
       if (polling.isRunning) {
         await polling.settle();
+        hasListed = true;
         continue;
       }
+      hasListed = false;
       if (!claim) {
         await this.#applying;
         if (await this.options.onRest()) return undefined;
