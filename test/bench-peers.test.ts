@@ -48,7 +48,6 @@ function makeWeights() {
 }
 
 describe('the peers of the benchmark', function () {
-  this.timeout(120_000);
   let database: TestDatabase;
   let folder: string;
   let peers: Peer[] = [];

@@ -60,7 +60,6 @@ describe('npm run bench', () => {
   after(() => rm(folder, { recursive: true, force: true }));
 
   describe('its options', function () {
-    this.timeout(60_000); // each a process of its own
     it('refuse one file without the other, and leave it as it is', async () => {
       const file = join(folder, 'mine.csv');
       await writeFile(file, 'mine');
@@ -275,7 +274,6 @@ describe('npm run bench', () => {
     });
 
     it('does not begin beside another, whose databases it would take', async function () {
-      this.timeout(60_000);
       await database().client.query('select pg_advisory_lock($1)', [ADVISORY_LOCK.bench]);
       try {
         const { code, stdout, stderr } = await endOf(startBench([...files, '--only', 'apply'], env));
@@ -287,7 +285,6 @@ describe('npm run bench', () => {
     });
 
     it('does not begin with a file that the bare COPY cannot take', async function () {
-      this.timeout(60_000);
       const file = join(folder, 'four.csv');
       await writeFile(file, 'customer,gender,merchant,amount\nC1,F,M1,1\n');
       const args = ['--transactions', file, '--importance', files[3]!];
@@ -299,7 +296,6 @@ describe('npm run bench', () => {
     });
 
     it('that is interrupted ends with 1, and leaves nothing behind either', async function () {
-      this.timeout(120_000);
       const child = startBench([...files, '--only', 'latency'], env);
       const ending = endOf(child);
       // its set-up is done, its processes are starting

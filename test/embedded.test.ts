@@ -21,7 +21,7 @@ import { expect } from 'chai';
 import pg from 'pg';
 import pino from 'pino';
 import { projectDir } from '../src/config.js';
-import { UserError } from '../src/errors.js';
+import { UserError, codeOf } from '../src/errors.js';
 import { usableBinaries } from '../src/embedded/binaries.js';
 import { useEmbedded, type EmbeddedServices } from '../src/embedded/client.js';
 import { assertPortFree } from '../src/embedded/ports.js';
@@ -32,7 +32,6 @@ const both = { postgres: true, s3: true };
 const database = { postgres: true, s3: false };
 
 describe('embedded services', function () {
-  this.timeout(30_000);
   const folders: string[] = [];
   const children: ChildProcess[] = [];
   let home: string; // one that all tests share which do not need an empty one
@@ -97,14 +96,14 @@ describe('embedded services', function () {
     const { child } = await startUser(home);
     expect(running(home)).to.have.length.above(2);
     child.kill('SIGKILL');
-    await untilGone(home, 5000);
+    await untilGone(home);
   });
 
   it('are gone even when their supervisor is killed with the last process', async () => {
     const { child } = await startUser(home);
     child.kill('SIGKILL');
     kill(running(home, 'supervisor.ts'));
-    await untilGone(home, 5000);
+    await untilGone(home);
   });
 
   it('keep data, ports and secrets from one start to the next', async () => {
@@ -112,7 +111,7 @@ describe('embedded services', function () {
     const before = readFileSync(stateFile(home), 'utf8');
     await keep(first.databaseUrl, 'by the first start');
     await first.release();
-    await untilGone(home, 5000);
+    await untilGone(home);
     const second = await useEmbedded(home, both);
     expect({ ...second, release: undefined }).to.deep.equal({ ...first, release: undefined });
     expect(await kept(second.databaseUrl)).to.include('by the first start');
@@ -354,7 +353,13 @@ const running = (folder: string, part = '') =>
 
 function kill(these: { pid: number }[]): void {
   expect(these).not.to.deep.equal([]);
-  for (const { pid } of these) process.kill(pid, 'SIGKILL');
+  for (const { pid } of these) {
+    try {
+      process.kill(pid, 'SIGKILL');
+    } catch (error) {
+      if (codeOf(error) !== 'ESRCH') throw error; // it ended with one before it
+    }
+  }
 }
 
 /** Which of these ports somebody listens on, as hexadecimal address and port. */
@@ -374,8 +379,8 @@ function listening(ports: number[]): string[] {
  * Until no process of this home runs and nobody listens on its ports: what is ending has lost its command line some
  * time before its sockets.
  */
-async function untilGone(home: string, patience = 8000): Promise<void> {
-  const deadline = Date.now() + patience;
+async function untilGone(home: string): Promise<void> {
+  const deadline = Date.now() + 20_000; // a few seconds on a machine that is not busy
   const ports = existsSync(stateFile(home)) ? await portsOf(home) : [];
   const left = () => [...running(home), ...listening(ports)];
   while (left().length > 0) {

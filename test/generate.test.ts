@@ -13,7 +13,6 @@ const ROW =
   /^(\d+),'(C\d+)','([0-6U])','([FMEU])','28007','(M\d+)','28007','(es_[a-z]+)',(\d+\.\d[1-9]?),([01])$/;
 
 describe('generate', function () {
-  this.timeout(60_000);
   let folder: string;
 
   before(async () => {

@@ -12,7 +12,6 @@ import { retryForever } from '../src/retry.js';
 import { children, csv, until, useDetector } from './support/detector.js';
 
 describe('the metrics', function () {
-  this.timeout(60_000);
   const mechanismY = useDetector();
   let server: FastifyInstance;
   let url: string;

@@ -148,7 +148,11 @@ describe('produce', () => {
     const before = Object.keys(await bucket()).length;
     expect(before).to.be.within(4, 19);
     const summary = await run(path);
-    expect(summary).to.deep.equal({ chunks: 20, rows: 195, uploaded: 20 - before, skipped: before });
+    // what it was putting when it was ended may be there a moment later
+    const { uploaded, skipped, ...read } = summary;
+    expect(read).to.deep.equal({ chunks: 20, rows: 195 });
+    expect(uploaded + skipped).to.equal(20);
+    expect(skipped).to.be.within(before, 19);
     expect(await bucket()).to.deep.equal(chunksOf(lines, 10));
   });
 
@@ -160,8 +164,8 @@ describe('produce', () => {
     await remove('chunks/chunk-00000006.csv');
     const written: number[] = [];
     const start = performance.now();
-    await run(path, { CHUNK_INTERVAL_MS: 600 }, { onChunk: ({ number }) => void written.push(number) });
-    expect(performance.now() - start).to.be.within(598, 2900); // one interval, not five
+    await run(path, { CHUNK_INTERVAL_MS: 1500 }, { onChunk: ({ number }) => void written.push(number) });
+    expect(performance.now() - start).to.be.within(1498, 7400); // one interval, not five
     expect(written).to.deep.equal([2, 6]);
     expect(await bucket()).to.deep.equal(chunksOf(lines, 10));
   });
@@ -174,7 +178,7 @@ describe('produce', () => {
     let late: Promise<void> | undefined;
     const summary = await run(
       path,
-      { CHUNK_INTERVAL_MS: 400 },
+      { CHUNK_INTERVAL_MS: 1500 },
       {
         onChunk: ({ number }) => {
           if (number === 1) late = test.store.put('chunks/chunk-00000004.csv', 'late marker', 'text/csv');

@@ -8,7 +8,6 @@ import { PASSWORD, useDatabase, withRole } from './support/database.js';
 import { Command, expectRefusal, run } from './support/process.js';
 
 describe('npm run psql', function () {
-  this.timeout(120_000);
   let folder: string;
   const started: Command[] = [];
 

@@ -1,4 +1,5 @@
 import { writeFile } from 'node:fs/promises';
+import { isDeepStrictEqual } from 'node:util';
 import { DeleteObjectCommand } from '@aws-sdk/client-s3';
 import { expect } from 'chai';
 import { connect } from '../src/database.js';
@@ -120,13 +121,10 @@ describe('rebuild', function () {
   it('is refused while mechanism Y is at work', async () => {
     await ask(`update bankpulse.customer_merchant_stats set total_amount = 0`);
     const before = await state();
+    const holder = async () => (await ask('select run_id::int from bankpulse.pipeline_lease')).rows[0];
+    const former = await holder();
     const detector = startDetector();
-    await until('it is elected', async () => {
-      const { rows } = await ask(
-        'select run_id = (select max(run_id) from bankpulse.runs) as is_elected from bankpulse.pipeline_lease',
-      );
-      return (rows[0] as { is_elected: boolean }).is_elected;
-    });
+    await until('it is elected', async () => !isDeepStrictEqual(await holder(), former));
     const ended = await run(['rebuild'], environment());
     await detector.stop();
     expectRefusal(

@@ -43,7 +43,7 @@ describe('the live display', () => {
     progress.start({ chunks: 30, rows: 300_000, detections: { PatId2: 5, PatId1: 1200 } }, 24);
     progress.applying.add(9500, 1000);
     progress.chunkSeconds = 0.1052;
-    progress.lag = { pendingCount: 1, oldestPendingAt: new Date() };
+    progress.lag = { pendingCount: 1, oldestPendingAt: new Date(Date.now() + 60_000) }; // never a tenth of a second ago
     progress.newest = [detection('M1', 'C1'), { ...detection('M2', ''), action_type: 'DEI-NEEDED' }];
     return progress;
   }

@@ -13,7 +13,6 @@ const BATCH_ROWS = 3;
 const row = (text: string, count: number) => Array.from({ length: count }, () => text);
 
 describe('verify', function () {
-  this.timeout(120_000);
   const started: Command[] = [];
   // before the hook that drops the database
   afterEach(async () => {

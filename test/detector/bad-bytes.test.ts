@@ -29,7 +29,6 @@ const worst = WORST.map(
 );
 
 describe('detect, given bad bytes', function () {
-  this.timeout(120_000);
   const current = useDetector();
   const { put, chunkKey, detectOnce, ledger, state } = current;
 

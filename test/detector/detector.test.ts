@@ -4,7 +4,6 @@ import { UserError } from '../../src/errors.js';
 import { children, csv, until, useDetector } from '../support/detector.js';
 
 describe('detect', function () {
-  this.timeout(60_000);
   const current = useDetector();
   const { put, detectOnce, startDetector, untilApplied } = current;
 
@@ -56,7 +55,7 @@ describe('detect', function () {
       await current.database.client.query(`
         create function public.refuse() returns trigger language plpgsql as $$
         begin
-          perform pg_sleep(0.5);
+          perform pg_sleep(2);
           raise sqlstate 'BP004' using message = 'a threshold is missing';
         end;
         $$;

@@ -5,7 +5,6 @@ import { expect } from 'chai';
 import { children, csv, rowsOf, until, useDetector, type Chunk } from '../support/detector.js';
 
 describe('detect', function () {
-  this.timeout(60_000);
   const current = useDetector();
   const {
     put,

@@ -6,7 +6,6 @@ import { UserError } from '../../src/errors.js';
 import { csv, useDetector, type LogLine } from '../support/detector.js';
 
 describe('detect', function () {
-  this.timeout(60_000);
   const current = useDetector();
   const { put, detectOnce, startDetector, cutSessions, untilApplied, ledger, detections } = current;
 

@@ -5,7 +5,6 @@ import { SqlFunctions } from '../../src/sql-functions.js';
 import { children, csv, useDetector } from '../support/detector.js';
 
 describe('detect', function () {
-  this.timeout(60_000);
   const current = useDetector();
   const { put, chunkKey, detectOnce, startDetector, renewDatabase, ledger, untilApplied, detections, state } =
     current;

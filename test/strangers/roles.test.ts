@@ -15,7 +15,6 @@ const PASSWORD = 'of-a-stranger';
  * something else since PostgreSQL 16, so this is worth running on 15 too.
  */
 describe('the pipeline on the server of strangers', function () {
-  this.timeout(120_000);
   let postgres: OwnPostgres;
   let s3: TestObjectStore;
   let folder: string;

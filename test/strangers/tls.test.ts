@@ -47,7 +47,6 @@ function expectRefusal({ code, stdout, stderr }: Ended, line: RegExp, expected =
 }
 
 describe('TLS', function () {
-  this.timeout(120_000);
   let folder: string;
 
   before(async function () {

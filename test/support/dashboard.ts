@@ -1,7 +1,7 @@
 import { once } from 'node:events';
 import { request, type IncomingHttpHeaders } from 'node:http';
-import getPort from 'get-port';
 import type pg from 'pg';
+import { choosePort } from '../../src/embedded/state.js';
 import { serveDashboard, type Dashboard, type Routes } from '../../src/dashboard/server.js';
 import { logInto, type LogLine } from './detector.js';
 
@@ -16,7 +16,7 @@ export async function startDashboard(
   { host = '127.0.0.1', port, routes }: { host?: string; port?: number; routes?: Routes[] } = {},
 ): Promise<RunningDashboard> {
   const log: LogLine[] = [];
-  const chosen = port ?? (await getPort());
+  const chosen = port ?? (await choosePort());
   const settings = { DASHBOARD_HOST: host, DASHBOARD_PORT: chosen };
   const dashboard = await serveDashboard({ config, settings, log: logInto(log), ...(routes && { routes }) });
   return { ...dashboard, port: chosen, log };

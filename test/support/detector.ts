@@ -54,7 +54,7 @@ export async function until<Found>(
   what: string,
   find: () => Promise<Found | undefined | false>,
 ): Promise<Found> {
-  const deadline = performance.now() + 30_000;
+  const deadline = performance.now() + 60_000;
   for (;;) {
     const found = await find();
     if (found !== undefined && found !== false) return found;
