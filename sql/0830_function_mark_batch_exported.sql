@@ -3,7 +3,7 @@ create or replace function bankpulse.mark_batch_exported(p_batch_no bigint) retu
 language sql volatile
 begin atomic
   update bankpulse.detection_batches
-  set exported_at = clock_timestamp()
+  set exported_at = greatest(clock_timestamp(), closed_at) -- the clock may have been set back
   where batch_no = p_batch_no and exported_at is null;
 end;
 

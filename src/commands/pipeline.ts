@@ -86,12 +86,11 @@ async function produceAndDetect(
   const failed = new AbortController();
   const signal = AbortSignal.any([stop, failed.signal]);
   let hasProduced = false;
-  // The first quiet moment after X's end may come of a listing that began before its last put; the next one does not.
-  let quietMomentsToSummary = Infinity;
+  let summaryDueFrom = Infinity;
   const producing = produce({ store: services.store, settings, log, signal }).then(
     ({ chunks, rows, uploaded }) => {
       hasProduced = true;
-      if (!endsWithX && !signal.aborted) quietMomentsToSummary = 2;
+      if (!endsWithX && !signal.aborted) summaryDueFrom = performance.now();
       if (!signal.aborted) log.info({ chunks, rows, uploaded }, 'mechanism X has no more rows');
     },
   );
@@ -101,8 +100,11 @@ async function produceAndDetect(
     log,
     signal,
     isInputOver: () => endsWithX && hasProduced,
-    onQuiet: () => {
-      if (--quietMomentsToSummary === 0) void printSummary(services, log);
+    onQuiet: (endSeenAt) => {
+      // not of a listing that began before X's last put
+      if (endSeenAt < summaryDueFrom) return;
+      summaryDueFrom = Infinity;
+      void printSummary(services, log);
     },
   });
   const abortBoth = (error: unknown) => failed.abort(error);

@@ -1,5 +1,5 @@
 import type { Kysely } from 'kysely';
-import { messageOf } from '../errors.js';
+import { hasSqlState, messageOf } from '../errors.js';
 import type { Logger } from '../log.js';
 import type { Sections } from './payloads.js';
 import { readChunkDetections, readChunks, readNewest, readPatterns, readProgress } from './queries/live.js';
@@ -57,6 +57,8 @@ export class LiveState {
     } catch (error) {
       this.log.debug({ reason: messageOf(error) }, 'the dashboard cannot read the database');
       this.#tell('database', { isAway: true });
+      // it took too long: looking again at once would make that worse
+      if (hasSqlState(error, 'queryCanceled')) pause = MAX_PAUSE_MS;
     }
     this.#isLooking = false;
     if (this.#listeners.size === 0) return;

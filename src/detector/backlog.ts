@@ -79,8 +79,8 @@ export class Backlog {
   }
 
   /**
-   * Takes the next object in hand, if its turn has come. `listedAt`: when the last full listing ended; a number is
-   * passed over only if one still lacked it at the end of the wait, not while the store cannot be listed.
+   * Takes the next object in hand, if its turn has come. `listedAt`: when the last full listing began; a number is
+   * passed over only if one that began after the wait still lacked it, not while the store cannot be listed.
    * @returns the object and how many numbers before it are passed over; or until when a missing number is waited for;
    * or nothing, if nothing waits.
    */

@@ -12,6 +12,9 @@ import type { Lane, Outcome, StagedChunk } from './lane.js';
 import type { Listing } from './listing.js';
 import { ObjectChanged, streamedObject } from './object-source.js';
 import { Prefetcher } from './prefetcher.js';
+import { within } from './within.js';
+
+const A_DAY_MS = 86_400_000;
 
 export interface AppliedEvent {
   chunkNo: number;
@@ -57,7 +60,7 @@ export class ChunkLoop {
       const staged = await this.#stage(object, lane);
       if (!staged) continue;
       turn++;
-      await this.#applying;
+      await this.#untilApplied();
       if (this.options.signal.aborted) return; // the end of its session rolls the staged one back
       this.#applying = this.#apply(staged, lane);
       // it is looked at before the next one is applied; until then nobody listens
@@ -68,6 +71,11 @@ export class ChunkLoop {
   /** Resolves when no chunk is being applied. @throws what applying it threw. */
   async settle(): Promise<void> {
     await this.#applying;
+  }
+
+  /** Until no chunk is being applied, or the signal comes. @throws what applying it threw. */
+  async #untilApplied(): Promise<void> {
+    while (!(await within(A_DAY_MS, this.#applying, this.options.signal)) && !this.options.signal.aborted);
   }
 
   /** The object whose turn it is, as soon as there is one; undefined at the end. */
@@ -96,18 +104,17 @@ export class ChunkLoop {
         continue;
       }
       hasListed = false;
-      if (!claim) {
-        await this.#applying;
-        if (await this.options.onRest()) return undefined;
-      }
+      const untilDue = () => Math.max(0, listing.dueAt - performance.now());
+      const isApplied = await within(untilDue(), this.#applying, signal);
+      if (isApplied && !claim && !signal.aborted && (await this.options.onRest())) return undefined;
       // a gap is passed over after a listing, so nothing happens before the next one
-      await sleep(Math.max(0, listing.dueAt - performance.now()), undefined, { signal });
+      await sleep(untilDue(), undefined, { signal });
     }
   }
 
   /** The object's rows in the lane; undefined if there are none to apply: it is missing, or quarantined. */
   async #stage(object: PendingObject, lane: Lane): Promise<StagedChunk | undefined> {
-    const { settings, backlog, log } = this.options;
+    const { settings, backlog, log, signal } = this.options;
     try {
       if (object.size > settings.MAX_CHUNK_BYTES) {
         throw new ContentError(
@@ -124,7 +131,8 @@ export class ChunkLoop {
       return staged;
     } catch (error) {
       if (!(error instanceof ContentError)) throw error;
-      await this.#applying;
+      await this.#untilApplied();
+      if (signal.aborted) return undefined;
       this.#report(object, await lane.quarantine(object, error.message));
       return undefined;
     }

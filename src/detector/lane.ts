@@ -1,5 +1,5 @@
 import type pg from 'pg';
-import { connect } from '../database.js';
+import { connectChecked } from '../database.js';
 import { ContentError, SQLSTATE, UserError, codeOf, isDataError, messageOf } from '../errors.js';
 import { transactionColumns } from '../loader/columns.js';
 import { stageCsv } from '../loader/stage.js';
@@ -47,7 +47,7 @@ export class Lane {
   }
 
   static async open(config: pg.ClientConfig, options: LaneOptions): Promise<Lane> {
-    const client = await connect(config);
+    const client = await connectChecked(config);
     const lane = new Lane(client, options);
     try {
       await lane.#functions.openStaging();

@@ -1,6 +1,6 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import type pg from 'pg';
-import { connect } from '../database.js';
+import { connectChecked } from '../database.js';
 import { pipelineEvents } from '../events.js';
 import { SqlFunctions } from '../sql-functions.js';
 import type { LeaderOptions } from './options.js';
@@ -29,7 +29,7 @@ export class LeaderElection {
   }
 
   static async open(config: pg.ClientConfig, runId: number): Promise<LeaderElection> {
-    const client = await connect({ ...config, query_timeout: ANSWER_MS });
+    const client = await connectChecked({ ...config, query_timeout: ANSWER_MS });
     try {
       await client.query(SET_SILENCE);
     } catch (error) {

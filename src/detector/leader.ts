@@ -1,5 +1,5 @@
 import { setMaxListeners } from 'node:events';
-import { connect, openViews } from '../database.js';
+import { connectChecked, openViews } from '../database.js';
 import { pipelineEvents } from '../events.js';
 import { LeaderElection } from './leader-election.js';
 import { Lane } from './lane.js';
@@ -38,7 +38,7 @@ export async function lead(options: LeaderOptions): Promise<void> {
 /** What the elected Y does, on sessions of its own, until it is over. */
 async function workAsLeader(options: LeaderOptions, over: AbortSignal): Promise<void> {
   const { config, settings, signal, runId } = options;
-  const control = await connect(config);
+  const control = await connectChecked(config);
   const views = openViews(config);
   const lanes: Lane[] = [];
   const close = () =>

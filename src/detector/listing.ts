@@ -23,14 +23,20 @@ export interface ListingOptions {
 /**
  * Finds what is new under the prefix, by asking the ledger, and adds it to the backlog. A full listing sees every
  * key: at the start, while a gap is open, and every FULL_LIST_MS. In between, one page from the cursor on is enough to
- * see what mechanism X adds.
+ * see what mechanism X adds. But for the first one, a full listing goes on by one page a poll, so that what X adds is
+ * seen meanwhile, however many pages there are.
  */
 export class Listing {
   /** When the next one is due, on the clock of `performance.now()`. */
   dueAt = -Infinity;
-  /** When the last full one ended, on the same clock. */
+  /** When the last full one began, on the same clock: whatever was there by then has been seen. */
   fullAt = -Infinity;
   #fullDueAt = -Infinity;
+  /** When the end was last looked at, on the same clock: what X added before has been seen. */
+  endSeenAt = -Infinity;
+  #endDueAt = -Infinity;
+  /** The full listing under way. */
+  #sweep: { startedAt: number; startAfter: string | undefined } | undefined;
   readonly #cursor: PollCursor;
   readonly #reported = new Set<string>();
   #recorded = { text: '', at: -Infinity };
@@ -39,30 +45,52 @@ export class Listing {
     this.#cursor = new PollCursor(options.settings.CHUNKS_PREFIX);
   }
 
-  /** Lists what is due now. */
+  /** Lists what is due now: a page of a full listing, the end, or both. */
   async poll(): Promise<void> {
-    const { backlog } = this.options;
-    if (backlog.isGapOpen || performance.now() >= this.#fullDueAt) return this.full();
+    if (this.fullAt === -Infinity) return this.full();
     const startedAt = performance.now();
-    this.#cursor.resumeAfter(await this.#page(this.#cursor.startAfter));
-    await this.#finish(startedAt);
+    if (this.options.backlog.isGapOpen || startedAt >= this.#fullDueAt)
+      this.#sweep ??= { startedAt, startAfter: undefined };
+    if (this.#sweep) await this.#goOn(this.#sweep);
+    if (performance.now() >= this.#endDueAt) await this.#lookAtEnd();
+    await this.#finish();
   }
 
   /** Lists all pages. */
   async full(): Promise<void> {
-    let startAfter: string | undefined;
-    do startAfter = await this.#page(startAfter);
-    while (startAfter !== undefined);
-    this.#cursor.resumeAfter(undefined);
-    this.fullAt = performance.now();
-    this.#fullDueAt = this.fullAt + this.options.settings.FULL_LIST_MS;
-    // many pages may take longer than the interval: it counts from their end, so that there is a rest
-    await this.#finish(this.fullAt);
+    this.#sweep = { startedAt: performance.now(), startAfter: undefined };
+    while (this.#sweep) await this.#goOn(this.#sweep);
+    await this.#finish();
   }
 
-  async #finish(countedFrom: number): Promise<void> {
+  /** Lists the next page of a full listing. */
+  async #goOn(sweep: { startedAt: number; startAfter: string | undefined }): Promise<void> {
+    const { FULL_LIST_MS, POLL_INTERVAL_MS } = this.options.settings;
+    const startedAt = performance.now();
+    sweep.startAfter = await this.#page(sweep.startAfter);
+    if (sweep.startAfter !== undefined) return;
+    this.#sweep = undefined;
+    this.#cursor.resumeAfter(undefined);
+    this.fullAt = sweep.startedAt;
+    this.endSeenAt = startedAt;
+    // many pages may take longer than the interval: it counts from their end, so that there is a rest
+    const endedAt = performance.now();
+    this.#fullDueAt = endedAt + FULL_LIST_MS;
+    this.#endDueAt = endedAt + POLL_INTERVAL_MS;
+  }
+
+  /** Lists the page behind the cursor. */
+  async #lookAtEnd(): Promise<void> {
+    const startedAt = performance.now();
+    const lastKey = await this.#page(this.#cursor.startAfter);
+    this.#cursor.resumeAfter(lastKey);
+    if (lastKey === undefined) this.endSeenAt = startedAt;
+    this.#endDueAt = startedAt + this.options.settings.POLL_INTERVAL_MS;
+  }
+
+  async #finish(): Promise<void> {
     await this.#record();
-    this.dueAt = countedFrom + this.options.settings.POLL_INTERVAL_MS;
+    this.dueAt = this.#sweep ? performance.now() : this.#endDueAt;
   }
 
   /** Returns the key after which the next page begins; undefined after the last page. */

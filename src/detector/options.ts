@@ -16,8 +16,11 @@ export interface DetectorOptions {
   /** Whether no more objects are expected, so that the work ends when none waits; without `--once` never. */
   isInputOver: () => boolean;
   onApplied?: ((event: AppliedEvent) => void) | undefined;
-  /** Nothing has come for FLUSH_AFTER_MS, and the last detections are written; called again and again while so. */
-  onQuiet?: (() => void) | undefined;
+  /**
+   * Nothing has come for FLUSH_AFTER_MS, and the last detections are written; called again and again while so.
+   * `endSeenAt`: what was put before, on the clock of `performance.now()`, has been seen.
+   */
+  onQuiet?: ((endSeenAt: number) => void) | undefined;
 }
 
 export interface LeaderOptions extends DetectorOptions {

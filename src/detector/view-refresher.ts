@@ -1,12 +1,12 @@
 import type pg from 'pg';
-import { connect } from '../database.js';
+import { connectChecked } from '../database.js';
 import { hasSqlState, messageOf } from '../errors.js';
 import type { Logger } from '../log.js';
 import { SqlFunctions } from '../sql-functions.js';
 import { SingleFlight } from './single-flight.js';
 
-/** The server ends the refresh of a session that is gone, however it went. One on Windows cannot, and refuses. */
-const SET_CHECK = "set client_connection_check_interval = '1s'";
+/** In quiet moments, a pause so many times as long as the refresh before. */
+const QUIET_PAUSES = 9;
 
 interface Budget {
   /** While chunks keep coming, the views are refreshed at most this share of the time. */
@@ -25,6 +25,9 @@ export class ViewRefresher {
   #client: pg.Client | undefined;
   #limitMs: number;
   #dueAt: number;
+  #quietDueAt = -Infinity;
+  /** Whether a chunk may have come that is not in the views. */
+  #isStale = true;
   readonly #refreshing: SingleFlight;
 
   constructor(
@@ -42,6 +45,7 @@ export class ViewRefresher {
 
   /** An occasion while chunks keep coming. One that takes too long is given up, and may take twice as long next time. */
   whileBusy(): void {
+    this.#isStale = true;
     if (this.#refreshing.isRunning || this.now() < this.#dueAt) return;
     this.#isBusy = true;
     this.#refreshing.start();
@@ -54,13 +58,25 @@ export class ViewRefresher {
     await this.#refreshing.settle();
   }
 
+  /**
+   * A quiet moment: if chunks have come since the last refresh, or it failed, they are refreshed, however long it
+   * takes; at most a tenth of the time, since a moment is quiet between any two chunks that come slowly.
+   */
+  whileQuiet(): void {
+    if (!this.#isStale || this.#refreshing.isRunning || this.now() < this.#quietDueAt) return;
+    this.#isBusy = false;
+    this.#refreshing.start();
+  }
+
   async #run(): Promise<void> {
     const limitMs = this.#isBusy ? this.#limitMs : 0; // 0: none
     const start = this.now();
+    this.#isStale = false; // a chunk that comes from now on may not be in it
     try {
       await this.#refresh(limitMs);
       this.log.debug({ ms: Math.round(this.now() - start) }, 'materialized views refreshed');
     } catch (error) {
+      this.#isStale = true;
       if (this.signal.aborted) return;
       // that is how statement_timeout ends it
       if (limitMs > 0 && hasSqlState(error, 'queryCanceled'))
@@ -69,14 +85,14 @@ export class ViewRefresher {
     }
     this.#limitMs = Math.max(this.budget.firstLimitMs, 2 * Math.ceil(this.now() - start));
     this.#dueAt = this.#affordableAt();
+    this.#quietDueAt = this.now() + QUIET_PAUSES * (this.now() - start);
   }
 
   async #refresh(limitMs: number): Promise<void> {
     this.signal.throwIfAborted();
-    this.#client = await connect({ ...this.config, statement_timeout: limitMs });
+    this.#client = await connectChecked({ ...this.config, statement_timeout: limitMs });
     try {
       this.signal.throwIfAborted();
-      await this.#client.query(SET_CHECK).catch(() => undefined);
       await new SqlFunctions(this.#client).refreshViews();
     } finally {
       await this.#client.end();

@@ -80,11 +80,13 @@ export async function work(
       }
       if (!isQuietDone && performance.now() - quietSince >= settings.FLUSH_AFTER_MS) {
         if ((await closeLastBatch()) > 0) exporting.start();
-        await exporting.settle();
-        void refresher.refresh();
-        isQuietDone = true;
+        // files that take long must not keep chunks waiting: it is asked again at the next rest
+        isQuietDone = await within(settings.POLL_INTERVAL_MS, exporting.settle(), until);
       }
-      if (isQuietDone) options.onQuiet?.();
+      if (isQuietDone) {
+        refresher.whileQuiet();
+        options.onQuiet?.(listing.endSeenAt);
+      }
       return false;
     },
   });

@@ -2,10 +2,11 @@ import { expect } from 'chai';
 import { connect } from '../../src/database.js';
 import { UserError } from '../../src/errors.js';
 import { children, csv, until, useDetector } from '../support/detector.js';
+import { Command } from '../support/process.js';
 
 describe('detect', function () {
   const current = useDetector();
-  const { put, detectOnce, startDetector, untilApplied } = current;
+  const { put, detectOnce, startDetector, environment, untilApplied } = current;
 
   it('notes what its last listing saw, and its end', async () => {
     await put(1, csv());
@@ -38,6 +39,51 @@ describe('detect', function () {
     expect(warnings).to.deep.equal([]);
   });
 
+  /** Does this right before a chunk's ledger row is written. */
+  async function onLedgerRow(statements: string): Promise<void> {
+    await current.database.client.query(`
+      create function public.on_ledger_row() returns trigger language plpgsql as $$
+      begin
+        ${statements}
+        return new;
+      end;
+      $$;
+      create trigger on_ledger_row before insert on bankpulse.chunks
+      for each row execute function public.on_ledger_row()`);
+  }
+  const MISSING = `raise sqlstate 'BP004' using message = 'a threshold is missing';`;
+
+  async function untilItSleeps(): Promise<void> {
+    await until('the chunk is being applied', async () => {
+      const { rows } = await current.database.client.query(
+        "select from pg_stat_activity where datname = current_database() and wait_event = 'PgSleep'",
+      );
+      return rows.length === 1;
+    });
+  }
+
+  it('fails at once if a chunk cannot be applied, though a missing number is waited for', async () => {
+    await onLedgerRow(`perform pg_sleep(0.5); ${MISSING}`);
+    await put(1, csv('C1,F,shop,1'));
+    await put(3, csv('C1,F,shop,1'));
+    const begunAt = performance.now();
+    const outcome: unknown = await detectOnce({ GAP_TIMEOUT_MS: 60_000 }).catch((error: unknown) => error);
+    expect(outcome).to.be.instanceOf(UserError);
+    expect(performance.now() - begunAt).to.be.below(30_000);
+  });
+
+  it('takes over from one that was killed in the middle of a long statement', async () => {
+    await current.database.client.query('create sequence public.tries');
+    await onLedgerRow(`if nextval('public.tries') = 1 then perform pg_sleep(100); end if;`);
+    await put(1, csv('C1,F,shop,1'));
+    const killed = Command.start(['detect'], { ...environment(), DASHBOARD_PORT: '0' });
+    await untilItSleeps();
+    await killed.kill();
+    const detector = startDetector();
+    await untilApplied(1); // it waits less than 100 s
+    await detector.stop();
+  });
+
   describe('told to end', () => {
     it('says that the last file could not be written in time', async () => {
       await put(1, children(1, 1));
@@ -51,23 +97,22 @@ describe('detect', function () {
       expect(warnings).to.have.length(1);
     });
 
-    it('still fails if the rules cannot be judged', async () => {
-      await current.database.client.query(`
-        create function public.refuse() returns trigger language plpgsql as $$
-        begin
-          perform pg_sleep(2);
-          raise sqlstate 'BP004' using message = 'a threshold is missing';
-        end;
-        $$;
-        create trigger refuse before insert on bankpulse.chunks execute function public.refuse()`);
+    it('waits for the chunk in hand a few seconds, not for ever, and says so', async () => {
+      await onLedgerRow('perform pg_sleep(100);');
       await put(1, csv('C1,F,shop,1'));
       const detector = startDetector();
-      await until('the chunk is being applied', async () => {
-        const { rows } = await current.database.client.query(
-          "select from pg_stat_activity where datname = current_database() and wait_event = 'PgSleep'",
-        );
-        return rows.length === 1;
-      });
+      await untilItSleeps();
+      const begunAt = performance.now();
+      await detector.stop();
+      expect(performance.now() - begunAt).to.be.below(20_000); // 4 s on a machine that is not busy
+      expect(detector.log.some(({ msg }) => /^the chunk in hand takes too long/.test(msg))).to.be.true;
+    });
+
+    it('still fails if the rules cannot be judged', async () => {
+      await onLedgerRow(`perform pg_sleep(2); ${MISSING}`);
+      await put(1, csv('C1,F,shop,1'));
+      const detector = startDetector();
+      await untilItSleeps();
       const outcome: unknown = await detector.stop().catch((error: unknown) => error);
       expect(outcome).to.be.instanceOf(UserError);
       expect((outcome as UserError).message).to.match(/^a pattern cannot be judged/);

@@ -90,6 +90,48 @@ describe('ViewRefresher', function () {
     await until('it is refreshed again', async () => (await refreshCount()) === 2);
   });
 
+  it('refreshes in quiet moments what has changed, at most a tenth of the time', async () => {
+    const { client } = database();
+    let now = 0;
+    refresher = new ViewRefresher(
+      database().config,
+      logger,
+      ending.signal,
+      { shareOfTime: 0.02, firstLimitMs: 10_000 },
+      () => now,
+    );
+    const said = (text: RegExp) => log.filter(({ msg }) => text.test(msg)).length;
+    const quietAt = (at: number) => {
+      now = at;
+      refresher.whileQuiet();
+    };
+    const untilRefreshed = (count: number) =>
+      until('they are refreshed', () => Promise.resolve(said(/ views refreshed$/) === count));
+    await client.query('begin; lock table public.refreshes');
+    quietAt(0);
+    now = 1000; // so long it took
+    await client.query('commit');
+    await untilRefreshed(1);
+
+    refresher.whileBusy(); // a chunk has come
+    quietAt(9999);
+    await sleep(400);
+    expect(await refreshCount()).to.equal(1);
+    quietAt(10_000);
+    await untilRefreshed(2);
+    quietAt(20_000); // none has come
+    await sleep(400);
+    expect(await refreshCount()).to.equal(2);
+
+    refresher.whileBusy();
+    await client.query('alter table public.refreshes rename to away');
+    quietAt(30_000);
+    await until('it has failed', () => Promise.resolve(said(/not refreshed$/) === 1));
+    await client.query('alter table public.away rename to refreshes');
+    quietAt(40_000);
+    await untilRefreshed(3);
+  });
+
   it('never refreshes twice at once, and once more for all who ask meanwhile', async () => {
     await database().client.query(`
       create or replace function bankpulse.refresh_views() returns void language plpgsql as $$

@@ -214,6 +214,18 @@ describe('with an object store at its worst, mechanism Y', function () {
     await detector.stop();
   });
 
+  it('goes on applying while a file is not taken', async () => {
+    let puts = 0;
+    proxy.rule = ({ method }) => (method === 'PUT' && ++puts === 1 ? stall : undefined);
+    const detector = startDetector({}, { store: patient });
+    await put(1, children(1, 3));
+    await until('the file is put', () => Promise.resolve(puts === 1));
+    await put(2, csv('C9,F,shop,1'));
+    await untilApplied(2);
+    expect(puts).to.equal(1);
+    await detector.stop();
+  });
+
   it('lets a slow body take its time, as long as it moves', async () => {
     await put(1, csv(...Array.from({ length: 2000 }, (_, index) => `C${index},F,shop,1`)));
     let deliveries = 0;

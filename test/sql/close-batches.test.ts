@@ -135,10 +135,14 @@ describe('close_batches', () => {
 describe('mark_batch_exported', () => {
   const database = useDatabase('seeded');
 
+  let driver: ChunkDriver;
+  before(async () => {
+    driver = await ChunkDriver.start(database().client);
+    await driver.functions.closeBatches(driver.runId, 50, 'out/', true);
+  });
+
   it('notes the time once', async () => {
     const { client } = database();
-    const driver = await ChunkDriver.start(client);
-    await driver.functions.closeBatches(driver.runId, 50, 'out/', true);
     const exportedAt = async () =>
       (
         await client.query<{ text: string | null }>(
@@ -151,5 +155,16 @@ describe('mark_batch_exported', () => {
     expect(first).to.be.a('string');
     await driver.functions.markBatchExported('1');
     expect(await exportedAt()).to.equal(first);
+  });
+
+  it('is not before the batch was closed, though the clock was set back since', async () => {
+    const { client } = database();
+    await client.query(`
+      update bankpulse.detection_batches set closed_at = clock_timestamp() + interval '1 hour', exported_at = null;
+      select bankpulse.mark_batch_exported(1)`);
+    const { rows } = await client.query(
+      'select exported_at = closed_at as is_same from bankpulse.detection_batches',
+    );
+    expect(rows).to.deep.equal([{ is_same: true }]);
   });
 });

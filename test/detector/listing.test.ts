@@ -1,0 +1,65 @@
+import { expect } from 'chai';
+import pino from 'pino';
+import { Backlog } from '../../src/detector/backlog.js';
+import { Listing } from '../../src/detector/listing.js';
+import { ObjectStore } from '../../src/object-store.js';
+import { SqlFunctions } from '../../src/sql-functions.js';
+import { useDatabase } from '../support/database.js';
+import { FaultProxy } from '../support/fault-proxy.js';
+import { testObjectStore } from '../support/s3.js';
+
+/** More than two pages of a listing hold. */
+const OBJECTS = 2100;
+
+describe('Listing', () => {
+  const database = useDatabase('empty');
+
+  it('sees what is new with every poll, however many pages a full listing has', async () => {
+    const s3 = await testObjectStore();
+    const proxy = await FaultProxy.start(s3.endpoint);
+    const store = ObjectStore.open({
+      bucket: s3.store.bucket,
+      endpoint: proxy.endpoint,
+      credentials: s3.credentials,
+    });
+    try {
+      const put = (name: string) => s3.store.put(`chunks/${name}`, 'x', 'text/csv');
+      for (let first = 0; first < OBJECTS; first += 50)
+        await Promise.all(Array.from({ length: 50 }, (_, index) => put(`a-note-${first + index}`)));
+      await put('chunk-00000001.csv');
+
+      const functions = new SqlFunctions(database().client);
+      const backlog = new Backlog(1000, 0n);
+      const listing = new Listing({
+        store,
+        functions,
+        backlog,
+        runId: await functions.registerRun(),
+        // each is a full one, and the end is always due
+        settings: { CHUNKS_PREFIX: 'chunks/', POLL_INTERVAL_MS: 0, FULL_LIST_MS: 0 },
+        log: pino({ level: 'silent' }),
+        signal: new AbortController().signal,
+      });
+      let requests = 0;
+      proxy.rule = () => void requests++;
+      await listing.poll();
+      expect(requests, 'the first one lists all').to.equal(3);
+      for (let number = 2; number <= 7; number++) {
+        const key = `chunk-0000000${number}.csv`;
+        await put(key);
+        const { fullAt } = listing;
+        requests = 0;
+        const begunAt = performance.now();
+        await listing.poll();
+        expect(backlog.upcoming.at(-1)!.key).to.equal(`chunks/${key}`);
+        expect(requests).to.equal(2);
+        expect(listing.endSeenAt).to.be.least(begunAt);
+        expect(listing.fullAt > fullAt, `${number} ends a full one`).to.equal([4, 7].includes(number));
+        expect(listing.fullAt, 'and has its beginning').to.be.below(begunAt);
+      }
+    } finally {
+      store.close();
+      await proxy.stop();
+    }
+  });
+});
