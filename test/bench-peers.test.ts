@@ -47,7 +47,7 @@ function makeWeights() {
   );
 }
 
-describe('the peers of the benchmark', function () {
+describe('the peers of the benchmark', () => {
   let database: TestDatabase;
   let folder: string;
   let peers: Peer[] = [];

@@ -59,7 +59,7 @@ describe('npm run bench', () => {
   });
   after(() => rm(folder, { recursive: true, force: true }));
 
-  describe('its options', function () {
+  describe('its options', () => {
     it('refuse one file without the other, and leave it as it is', async () => {
       const file = join(folder, 'mine.csv');
       await writeFile(file, 'mine');
@@ -273,7 +273,7 @@ describe('npm run bench', () => {
       expect(await leftovers()).to.deep.equal([]);
     });
 
-    it('does not begin beside another, whose databases it would take', async function () {
+    it('does not begin beside another, whose databases it would take', async () => {
       await database().client.query('select pg_advisory_lock($1)', [ADVISORY_LOCK.bench]);
       try {
         const { code, stdout, stderr } = await endOf(startBench([...files, '--only', 'apply'], env));
@@ -284,7 +284,7 @@ describe('npm run bench', () => {
       }
     });
 
-    it('does not begin with a file that the bare COPY cannot take', async function () {
+    it('does not begin with a file that the bare COPY cannot take', async () => {
       const file = join(folder, 'four.csv');
       await writeFile(file, 'customer,gender,merchant,amount\nC1,F,M1,1\n');
       const args = ['--transactions', file, '--importance', files[3]!];
@@ -295,7 +295,7 @@ describe('npm run bench', () => {
       );
     });
 
-    it('that is interrupted ends with 1, and leaves nothing behind either', async function () {
+    it('that is interrupted ends with 1, and leaves nothing behind either', async () => {
       const child = startBench([...files, '--only', 'latency'], env);
       const ending = endOf(child);
       // its set-up is done, its processes are starting

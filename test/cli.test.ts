@@ -17,7 +17,7 @@ import { testObjectStore, type TestObjectStore } from './support/s3.js';
 const ROWS = 20_000;
 const NOBODY = 'postgres://nobody:secret@127.0.0.1:1/nothing';
 
-describe('the command line', function () {
+describe('the command line', () => {
   let folder: string;
   let s3: TestObjectStore;
   let generated: Ended;

@@ -27,7 +27,7 @@ import { useEmbedded, type EmbeddedServices } from '../src/embedded/client.js';
 
 const md5 = (text: string | Buffer) => createHash('md5').update(text).digest('hex');
 
-describe('embedded S3 server', function () {
+describe('embedded S3 server', () => {
   const Bucket = 'bankpulse';
   const folder = mkdtempSync(join(tmpdir(), 'bankpulse-test-'));
   const objects = join(folder, 'home/s3', Bucket);

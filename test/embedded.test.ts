@@ -31,7 +31,7 @@ const isRoot = process.getuid?.() === 0;
 const both = { postgres: true, s3: true };
 const database = { postgres: true, s3: false };
 
-describe('embedded services', function () {
+describe('embedded services', () => {
   const folders: string[] = [];
   const children: ChildProcess[] = [];
   let home: string; // one that all tests share which do not need an empty one

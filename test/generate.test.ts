@@ -12,7 +12,7 @@ const IMPORTANCE_HEADER = 'Source,Target,Weight,typeTrans,fraud';
 const ROW =
   /^(\d+),'(C\d+)','([0-6U])','([FMEU])','28007','(M\d+)','28007','(es_[a-z]+)',(\d+\.\d[1-9]?),([01])$/;
 
-describe('generate', function () {
+describe('generate', () => {
   let folder: string;
 
   before(async () => {

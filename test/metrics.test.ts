@@ -11,7 +11,7 @@ import { produce } from '../src/producer.js';
 import { retryForever } from '../src/retry.js';
 import { children, csv, until, useDetector } from './support/detector.js';
 
-describe('the metrics', function () {
+describe('the metrics', () => {
   const mechanismY = useDetector();
   let server: FastifyInstance;
   let url: string;

@@ -12,7 +12,7 @@ import { Command, expectRefusal, run } from './support/process.js';
 const BATCH_ROWS = 3;
 const row = (text: string, count: number) => Array.from({ length: count }, () => text);
 
-describe('verify', function () {
+describe('verify', () => {
   const started: Command[] = [];
   // before the hook that drops the database
   afterEach(async () => {

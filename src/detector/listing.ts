@@ -20,6 +20,14 @@ export interface ListingOptions {
   signal: AbortSignal;
 }
 
+/** A full listing under way. */
+interface Sweep {
+  /** On the clock of `performance.now()`. */
+  startedAt: number;
+  /** The last key listed; undefined before the first page. */
+  startAfter: string | undefined;
+}
+
 /**
  * Finds what is new under the prefix, by asking the ledger, and adds it to the backlog. A full listing sees every
  * key: at the start, while a gap is open, and every FULL_LIST_MS. In between, one page from the cursor on is enough to
@@ -35,8 +43,7 @@ export class Listing {
   /** When the end was last looked at, on the same clock: what X added before has been seen. */
   endSeenAt = -Infinity;
   #endDueAt = -Infinity;
-  /** The full listing under way. */
-  #sweep: { startedAt: number; startAfter: string | undefined } | undefined;
+  #sweep: Sweep | undefined;
   readonly #cursor: PollCursor;
   readonly #reported = new Set<string>();
   #recorded = { text: '', at: -Infinity };
@@ -64,7 +71,7 @@ export class Listing {
   }
 
   /** Lists the next page of a full listing. */
-  async #goOn(sweep: { startedAt: number; startAfter: string | undefined }): Promise<void> {
+  async #goOn(sweep: Sweep): Promise<void> {
     const { FULL_LIST_MS, POLL_INTERVAL_MS } = this.options.settings;
     const startedAt = performance.now();
     sweep.startAfter = await this.#page(sweep.startAfter);

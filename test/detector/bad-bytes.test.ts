@@ -28,7 +28,7 @@ const worst = WORST.map(
       .find((specimen) => specimen.name === name) ?? expect.fail(`the corpus has no "${name}"`),
 );
 
-describe('detect, given bad bytes', function () {
+describe('detect, given bad bytes', () => {
   const current = useDetector();
   const { put, chunkKey, detectOnce, ledger, state } = current;
 

@@ -4,7 +4,7 @@ import { UserError } from '../../src/errors.js';
 import { children, csv, until, useDetector } from '../support/detector.js';
 import { Command } from '../support/process.js';
 
-describe('detect', function () {
+describe('detect', () => {
   const current = useDetector();
   const { put, detectOnce, startDetector, environment, untilApplied } = current;
 
@@ -77,8 +77,7 @@ describe('detect', function () {
     await onLedgerRow(`if nextval('public.tries') = 1 then perform pg_sleep(100); end if;`);
     await put(1, csv('C1,F,shop,1'));
     const killed = Command.start(['detect'], { ...environment(), DASHBOARD_PORT: '0' });
-    await untilItSleeps();
-    await killed.kill();
+    await untilItSleeps().finally(() => killed.kill());
     const detector = startDetector();
     await untilApplied(1); // it waits less than 100 s
     await detector.stop();

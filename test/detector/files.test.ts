@@ -4,7 +4,7 @@ import { DeleteObjectCommand } from '@aws-sdk/client-s3';
 import { expect } from 'chai';
 import { children, csv, rowsOf, until, useDetector, type Chunk } from '../support/detector.js';
 
-describe('detect', function () {
+describe('detect', () => {
   const current = useDetector();
   const {
     put,

@@ -5,7 +5,7 @@ import { expect } from 'chai';
 import { UserError } from '../../src/errors.js';
 import { csv, useDetector, type LogLine } from '../support/detector.js';
 
-describe('detect', function () {
+describe('detect', () => {
   const current = useDetector();
   const { put, detectOnce, startDetector, cutSessions, untilApplied, ledger, detections } = current;
 

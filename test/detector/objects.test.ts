@@ -4,7 +4,7 @@ import { expect } from 'chai';
 import { SqlFunctions } from '../../src/sql-functions.js';
 import { children, csv, useDetector } from '../support/detector.js';
 
-describe('detect', function () {
+describe('detect', () => {
   const current = useDetector();
   const { put, chunkKey, detectOnce, startDetector, renewDatabase, ledger, untilApplied, detections, state } =
     current;

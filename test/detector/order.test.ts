@@ -2,7 +2,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { expect } from 'chai';
 import { csv, useDetector } from '../support/detector.js';
 
-describe('detect', function () {
+describe('detect', () => {
   const { put, detectOnce, startDetector, ledger, untilApplied } = useDetector();
 
   describe('the order of chunks', () => {

@@ -15,7 +15,7 @@ import {
 } from '../support/detector.js';
 import { TcpProxy } from '../support/tcp-proxy.js';
 
-describe('detect', function () {
+describe('detect', () => {
   const current = useDetector();
   const { put, optionsOf, detectOnce, startDetector, ledger, untilApplied, detections } = current;
 

@@ -11,7 +11,7 @@ interface LogLine {
   limitMs?: number;
 }
 
-describe('ViewRefresher', function () {
+describe('ViewRefresher', () => {
   const database = useDatabase('empty');
   let log: LogLine[];
   let logger: Logger;
@@ -40,6 +40,17 @@ describe('ViewRefresher', function () {
   async function refreshCount(): Promise<number> {
     return (await database().client.query('select from public.refreshes')).rowCount!;
   }
+  /** One that tells the time by this clock, in milliseconds. */
+  const refresherBy = (clock: () => number) =>
+    new ViewRefresher(
+      database().config,
+      logger,
+      ending.signal,
+      { shareOfTime: 0.02, firstLimitMs: 10_000 },
+      clock,
+    );
+  const untilSaid = (text: RegExp, times: number) =>
+    until(`${text} is said`, () => Promise.resolve(log.filter(({ msg }) => text.test(msg)).length === times));
   const limits = () => log.flatMap(({ limitMs }) => limitMs ?? []);
 
   it('gives up what takes too long while chunks keep coming, and allows twice as much next time', async () => {
@@ -66,13 +77,7 @@ describe('ViewRefresher', function () {
       refresher.whileBusy();
       await sleep(50);
     };
-    refresher = new ViewRefresher(
-      database().config,
-      logger,
-      ending.signal,
-      { shareOfTime: 0.02, firstLimitMs: 10_000 },
-      () => now,
-    );
+    refresher = refresherBy(() => now);
     await occasion(499_999);
     expect(await refreshCount()).to.equal(0);
     await client.query('begin; lock table public.refreshes');
@@ -80,8 +85,7 @@ describe('ViewRefresher', function () {
     now = 520_000; // so long it took, and may take twice as long next time
     await client.query('commit');
     // it has worked out when the next one is due once it says so, which is later than that it shows
-    const isSaid = () => Promise.resolve(log.some(({ msg }) => msg === 'materialized views refreshed'));
-    await until('it is refreshed', isSaid);
+    await untilSaid(/ views refreshed$/, 1);
     expect(await refreshCount()).to.equal(1);
     await occasion(520_000 + 50 * 40_000 - 1);
     await sleep(400);
@@ -93,20 +97,12 @@ describe('ViewRefresher', function () {
   it('refreshes in quiet moments what has changed, at most a tenth of the time', async () => {
     const { client } = database();
     let now = 0;
-    refresher = new ViewRefresher(
-      database().config,
-      logger,
-      ending.signal,
-      { shareOfTime: 0.02, firstLimitMs: 10_000 },
-      () => now,
-    );
-    const said = (text: RegExp) => log.filter(({ msg }) => text.test(msg)).length;
+    refresher = refresherBy(() => now);
     const quietAt = (at: number) => {
       now = at;
       refresher.whileQuiet();
     };
-    const untilRefreshed = (count: number) =>
-      until('they are refreshed', () => Promise.resolve(said(/ views refreshed$/) === count));
+    const untilRefreshed = (times: number) => untilSaid(/ views refreshed$/, times);
     await client.query('begin; lock table public.refreshes');
     quietAt(0);
     now = 1000; // so long it took
@@ -126,7 +122,7 @@ describe('ViewRefresher', function () {
     refresher.whileBusy();
     await client.query('alter table public.refreshes rename to away');
     quietAt(30_000);
-    await until('it has failed', () => Promise.resolve(said(/not refreshed$/) === 1));
+    await untilSaid(/not refreshed$/, 1);
     await client.query('alter table public.away rename to refreshes');
     quietAt(40_000);
     await untilRefreshed(3);

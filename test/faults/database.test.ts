@@ -16,7 +16,7 @@ const CHUNKS = 8;
 const BEFORE_TROUBLE = 3;
 const IN_TROUBLE = /database .*in trouble/;
 
-describe('with a database that refuses its work, mechanism Y', function () {
+describe('with a database that refuses its work, mechanism Y', () => {
   const current = useDetector();
   const { put, detectOnce, renewDatabase, cutSessions, ledger, detections, state, files } = current;
 

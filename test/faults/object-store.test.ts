@@ -32,7 +32,7 @@ const IN_TROUBLE = 'the object store is in trouble; trying again until it works'
 const WORKS_AGAIN = 'the object store works again';
 const count = (log: LogLine[], text: string) => log.filter(({ msg }) => msg === text).length;
 
-describe('with an object store at its worst, mechanism Y', function () {
+describe('with an object store at its worst, mechanism Y', () => {
   const current = useDetector();
   const {
     put,

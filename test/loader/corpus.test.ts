@@ -20,7 +20,7 @@ const COUNTED_BYTES = 200_000;
 /** Over what there is before; a record of 16 MiB is held once as bytes, and once while they are put together. */
 const MAX_MEMORY = 160 * 1024 * 1024;
 
-describe('the corpus of bad bytes', function () {
+describe('the corpus of bad bytes', () => {
   const { database, stage } = useStaging();
   let lane: Lane;
   let lastNumber = 0;

@@ -274,7 +274,7 @@ describe('the two ways to compute the patterns', () => {
     }
   }
 
-  it('agree with each other and with an oracle after every chunk of any stream', async function () {
+  it('agree with each other and with an oracle after every chunk of any stream', async () => {
     await fc.assert(fc.asyncProperty(stream, checkStream), {
       numRuns: Number(process.env.PROPERTY_RUNS ?? 100),
       interruptAfterTimeLimit: 45_000, // shrinking a failure ends then,

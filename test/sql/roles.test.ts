@@ -118,7 +118,7 @@ describe('bankpulse_writer', () => {
     await functions.endRun(runId);
   }
 
-  it('has no right that mechanism Y can do without', async function () {
+  it('has no right that mechanism Y can do without', async () => {
     const { client: owner, url } = database();
     // whole rights on tables, and those on single columns; views are for people too
     const { rows: rights } = await owner.query<{ name: string; right: string; column: string | null }>(

@@ -14,7 +14,7 @@ const PASSWORD = 'of-a-stranger';
  * A cluster of its own, where the two roles do not exist at first, and the real commands. `createrole` means
  * something else since PostgreSQL 16, so this is worth running on 15 too.
  */
-describe('the pipeline on the server of strangers', function () {
+describe('the pipeline on the server of strangers', () => {
   let postgres: OwnPostgres;
   let s3: TestObjectStore;
   let folder: string;

@@ -46,7 +46,7 @@ function expectRefusal({ code, stdout, stderr }: Ended, line: RegExp, expected =
   expect({ code, stdout }).to.deep.equal({ code: expected, stdout: '' });
 }
 
-describe('TLS', function () {
+describe('TLS', () => {
   let folder: string;
 
   before(async function () {
