@@ -4,7 +4,7 @@
  */
 import { Command, InvalidArgumentError } from 'commander';
 import { UsageError, UserError } from '../src/errors.js';
-import { interruptSignal } from '../src/signals.js';
+import { interruptSignal } from '../src/async/signals.js';
 import { withBench, type Bench } from './bench/context.js';
 import { figureLines, figuresJson, targetLines, targetsJson, type Figure } from './bench/figures.js';
 import { GROWTH_ROWS, growthPart } from './bench/growth/part.js';

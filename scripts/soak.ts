@@ -13,8 +13,8 @@ import { differences, readOutcome } from '../test/support/faults/outcome.js';
 import { Place, type Input } from '../test/support/faults/place.js';
 import { undisturbed } from '../test/support/faults/run.js';
 import { Tally } from '../test/support/faults/tally.js';
-import { DEFAULT_ROWS, DEFAULT_SEED, generate } from './generate.js';
-import { Random } from './generate-random.js';
+import { DEFAULT_ROWS, DEFAULT_SEED, generate } from '../src/generate/generate.js';
+import { Random } from '../src/generate/random.js';
 import { disturbedRound, verify } from './soak/round.js';
 import { openServers } from './soak/servers.js';
 

@@ -1,6 +1,6 @@
 import { Command, CommanderError } from 'commander';
 import { UsageError, UserError, codeOf, isDataError } from './errors.js';
-import { printable } from './printable.js';
+import { printable } from './text/printable.js';
 
 // each command loads its own libraries alone: those of the others would double the time of its start
 const audit = () => import('./commands/audit.js');

@@ -1,6 +1,6 @@
 import pino, { type Logger } from 'pino';
 import { prettyFactory } from 'pino-pretty';
-import { keepEscapes, printableJson } from './printable.js';
+import { keepEscapes, printableJson } from './text/printable.js';
 
 export type { Logger };
 

@@ -5,7 +5,7 @@ import { parse } from 'csv-parse/sync';
 import type { DetectorSettings, ProducerSettings } from '../src/config.js';
 import { detect } from '../src/detector/detector.js';
 import { createLog } from '../src/log.js';
-import { produce } from '../src/producer.js';
+import { produce } from '../src/producer/producer.js';
 import { useDatabase } from './support/database.js';
 import { testObjectStore, type TestObjectStore } from './support/s3.js';
 

@@ -3,8 +3,8 @@ import { DeleteObjectCommand } from '@aws-sdk/client-s3';
 import type { ObjectStoreSettings } from '../../src/config.js';
 import { messageOf } from '../../src/errors.js';
 import type { Logger } from '../../src/log.js';
-import { ObjectStore, openClient } from '../../src/object-store.js';
-import { findBucket, type BucketService } from '../../src/services.js';
+import { ObjectStore, openClient } from '../../src/s3/object-store.js';
+import { findBucket, type BucketService } from '../../src/commands/services.js';
 
 /** The configured bucket, of which everything under one prefix is ours. Ends with `close`. */
 export class Bucket {

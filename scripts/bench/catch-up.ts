@@ -1,6 +1,6 @@
 import getPort from 'get-port';
-import { connect } from '../../src/database.js';
-import { produce } from '../../src/producer.js';
+import { connect } from '../../src/database/connection.js';
+import { produce } from '../../src/producer/producer.js';
 import { BareCopy } from './bare-copy.js';
 import type { Bench } from './context.js';
 import type { BenchDatabase } from './databases.js';

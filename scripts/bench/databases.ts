@@ -1,5 +1,5 @@
 import type pg from 'pg';
-import { DisposableDatabase } from '../../src/disposable-database.js';
+import { DisposableDatabase } from '../../src/database/disposable-database.js';
 
 const MARK = 'Made by bankpulse bench; may be dropped.';
 /** What copies of the template are called, after the configured database. */

@@ -1,8 +1,8 @@
 import { join, resolve } from 'node:path';
 import { UserError } from '../../src/errors.js';
-import { CsvSource, type Survey } from '../../src/source.js';
+import { CsvSource, type Survey } from '../../src/csv/csv-file.js';
 import { BARE_HEADER } from './bare-copy.js';
-import { DEFAULT_ROWS, DEFAULT_SEED, generate } from '../generate.js';
+import { DEFAULT_ROWS, DEFAULT_SEED, generate } from '../../src/generate/generate.js';
 
 /** Of a chunk, as CHUNK_ROWS is by default. */
 export const CHUNK_ROWS = 10_000;

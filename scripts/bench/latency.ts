@@ -1,7 +1,7 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import getPort from 'get-port';
 import type pg from 'pg';
-import { connect } from '../../src/database.js';
+import { connect } from '../../src/database/connection.js';
 import type { Bench } from './context.js';
 import type { BenchDatabase } from './databases.js';
 import { CHUNK_ROWS } from './input.js';

@@ -1,10 +1,10 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import type pg from 'pg';
-import { connect } from '../../src/database.js';
+import { connect } from '../../src/database/connection.js';
 import { Lane } from '../../src/detector/lane.js';
-import { bufferedObject } from '../../src/detector/object-source.js';
-import { chunkName } from '../../src/chunk-names.js';
-import { SqlFunctions } from '../../src/sql-functions.js';
+import { bufferedObject } from '../../src/loader/object-content.js';
+import { chunkName } from '../../src/s3/chunk-names.js';
+import { SqlFunctions } from '../../src/database/functions.js';
 import { BareCopy } from './bare-copy.js';
 import type { ChunkTiming } from './chunk-timing.js';
 import type { BenchDatabase } from './databases.js';

@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import getPort from 'get-port';
 import { UserError } from '../../src/errors.js';
-import { isRoot } from '../../src/embedded/account.js';
+import { isRoot } from '../../src/embedded/postgres/account.js';
 
 /** A PostgreSQL server of the soak's own, from a folder of its programs; as root it runs as the user `postgres`. */
 export class Cluster {

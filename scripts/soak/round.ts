@@ -7,7 +7,7 @@ import { FaultyRun } from '../../test/support/faults/run.js';
 import type { Tally } from '../../test/support/faults/tally.js';
 import { WINDOWS } from '../../test/support/faults/windows.js';
 import { run } from '../../test/support/process.js';
-import { Random } from '../generate-random.js';
+import { Random } from '../../src/generate/random.js';
 import type { Servers } from './servers.js';
 
 const KILLS_OF_X = 6;

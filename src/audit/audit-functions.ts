@@ -1,4 +1,4 @@
-import type { Queryable } from '../database.js';
+import type { Queryable } from '../database/connection.js';
 
 /** The row of audited_span, with numbers as numbers. */
 export interface AuditedSpan {
@@ -23,7 +23,7 @@ export interface AuditTotals {
   merchant_count: number;
 }
 
-/** The SQL functions of the audit, in the scratch database; their contracts stand in sql/06*. */
+/** The SQL functions of the audit, in the scratch database; their contracts stand in sql/09_audit/. */
 export class AuditFunctions {
   constructor(private readonly client: Queryable) {}
 

@@ -1,8 +1,8 @@
 import pg from 'pg';
 import { UserError } from '../errors.js';
 import type { Logger } from '../log.js';
-import type { ObjectStore } from '../object-store.js';
-import { ADVISORY_LOCK } from '../schema.js';
+import type { ObjectStore } from '../s3/object-store.js';
+import { ADVISORY_LOCK } from '../database/schema.js';
 import { AuditFunctions, type AuditTotals, type AuditedSpan } from './audit-functions.js';
 import { copyAuditedDatabase, copyAuditedState } from './copy-tables.js';
 import { listDetectionFiles, readDetectionFiles } from './detection-files.js';

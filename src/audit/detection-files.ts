@@ -8,10 +8,10 @@ import type pg from 'pg';
 import { from as copyFrom } from 'pg-copy-streams';
 import { messageOf } from '../errors.js';
 import type { Logger } from '../log.js';
-import { isTransientStoreError } from '../object-store-errors.js';
-import type { ObjectStore } from '../object-store.js';
-import { retryForever } from '../retry.js';
-import { DETECTION_FILE_COLUMNS, type Views } from '../views.js';
+import { isTransientStoreError } from '../s3/store-errors.js';
+import type { ObjectStore } from '../s3/object-store.js';
+import { retryForever } from '../async/retry.js';
+import { DETECTION_FILE_COLUMNS, type Views } from '../database/views.js';
 
 /** The keys of all objects where detection files are; chunks may lie below the same prefix. */
 export async function listDetectionFiles(

@@ -1,14 +1,14 @@
 import type { Kysely } from 'kysely';
 import type pg from 'pg';
-import { ObjectChanged, streamedObject } from '../detector/object-source.js';
+import { ObjectChanged, streamedObject } from '../loader/object-content.js';
 import { ContentError, isDataError, messageOf } from '../errors.js';
-import { transactionColumns } from '../loader/columns.js';
+import { transactionColumns } from '../csv/header.js';
 import { stageCsv, type OpenSource } from '../loader/stage.js';
 import type { Logger } from '../log.js';
-import { isTransientStoreError } from '../object-store-errors.js';
-import type { ObjectStore } from '../object-store.js';
-import { retryForever } from '../retry.js';
-import type { Views } from '../views.js';
+import { isTransientStoreError } from '../s3/store-errors.js';
+import type { ObjectStore } from '../s3/object-store.js';
+import { retryForever } from '../async/retry.js';
+import type { Views } from '../database/views.js';
 import { AuditFunctions } from './audit-functions.js';
 
 /** How often progress is told. */

@@ -1,11 +1,11 @@
 import type { Kysely } from 'kysely';
 import type pg from 'pg';
-import { connect, openViews } from '../database.js';
-import { DisposableDatabase } from '../disposable-database.js';
+import { connect, openViews } from '../database/connection.js';
+import { DisposableDatabase } from '../database/disposable-database.js';
 import { UserError } from '../errors.js';
 import type { Logger } from '../log.js';
-import { migrate } from '../schema.js';
-import type { Views } from '../views.js';
+import { migrate } from '../database/schema.js';
+import type { Views } from '../database/views.js';
 
 const MARK = 'Scratch database of bankpulse verify and rebuild; may be dropped.';
 

@@ -1,15 +1,15 @@
 import type pg from 'pg';
 import { audit, type AuditOptions } from '../audit/audit.js';
 import { copyReplayedPairs } from '../audit/copy-tables.js';
-import { describeAudit } from '../audit/describe.js';
+import { describeAudit } from '../audit/report.js';
 import { databaseSettings, loadSettings, objectStoreSettings } from '../config.js';
-import { connectOrExplain } from '../database.js';
+import { connectOrExplain } from '../database/connection.js';
 import { UserError, hasSqlState } from '../errors.js';
 import { createLog } from '../log.js';
-import { explainDenial, pendingChanges } from '../schema.js';
-import { openServices } from '../services.js';
-import { interruptSignal } from '../signals.js';
-import { SqlFunctions } from '../sql-functions.js';
+import { explainDenial, pendingChanges } from '../database/schema.js';
+import { openServices } from './services.js';
+import { interruptSignal } from '../async/signals.js';
+import { SqlFunctions } from '../database/functions.js';
 
 /** Runs an audit of the configured database and bucket and prints what it finds. @returns the exit code. */
 async function runAudit(

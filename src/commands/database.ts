@@ -3,13 +3,13 @@ import { join } from 'node:path';
 import type { Kysely } from 'kysely';
 import type pg from 'pg';
 import { projectDir } from '../config.js';
-import { connectOrExplain, openViews } from '../database.js';
+import { connectOrExplain, openViews } from '../database/connection.js';
 import { UserError } from '../errors.js';
-import { explainDenial, migrate } from '../schema.js';
-import { printable } from '../printable.js';
-import { SqlFunctions } from '../sql-functions.js';
-import { describeStatus, readQuarantined, readStatus } from '../status.js';
-import type { Status, Views } from '../views.js';
+import { explainDenial, migrate } from '../database/schema.js';
+import { printable } from '../text/printable.js';
+import { SqlFunctions } from '../database/functions.js';
+import { describeStatus, readQuarantined, readStatus } from '../database/status.js';
+import type { Status, Views } from '../database/views.js';
 import { withDatabase } from './with-database.js';
 
 async function withClient<Result>(

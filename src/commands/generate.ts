@@ -1,6 +1,6 @@
 import { existsSync } from 'node:fs';
 import { join, relative, resolve } from 'node:path';
-import { DEFAULT_ROWS, DEFAULT_SEED, generate } from '../../scripts/generate.js';
+import { DEFAULT_ROWS, DEFAULT_SEED, generate } from '../generate/generate.js';
 import { DEFAULT_IMPORTANCE_CSV, DEFAULT_TRANSACTIONS_CSV, projectDir, type Settings } from '../config.js';
 import { UsageError } from '../errors.js';
 import type { Logger } from '../log.js';

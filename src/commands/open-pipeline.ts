@@ -1,13 +1,13 @@
-import { closeAfter, type CloseLater } from '../closing.js';
+import { closeAfter, type CloseLater } from '../async/resource-scope.js';
 import type { DashboardSettings, DatabaseSettings, ObjectStoreSettings, Settings } from '../config.js';
-import { connectOrExplain, openViews } from '../database.js';
+import { connectOrExplain, openViews } from '../database/connection.js';
 import { serveDashboard, type Routes } from '../dashboard/server.js';
 import { messageOf } from '../errors.js';
 import type { Logger } from '../log.js';
-import { migrateIfPending } from '../schema.js';
-import { openServices, type Services } from '../services.js';
-import { stopSignal } from '../signals.js';
-import { describeStatus, readQuarantined, readStatus } from '../status.js';
+import { migrateIfPending } from '../database/schema.js';
+import { openServices, type Services } from './services.js';
+import { stopSignal } from '../async/signals.js';
+import { describeStatus, readQuarantined, readStatus } from '../database/status.js';
 import { openTerminal, type Terminal } from '../terminal/terminal.js';
 
 /** Results of the pipeline so far, on stdout. Without a database there are none to print, which is only said. */
@@ -26,7 +26,7 @@ export async function printSummary(services: Services, log: Logger): Promise<voi
 /** What the dashboard's server answers besides. */
 const routesOf = (services: Services): Routes[] => [
   async (server) => {
-    const { metricsRoutes, pingDatabase } = await import('../metrics-routes.js');
+    const { metricsRoutes, pingDatabase } = await import('../metrics/routes.js');
     await server.register(metricsRoutes, { ping: pingDatabase(services.config) });
   },
 ];

@@ -10,9 +10,9 @@ import {
 } from '../config.js';
 import { detect } from '../detector/detector.js';
 import type { Logger } from '../log.js';
-import { produce } from '../producer.js';
-import { explainDenial } from '../schema.js';
-import { openObjectStore, type Services } from '../services.js';
+import { produce } from '../producer/producer.js';
+import { explainDenial } from '../database/schema.js';
+import { openObjectStore, type Services } from './services.js';
 import { generateMissingInput } from './generate.js';
 import { openPipeline, printSummary, withTerminal } from './open-pipeline.js';
 

@@ -1,7 +1,7 @@
 import type pg from 'pg';
 import { databaseSettings, loadSettings } from '../config.js';
 import { createLog, type Logger } from '../log.js';
-import { openDatabase } from '../services.js';
+import { openDatabase } from './services.js';
 
 /** Runs `work` with the configured database, which is let go of at the end. */
 export async function withDatabase<Result>(

@@ -1,12 +1,12 @@
 import type { FastifyInstance, FastifyReply } from 'fastify';
 import type { Kysely } from 'kysely';
-import { AnswerCache } from './cache.js';
+import { AnswerCache } from './answer-cache.js';
 import { readCustomer } from './queries/customers.js';
 import { readFile, readFiles } from './queries/files.js';
-import { readDetections } from './queries/live.js';
+import { readDetections } from './queries/overview.js';
 import { merchantColumns, readMerchant, readMerchants, type MerchantQuery } from './queries/merchants.js';
 import { readProblems } from './queries/problems.js';
-import type { DashboardViews } from './views.js';
+import type { DashboardViews } from './dashboard-views.js';
 
 /** Names are at most 1,000 bytes long; a NUL is never in one, and PostgreSQL takes none. */
 const name = { type: 'string', maxLength: 1000, pattern: '^[^\\u0000]*$' } as const;

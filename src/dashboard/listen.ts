@@ -1,12 +1,12 @@
 import fastify, { type FastifyInstance } from 'fastify';
-import { openTogether } from '../closing.js';
+import { openTogether } from '../async/resource-scope.js';
 import { isTransientDatabaseError, messageOf } from '../errors.js';
 import type { Logger } from '../log.js';
 import { serveApi } from './api.js';
 import { serveAssets } from './assets.js';
-import { serveEvents } from './events.js';
+import { serveEvents } from './event-stream.js';
 import { isLoopback } from './hosts.js';
-import { LiveState } from './live.js';
+import { LiveState } from './live-state.js';
 import { openReader } from './reader.js';
 import { secure } from './security.js';
 import type { Dashboard, DashboardOptions } from './server.js';

@@ -1,4 +1,4 @@
-import type { DetectionFileRow, Status } from '../views.js';
+import type { DetectionFileRow, Status } from '../database/views.js';
 
 /**
  * What the dashboard's server sends to the page, as JSON: rows of the views of the same name in sql/, where each column

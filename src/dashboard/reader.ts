@@ -1,10 +1,10 @@
 import type * as kysely from 'kysely';
 import type pg from 'pg';
-import { openPool } from '../database.js';
+import { openPool } from '../database/connection.js';
 import { hasSqlState } from '../errors.js';
-import { CompiledQuery, Kysely, PostgresDialect } from '../kysely.js';
+import { CompiledQuery, Kysely, PostgresDialect } from '../database/kysely.js';
 import type { Logger } from '../log.js';
-import type { DashboardViews } from './views.js';
+import type { DashboardViews } from './dashboard-views.js';
 
 /** Nothing a page asks for may hold the database up for longer, in milliseconds. */
 export const STATEMENT_TIMEOUT_MS = 2000;

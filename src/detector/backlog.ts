@@ -1,4 +1,4 @@
-import type { ListedObject } from '../object-store.js';
+import type { ListedObject } from '../s3/object-store.js';
 
 /** An object in S3 that is neither applied nor quarantined. */
 export interface PendingObject extends ListedObject {

@@ -3,16 +3,16 @@ import type { DetectorSettings } from '../config.js';
 import { ContentError } from '../errors.js';
 import { pipelineEvents } from '../events.js';
 import { routine, type Logger } from '../log.js';
-import type { ObjectStore } from '../object-store.js';
-import { isTransientStoreError } from '../object-store-errors.js';
-import { retryForever } from '../retry.js';
-import type { SingleFlight } from './single-flight.js';
+import type { ObjectStore } from '../s3/object-store.js';
+import { isTransientStoreError } from '../s3/store-errors.js';
+import { retryForever } from '../async/retry.js';
+import type { SingleFlight } from '../async/single-flight.js';
 import type { Backlog, PendingObject } from './backlog.js';
 import type { Lane, Outcome, StagedChunk } from './lane.js';
 import type { Listing } from './listing.js';
-import { ObjectChanged, streamedObject } from './object-source.js';
+import { ObjectChanged, streamedObject } from '../loader/object-content.js';
 import { Prefetcher } from './prefetcher.js';
-import { within } from './within.js';
+import { within } from '../async/time-limit.js';
 
 const A_DAY_MS = 86_400_000;
 

@@ -1,10 +1,10 @@
 import { setTimeout as sleep } from 'node:timers/promises';
-import { connect } from '../database.js';
+import { connect } from '../database/connection.js';
 import { SQLSTATE, UserError, codeOf, hasSqlState, isTransientDatabaseError, messageOf } from '../errors.js';
-import { loadImportance, loadedFile } from '../importance.js';
-import { retryForever } from '../retry.js';
-import { SqlFunctions } from '../sql-functions.js';
-import { Trouble } from '../trouble.js';
+import { loadImportance, loadedFile } from '../loader/importance.js';
+import { retryForever } from '../async/retry.js';
+import { SqlFunctions } from '../database/functions.js';
+import { Trouble } from '../async/trouble.js';
 import type { DetectorOptions, LeaderOptions } from './options.js';
 import { lead } from './leader.js';
 import { isOverBy } from './shutdown.js';

@@ -1,11 +1,11 @@
 import type pg from 'pg';
-import { connectChecked } from '../database.js';
+import { connectChecked } from '../database/connection.js';
 import { ContentError, SQLSTATE, UserError, codeOf, isDataError, messageOf } from '../errors.js';
-import { transactionColumns } from '../loader/columns.js';
+import { transactionColumns } from '../csv/header.js';
 import { stageCsv } from '../loader/stage.js';
-import { SqlFunctions, type AppliedChunk } from '../sql-functions.js';
+import { SqlFunctions, type AppliedChunk } from '../database/functions.js';
 import type { PendingObject } from './backlog.js';
-import type { FetchedObject } from './object-source.js';
+import type { FetchedObject } from '../loader/object-content.js';
 
 /** A chunk whose rows are in the lane's staging tables, in an open transaction. */
 export interface StagedChunk {

@@ -1,8 +1,8 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import type pg from 'pg';
-import { connectChecked } from '../database.js';
+import { connectChecked } from '../database/connection.js';
 import { pipelineEvents } from '../events.js';
-import { SqlFunctions } from '../sql-functions.js';
+import { SqlFunctions } from '../database/functions.js';
 import type { LeaderOptions } from './options.js';
 
 /** How often a Y that stands by asks whether it is its turn. */

@@ -1,11 +1,11 @@
 import { setMaxListeners } from 'node:events';
-import { connectChecked, openViews } from '../database.js';
+import { connectChecked, openViews } from '../database/connection.js';
 import { pipelineEvents } from '../events.js';
 import { LeaderElection } from './leader-election.js';
 import { Lane } from './lane.js';
 import type { LeaderOptions } from './options.js';
-import { within } from './within.js';
-import { work } from './work.js';
+import { within } from '../async/time-limit.js';
+import { work } from './leader-work.js';
 
 /** A session that does not end by itself ends with the process. */
 const CLOSE_MS = 500;

@@ -1,9 +1,9 @@
 import { pipelineEvents } from '../events.js';
 import type { Logger } from '../log.js';
-import type { ListedObject, ObjectStore } from '../object-store.js';
-import { isTransientStoreError } from '../object-store-errors.js';
-import { retryForever } from '../retry.js';
-import type { SqlFunctions } from '../sql-functions.js';
+import type { ListedObject, ObjectStore } from '../s3/object-store.js';
+import { isTransientStoreError } from '../s3/store-errors.js';
+import { retryForever } from '../async/retry.js';
+import type { SqlFunctions } from '../database/functions.js';
 import type { Backlog, PendingObject } from './backlog.js';
 import { PollCursor } from './poll-cursor.js';
 

@@ -2,8 +2,8 @@ import type { Kysely } from 'kysely';
 import type pg from 'pg';
 import type { DetectorSettings } from '../config.js';
 import type { Logger } from '../log.js';
-import type { ObjectStore } from '../object-store.js';
-import type { Views } from '../views.js';
+import type { ObjectStore } from '../s3/object-store.js';
+import type { Views } from '../database/views.js';
 import type { AppliedEvent } from './chunk-loop.js';
 
 export interface DetectorOptions {

@@ -1,4 +1,4 @@
-import { CHUNK_STEM } from '../chunk-names.js';
+import { CHUNK_STEM } from '../s3/chunk-names.js';
 
 interface NumberedKey {
   key: string;

@@ -1,9 +1,9 @@
 import type { Logger } from '../log.js';
-import type { ObjectStore } from '../object-store.js';
-import { isTransientStoreError } from '../object-store-errors.js';
-import { retryForever } from '../retry.js';
+import type { ObjectStore } from '../s3/object-store.js';
+import { isTransientStoreError } from '../s3/store-errors.js';
+import { retryForever } from '../async/retry.js';
 import type { PendingObject } from './backlog.js';
-import { bufferedObject, type FetchedObject } from './object-source.js';
+import { bufferedObject, type FetchedObject } from '../loader/object-content.js';
 
 /** More than this many requests at once gain nothing, and tiny objects would make thousands. */
 const MAX_OBJECTS = 16;

@@ -1,5 +1,5 @@
 import { isTransientDatabaseError } from '../errors.js';
-import { isTransientStoreError } from '../object-store-errors.js';
+import { isTransientStoreError } from '../s3/store-errors.js';
 
 /**
  * Whether the error is no news after the signal: the work was broken off by it, or the next start tries again.

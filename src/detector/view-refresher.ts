@@ -1,9 +1,9 @@
 import type pg from 'pg';
-import { connectChecked } from '../database.js';
+import { connectChecked } from '../database/connection.js';
 import { hasSqlState, messageOf } from '../errors.js';
 import type { Logger } from '../log.js';
-import { SqlFunctions } from '../sql-functions.js';
-import { SingleFlight } from './single-flight.js';
+import { SqlFunctions } from '../database/functions.js';
+import { SingleFlight } from '../async/single-flight.js';
 
 /** In quiet moments, a pause so many times as long as the refresh before. */
 const QUIET_PAUSES = 9;

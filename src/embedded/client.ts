@@ -8,7 +8,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { fileURLToPath, pathToFileURL } from 'node:url';
 import { UserError, messageOf } from '../errors.js';
 import { type Logger } from '../log.js';
-import { childEnvironment } from './account.js';
+import { childEnvironment } from './postgres/account.js';
 import { greetSupervisor, type Answer, type Needs } from './channel.js';
 import { portTaken } from './ports.js';
 import { BUCKET, loadState, type EmbeddedState } from './state.js';

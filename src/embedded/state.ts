@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import getPort from 'get-port';
 import { z } from 'zod';
 import { UserError, messageOf } from '../errors.js';
-import { isRoot } from './account.js';
+import { isRoot } from './postgres/account.js';
 
 const port = z.int().min(1).max(65535);
 const secret = z.string().min(16);

@@ -8,8 +8,8 @@ import { once } from 'node:events';
 import { createServer, type Socket } from 'node:net';
 import { messageOf } from '../errors.js';
 import { greetClient, type Needs } from './channel.js';
-import { startPostgres, type RunningPostgres } from './postgres.js';
-import { startS3, type RunningS3 } from './s3.js';
+import { startPostgres, type RunningPostgres } from './postgres/server.js';
+import { startS3, type RunningS3 } from './s3/server.js';
 import { loadState } from './state.js';
 
 /** Long enough for commands run one after the other to find the services still up. */

@@ -1,9 +1,9 @@
 import { isUtf8 } from 'node:buffer';
 import { stringify } from 'csv-stringify/sync';
-import { CsvRecordSplitter, type CsvRecord } from '../csv-records.js';
+import { CsvRecordSplitter, type CsvRecord } from '../csv/records.js';
 import { ContentError, messageOf } from '../errors.js';
-import { readHeader, type ColumnPositions, type NeededColumns } from './columns.js';
-import { fieldsOf } from './fields.js';
+import { readHeader, type ColumnPositions, type NeededColumns } from '../csv/header.js';
+import { fieldsOf } from '../csv/fields.js';
 import { storableText } from './storable-text.js';
 
 /** Columns of pg_temp.staged_records, in the order of the COPY. */

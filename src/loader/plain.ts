@@ -1,5 +1,5 @@
 import { isUtf8 } from 'node:buffer';
-import { locateColumns, type ColumnPositions, type NeededColumns } from './columns.js';
+import { locateColumns, type ColumnPositions, type NeededColumns } from '../csv/header.js';
 
 /** The file holds something that only the careful way may judge; nothing is wrong with it. */
 export class NotPlain extends Error {

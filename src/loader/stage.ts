@@ -4,7 +4,7 @@ import type pg from 'pg';
 import { from as copyFrom } from 'pg-copy-streams';
 import { isDataError } from '../errors.js';
 import { carefulRecords } from './careful.js';
-import type { NeededColumns } from './columns.js';
+import type { NeededColumns } from '../csv/header.js';
 import { NotPlain, plainRows } from './plain.js';
 
 const COPY_ROWS = 'copy pg_temp.staged_rows (customer_id, gender, merchant_id, amount) from stdin';

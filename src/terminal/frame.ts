@@ -1,7 +1,7 @@
 import { styleText } from 'node:util';
 import cliTruncate from 'cli-truncate';
 import stringWidth from 'string-width';
-import { printable } from '../printable.js';
+import { printable } from '../text/printable.js';
 import type { NewestDetection, Progress } from './progress.js';
 
 export interface Space {

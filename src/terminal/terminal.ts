@@ -1,9 +1,9 @@
 import type pg from 'pg';
 import type { Kysely } from 'kysely';
-import { openViews } from '../database.js';
+import { openViews } from '../database/connection.js';
 import { createLog, type Logger } from '../log.js';
-import { readStatus } from '../status.js';
-import type { Views } from '../views.js';
+import { readStatus } from '../database/status.js';
+import type { Views } from '../database/views.js';
 import { frameOf } from './frame.js';
 import { LiveArea } from './live-area.js';
 import { Progress } from './progress.js';

@@ -1,9 +1,9 @@
 import { randomBytes } from 'node:crypto';
 import { expect } from 'chai';
 import type { Kysely } from 'kysely';
-import { CompiledQuery } from '../../src/kysely.js';
+import { CompiledQuery } from '../../src/database/kysely.js';
 import { openReader } from '../../src/dashboard/reader.js';
-import type { DashboardViews } from '../../src/dashboard/views.js';
+import type { DashboardViews } from '../../src/dashboard/dashboard-views.js';
 import { codeOf } from '../../src/errors.js';
 import { useDatabase } from '../support/database.js';
 import { logInto, type LogLine } from '../support/detector.js';

@@ -1,6 +1,6 @@
 import { gzipSync } from 'node:zlib';
 import { expect } from 'chai';
-import { SqlFunctions } from '../../src/sql-functions.js';
+import { SqlFunctions } from '../../src/database/functions.js';
 import { bytesOf } from '../support/bytes.js';
 import { corpus, type Specimen } from '../support/corpus.js';
 import { csv, useDetector } from '../support/detector.js';

@@ -1,5 +1,5 @@
 import { expect } from 'chai';
-import { connect } from '../../src/database.js';
+import { connect } from '../../src/database/connection.js';
 import { UserError } from '../../src/errors.js';
 import { children, csv, until, useDetector } from '../support/detector.js';
 import { Command } from '../support/process.js';

@@ -1,7 +1,7 @@
 import { gzipSync } from 'node:zlib';
 import { DeleteObjectCommand } from '@aws-sdk/client-s3';
 import { expect } from 'chai';
-import { SqlFunctions } from '../../src/sql-functions.js';
+import { SqlFunctions } from '../../src/database/functions.js';
 import { children, csv, useDetector } from '../support/detector.js';
 
 describe('detect', () => {

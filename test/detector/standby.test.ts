@@ -1,9 +1,9 @@
 import { expect } from 'chai';
 import type { DatabaseSettings } from '../../src/config.js';
-import { connect, connectionConfig } from '../../src/database.js';
+import { connect, connectionConfig } from '../../src/database/connection.js';
 import { detect } from '../../src/detector/detector.js';
 import { pipelineEvents } from '../../src/events.js';
-import { SqlFunctions } from '../../src/sql-functions.js';
+import { SqlFunctions } from '../../src/database/functions.js';
 import {
   children,
   csv,

@@ -7,7 +7,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { DeleteObjectCommand } from '@aws-sdk/client-s3';
 import { expect } from 'chai';
 import type pg from 'pg';
-import { connect } from '../../src/database.js';
+import { connect } from '../../src/database/connection.js';
 import { UserError } from '../../src/errors.js';
 import { csv, logInto, rowsOf, until, useDetector, type LogLine } from '../support/detector.js';
 

@@ -2,7 +2,7 @@ import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { expect } from 'chai';
-import { Random } from '../../scripts/generate-random.js';
+import { Random } from '../../src/generate/random.js';
 import { produceWithKills } from '../support/faults/faults-of-x.js';
 import { kill } from '../support/faults/faults-of-y.js';
 import { faultsOfFiles } from '../support/faults/files.js';

@@ -3,7 +3,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { crc32, gzipSync } from 'node:zlib';
 import { DeleteObjectCommand } from '@aws-sdk/client-s3';
 import { expect } from 'chai';
-import { ObjectStore } from '../../src/object-store.js';
+import { ObjectStore } from '../../src/s3/object-store.js';
 import { children, csv, rowsOf, until, useDetector, type LogLine } from '../support/detector.js';
 import {
   FaultProxy,

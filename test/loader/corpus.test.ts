@@ -1,8 +1,8 @@
 import { expect } from 'chai';
 import { Lane } from '../../src/detector/lane.js';
-import { bufferedObject } from '../../src/detector/object-source.js';
+import { bufferedObject } from '../../src/loader/object-content.js';
 import { ContentError } from '../../src/errors.js';
-import { SqlFunctions } from '../../src/sql-functions.js';
+import { SqlFunctions } from '../../src/database/functions.js';
 import { bytesOf, fileOf } from '../support/bytes.js';
 import { corpus, small, type Specimen } from '../support/corpus.js';
 import { exactAmount, judge, recordsOf } from '../support/csv-oracle.js';

@@ -1,10 +1,10 @@
 import { gzipSync } from 'node:zlib';
 import { expect } from 'chai';
 import fc from 'fast-check';
-import { bufferedObject } from '../../src/detector/object-source.js';
+import { bufferedObject } from '../../src/loader/object-content.js';
 import { ContentError } from '../../src/errors.js';
 import { carefulRecords } from '../../src/loader/careful.js';
-import { transactionColumns } from '../../src/loader/columns.js';
+import { transactionColumns } from '../../src/csv/header.js';
 import { NotPlain, plainRows } from '../../src/loader/plain.js';
 import { blocksOf, fileOf } from '../support/bytes.js';
 import { blockSizes, files } from '../support/csv-files.js';

@@ -1,6 +1,6 @@
 import { expect } from 'chai';
 import { ContentError } from '../../src/errors.js';
-import { importanceColumns, transactionColumns } from '../../src/loader/columns.js';
+import { importanceColumns, transactionColumns } from '../../src/csv/header.js';
 import { HEADER, fileOf } from '../support/bytes.js';
 import { useStaging } from '../support/staging.js';
 

@@ -1,5 +1,5 @@
 import { expect } from 'chai';
-import { transactionColumns } from '../../src/loader/columns.js';
+import { transactionColumns } from '../../src/csv/header.js';
 import { stageCsv } from '../../src/loader/stage.js';
 import { HEADER, blocksOf, fileOf, utf8 } from '../support/bytes.js';
 import { useStaging } from '../support/staging.js';

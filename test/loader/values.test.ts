@@ -1,5 +1,5 @@
 import { expect } from 'chai';
-import { importanceColumns } from '../../src/loader/columns.js';
+import { importanceColumns } from '../../src/csv/header.js';
 import { fileOf } from '../support/bytes.js';
 import { useStaging } from '../support/staging.js';
 

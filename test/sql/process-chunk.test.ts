@@ -1,8 +1,8 @@
 import { expect } from 'chai';
 import type pg from 'pg';
-import { connect } from '../../src/database.js';
+import { connect } from '../../src/database/connection.js';
 import { SQLSTATE, codeOf } from '../../src/errors.js';
-import { SqlFunctions, type AppliedChunk } from '../../src/sql-functions.js';
+import { SqlFunctions, type AppliedChunk } from '../../src/database/functions.js';
 import { useDatabase } from '../support/database.js';
 import { ChunkDriver, times } from '../support/chunks.js';
 

@@ -2,11 +2,11 @@ import { expect } from 'chai';
 import { randomBytes } from 'node:crypto';
 import { readFile } from 'node:fs/promises';
 import type pg from 'pg';
-import { connect } from '../../src/database.js';
+import { connect } from '../../src/database/connection.js';
 import { codeOf } from '../../src/errors.js';
 import { createLog } from '../../src/log.js';
-import { migrate, pendingChanges } from '../../src/schema.js';
-import { SqlFunctions } from '../../src/sql-functions.js';
+import { migrate, pendingChanges } from '../../src/database/schema.js';
+import { SqlFunctions } from '../../src/database/functions.js';
 import { useDatabase, type TestDatabase } from '../support/database.js';
 import { ChunkDriver, times } from '../support/chunks.js';
 
@@ -316,7 +316,7 @@ describe('a role that may not create roles', () => {
 
   it('is warned once where the roles are missing, and goes on', async () => {
     // on this server they are there by now: the same file for two others, that are not
-    const grants = await readFile(new URL('../../sql/9900_grants.sql', import.meta.url), 'utf8');
+    const grants = await readFile(new URL('../../sql/12_grants/grants.sql', import.meta.url), 'utf8');
     const { client, name } = role();
     const missing = `missing_${randomBytes(4).toString('hex')}`;
     const warnings: string[] = [];

@@ -1,9 +1,9 @@
 import { expect } from 'chai';
 import { readFile, writeFile } from 'node:fs/promises';
 import type pg from 'pg';
-import { connect } from '../../src/database.js';
+import { connect } from '../../src/database/connection.js';
 import { createLog } from '../../src/log.js';
-import { migrate, pendingChanges } from '../../src/schema.js';
+import { migrate, pendingChanges } from '../../src/database/schema.js';
 import { useDatabase } from '../support/database.js';
 import { ChunkDriver, type Row } from '../support/chunks.js';
 
@@ -25,7 +25,7 @@ describe('migrating', () => {
       const first = await migrate(client, log);
       expect(first).to.deep.equal(pending);
       expect(first.migrations).to.include('0001_create_tables');
-      expect(first.sqlFiles).to.include('0530_function_process_chunk.sql');
+      expect(first.sqlFiles).to.include('07_ledger/process_chunk.sql');
       expect(first.sqlFiles).to.deep.equal([...first.sqlFiles].sort());
       expect(await pendingChanges(client)).to.deep.equal({ migrations: [], sqlFiles: [] });
       expect(await migrate(client, log)).to.deep.equal({ migrations: [], sqlFiles: [] });
@@ -69,10 +69,10 @@ describe('migrating', () => {
       await client.query(
         `create or replace function bankpulse.last_object_number() returns bigint language sql return 42`,
       );
-      await forget('0570_function_last_object_number.sql');
+      await forget('07_ledger/last_object_number.sql');
       const changes = {
         migrations: [],
-        sqlFiles: ['0570_function_last_object_number.sql', '9900_grants.sql'],
+        sqlFiles: ['07_ledger/last_object_number.sql', '12_grants/grants.sql'],
       };
       expect(await pendingChanges(client)).to.deep.equal(changes);
       expect(await migrate(client, log)).to.deep.equal(changes);

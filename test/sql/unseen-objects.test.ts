@@ -1,7 +1,7 @@
 import { expect } from 'chai';
 import { useDatabase } from '../support/database.js';
 import { ChunkDriver } from '../support/chunks.js';
-import type { UnseenObject } from '../../src/sql-functions.js';
+import type { UnseenObject } from '../../src/database/functions.js';
 
 describe('unseen_objects', () => {
   const database = useDatabase('empty');

@@ -1,5 +1,5 @@
 import type pg from 'pg';
-import { SqlFunctions, type AppliedChunk } from '../../src/sql-functions.js';
+import { SqlFunctions, type AppliedChunk } from '../../src/database/functions.js';
 
 export interface Row {
   customer: string;

@@ -5,10 +5,10 @@ import { join } from 'node:path';
 import type { Suite } from 'mocha';
 import pg from 'pg';
 import { projectDir } from '../../src/config.js';
-import { connect } from '../../src/database.js';
+import { connect } from '../../src/database/connection.js';
 import { useEmbedded } from '../../src/embedded/client.js';
 import { createLog } from '../../src/log.js';
-import { migrate } from '../../src/schema.js';
+import { migrate } from '../../src/database/schema.js';
 
 interface Server {
   /** A role that may create databases and roles. */

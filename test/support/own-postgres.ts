@@ -5,9 +5,9 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import pg from 'pg';
-import { childEnvironment, choosePlace, type Account } from '../../src/embedded/account.js';
-import { usableBinaries } from '../../src/embedded/binaries.js';
-import { ended, spawnBound, stopServer } from '../../src/embedded/processes.js';
+import { childEnvironment, choosePlace, type Account } from '../../src/embedded/postgres/account.js';
+import { usableBinaries } from '../../src/embedded/postgres/binaries.js';
+import { ended, spawnBound, stopServer } from '../../src/embedded/postgres/processes.js';
 import { choosePort } from '../../src/embedded/state.js';
 
 /** A PostgreSQL server of a test's own: a cluster without roles but `postgres`, whose settings it may choose. */

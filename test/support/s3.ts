@@ -10,7 +10,7 @@ import {
   S3Client,
 } from '@aws-sdk/client-s3';
 import { useEmbedded } from '../../src/embedded/client.js';
-import { ObjectStore } from '../../src/object-store.js';
+import { ObjectStore } from '../../src/s3/object-store.js';
 
 interface Server {
   endpoint: string;

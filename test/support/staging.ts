@@ -1,8 +1,8 @@
 import { expect } from 'chai';
 import { ContentError } from '../../src/errors.js';
-import { transactionColumns, type NeededColumns } from '../../src/loader/columns.js';
+import { transactionColumns, type NeededColumns } from '../../src/csv/header.js';
 import { stageCsv } from '../../src/loader/stage.js';
-import { SqlFunctions } from '../../src/sql-functions.js';
+import { SqlFunctions } from '../../src/database/functions.js';
 import { MARK, blocksOf } from './bytes.js';
 import { useDatabase } from './database.js';
 

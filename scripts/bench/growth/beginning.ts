@@ -1,5 +1,5 @@
-import { openViews } from '../../../src/database.js';
-import { loadImportance } from '../../../src/importance.js';
+import { openViews } from '../../../src/database/connection.js';
+import { loadImportance } from '../../../src/loader/importance.js';
 import type { ChunkTiming } from '../chunk-timing.js';
 import type { Bench } from '../context.js';
 import type { BenchDatabase } from '../databases.js';

@@ -1,7 +1,7 @@
 import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { chunkName } from '../../../src/chunk-names.js';
-import type { ObjectStore } from '../../../src/object-store.js';
+import { chunkName } from '../../../src/s3/chunk-names.js';
+import type { ObjectStore } from '../../../src/s3/object-store.js';
 import type { InputChunk } from '../input.js';
 import type { GrowthStream } from './stream.js';
 

@@ -1,5 +1,5 @@
 import type pg from 'pg';
-import type { CloseLater } from '../../../src/closing.js';
+import type { CloseLater } from '../../../src/async/resource-scope.js';
 import type { ChunkTiming } from '../chunk-timing.js';
 import { Contender } from '../peers/contender.js';
 import { Contest } from '../peers/contest.js';

@@ -1,4 +1,4 @@
-import { Random } from '../../generate-random.js';
+import { Random } from '../../../src/generate/random.js';
 import { BARE_HEADER } from '../bare-copy.js';
 import { CHUNK_ROWS, type InputChunk } from '../input.js';
 import { Zipf } from './zipf.js';

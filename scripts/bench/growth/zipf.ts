@@ -1,4 +1,4 @@
-import type { Random } from '../../generate-random.js';
+import type { Random } from '../../../src/generate/random.js';
 
 /** A million weights of 1, 1/2, 1/3... sum up to less than 15, so that whole ones stay below 2^32, all `Random` tells apart. */
 const SCALE = 2 ** 28;

@@ -1,7 +1,7 @@
 import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import type pg from 'pg';
-import { chunkName } from '../../../src/chunk-names.js';
+import { chunkName } from '../../../src/s3/chunk-names.js';
 import type { ChunkTiming } from '../chunk-timing.js';
 import type { InputChunk } from '../input.js';
 import { TimedLane } from '../timed-lane.js';

@@ -1,7 +1,7 @@
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { closeAfter } from '../../../src/closing.js';
+import { closeAfter } from '../../../src/async/resource-scope.js';
 import { UserError } from '../../../src/errors.js';
 import type { Bench } from '../context.js';
 import type { BenchDatabase } from '../databases.js';

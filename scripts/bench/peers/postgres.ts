@@ -1,5 +1,5 @@
 import type pg from 'pg';
-import { connect } from '../../../src/database.js';
+import { connect } from '../../../src/database/connection.js';
 import type { Detection } from './peer.js';
 import { THRESHOLD_NAMES, type Thresholds } from './thresholds.js';
 

@@ -1,4 +1,4 @@
-import type { Queryable } from '../../../src/database.js';
+import type { Queryable } from '../../../src/database/connection.js';
 
 /** What the patterns compare with, as decimals, under BankPulse's names. */
 export type Thresholds = Readonly<Record<ThresholdName, string>>;

@@ -1,8 +1,8 @@
 import type { Kysely } from 'kysely';
 import type { CustomerAtMerchant, CustomerPage } from '../payloads.js';
-import type { DashboardViews } from '../views.js';
+import type { DashboardViews } from '../dashboard-views.js';
 import { jsonRow } from './json-rows.js';
-import { readDetections } from './live.js';
+import { readDetections } from './overview.js';
 
 const SHOWN = 200;
 

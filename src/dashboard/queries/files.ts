@@ -1,6 +1,6 @@
 import type { Kysely } from 'kysely';
 import type { DetectionFile, FilePage } from '../payloads.js';
-import type { DashboardViews } from '../views.js';
+import type { DashboardViews } from '../dashboard-views.js';
 import { jsonRow } from './json-rows.js';
 
 const SHOWN_FILES = 200;

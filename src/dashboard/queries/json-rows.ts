@@ -1,6 +1,6 @@
 import type { RawBuilder } from 'kysely';
-import { sql } from '../../kysely.js';
-import type { DashboardViews } from '../views.js';
+import { sql } from '../../database/kysely.js';
+import type { DashboardViews } from '../dashboard-views.js';
 
 /** Each row of a view as one JSON object, made by PostgreSQL: numbers are numbers, times ISO 8601. */
 export function jsonRow<Row>(view: keyof DashboardViews): RawBuilder<Row> {

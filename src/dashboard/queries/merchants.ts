@@ -1,10 +1,10 @@
 import type { Kysely } from 'kysely';
 import { hasSqlState } from '../../errors.js';
-import { sql } from '../../kysely.js';
+import { sql } from '../../database/kysely.js';
 import type { CountBar, LowWeight, Merchant, MerchantList, MerchantPage, MerchantTop } from '../payloads.js';
-import type { DashboardViews } from '../views.js';
+import type { DashboardViews } from '../dashboard-views.js';
 import { jsonRow } from './json-rows.js';
-import { readDetections } from './live.js';
+import { readDetections } from './overview.js';
 
 const SHOWN_MERCHANTS = 200;
 const SHOWN_WEIGHTS = 100;
@@ -112,8 +112,8 @@ export async function readMerchant(
     .orderBy('from_count')
     .execute();
   const top = await views
-    .selectFrom('dashboard_merchant_tops')
-    .select(jsonRow<MerchantTop>('dashboard_merchant_tops').as('row'))
+    .selectFrom('merchant_tops')
+    .select(jsonRow<MerchantTop>('merchant_tops').as('row'))
     .where('merchant_id', '=', merchantId)
     .executeTakeFirst();
   const lowWeights = await views

@@ -1,7 +1,7 @@
 import type { Kysely } from 'kysely';
-import { sql } from '../../kysely.js';
+import { sql } from '../../database/kysely.js';
 import type { ProblemsPage, QuarantinedObject, RejectedRow } from '../payloads.js';
-import type { DashboardViews } from '../views.js';
+import type { DashboardViews } from '../dashboard-views.js';
 import { jsonRow } from './json-rows.js';
 
 const SHOWN = 200;

@@ -1,4 +1,4 @@
-import type { Random } from '../../../scripts/generate-random.js';
+import type { Random } from '../../../src/generate/random.js';
 import { GatedProcess } from './gated-process.js';
 import type { Place } from './place.js';
 import type { Tally } from './tally.js';

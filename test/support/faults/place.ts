@@ -1,6 +1,6 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { QueryResultRow } from 'pg';
-import { connect } from '../../../src/database.js';
+import { connect } from '../../../src/database/connection.js';
 import { isTransientDatabaseError } from '../../../src/errors.js';
 import { createTestDatabase, dropTestDatabase, type TestDatabase } from '../database.js';
 import { setThresholds } from '../detector.js';

@@ -1,5 +1,5 @@
 import { setTimeout as sleep } from 'node:timers/promises';
-import type { Random } from '../../../scripts/generate-random.js';
+import type { Random } from '../../../src/generate/random.js';
 import type { GatedProcess } from './gated-process.js';
 import type { Place } from './place.js';
 

@@ -1,0 +1,180 @@
+import { createHash } from 'node:crypto';
+import { createReadStream } from 'node:fs';
+import { CsvRecordSplitter, type CsvRecord } from './records.js';
+import { ContentError, UserError, messageOf } from '../errors.js';
+import { gunzipped } from './gunzip.js';
+
+const BLOCK_BYTES = 256 * 1024;
+const CR = 0x0d;
+const LINE_FEED = Buffer.from('\n');
+const CARRIAGE_RETURN_LINE_FEED = Buffer.from('\r\n');
+
+/** What tells one source from another: its bytes (uncompressed), not its name, its time or its compression. */
+export interface Fingerprint {
+  /** Hexadecimal. */
+  sha256: string;
+  /** Records below the header. */
+  rows: number;
+}
+
+/** What one reading of the whole file finds out. */
+export interface Survey {
+  /** The header's bytes, without byte order mark and line end. */
+  header: Buffer;
+  fingerprint: Fingerprint;
+}
+
+export interface Chunk {
+  /** From 1. */
+  number: number;
+  rows: number;
+  /** The header and the rows, each with LF at its end; undefined if nobody wants them. */
+  content: Buffer | undefined;
+}
+
+/** A CSV file with a header line, plain or (by its name) gzip. Always read as a stream, as often as need be. */
+export class CsvSource {
+  /** What messages call it. */
+  readonly name: string;
+
+  /** `variable` is the setting that names the file. */
+  constructor(
+    variable: string,
+    private readonly path: string,
+  ) {
+    this.name = `${variable} (${path})`;
+  }
+
+  /**
+   * The uncompressed bytes.
+   * @throws UserError if the file cannot be read, or is named like a gzip file and is none.
+   */
+  async *blocks(): AsyncGenerator<Buffer, void, undefined> {
+    const file = createReadStream(this.path, { highWaterMark: BLOCK_BYTES });
+    const isGzip = /\.gz$/i.test(this.path);
+    const blocks: AsyncIterable<Buffer> = isGzip ? gunzipped(file) : file;
+    try {
+      yield* blocks;
+    } catch (error) {
+      throw this.#explain(error);
+    }
+  }
+
+  /** The records, the header first, in groups that must be taken one after the other; each block is shown first. */
+  async *records(onBlock: (block: Buffer) => void): AsyncGenerator<Iterable<CsvRecord>, void, undefined> {
+    const splitter = new CsvRecordSplitter();
+    for await (const block of this.blocks()) {
+      onBlock(block);
+      yield this.#named(splitter.push(block));
+    }
+    yield this.#named(splitter.end());
+  }
+
+  /** What the splitter objects to, with the name of the file. */
+  *#named(records: Iterable<CsvRecord>): Generator<CsvRecord, void, undefined> {
+    try {
+      yield* records;
+    } catch (error) {
+      throw error instanceof ContentError ? new UserError(`${this.name}: ${error.message}`) : error;
+    }
+  }
+
+  /**
+   * Reads the whole file once.
+   * @throws UserError if it cannot be read, has no header, or has a record without end.
+   */
+  async survey(signal?: AbortSignal): Promise<Survey> {
+    const hash = createHash('sha256');
+    let header: Buffer | undefined;
+    let rows = 0;
+    for await (const records of this.records((block) => hash.update(block))) {
+      signal?.throwIfAborted();
+      for (const { block, start, end } of records) {
+        if (header) rows++;
+        else header = Buffer.from(block.subarray(start, end));
+      }
+    }
+    if (!header) throw new UserError(`${this.name} is empty: it lacks even a header line`);
+    return { header, fingerprint: { sha256: hash.digest('hex'), rows } };
+  }
+
+  /**
+   * The file cut into chunks of `chunkRows` rows, the last one shorter; only those that are wanted have content.
+   * @throws UserError if the file is no longer the one that was surveyed; no chunk holds a row too many.
+   */
+  async *chunks(
+    { header, fingerprint }: Survey,
+    chunkRows: number,
+    isWanted: (number: number) => boolean,
+  ): AsyncGenerator<Chunk, void, undefined> {
+    const changed = () =>
+      new UserError(`${this.name} changed while it was read: start again when it is complete`);
+    const hash = createHash('sha256');
+    let number = 1;
+    let rows = -1; // the header is no row
+    let text = isWanted(number) ? new CsvText(header) : undefined;
+    const take = (): Chunk => {
+      const chunk = { number: number++, rows, content: text?.take() };
+      rows = 0;
+      text = isWanted(number) ? new CsvText(header) : undefined;
+      return chunk;
+    };
+    for await (const records of this.records((block) => hash.update(block))) {
+      for (const record of records) {
+        if (++rows === 0) continue;
+        if ((number - 1) * chunkRows + rows > fingerprint.rows) throw changed();
+        text?.add(record);
+        if (rows === chunkRows) yield take();
+      }
+    }
+    if (hash.digest('hex') !== fingerprint.sha256) throw changed();
+    if (rows > 0) yield take();
+  }
+
+  #explain(error: unknown): unknown {
+    const code = error instanceof Error && 'code' in error ? String(error.code) : '';
+    const say = (text: string) => new UserError(`${this.name} ${text}`, { cause: error });
+    if (code === 'ENOENT') return say('does not exist');
+    if (code === 'EISDIR') return say('is a folder, not a file');
+    if (code === 'EACCES' || code === 'EPERM') return say('may not be read by this user');
+    if (/^Z_/.test(code)) return say(`is not a whole gzip file: ${messageOf(error)}`);
+    return error;
+  }
+}
+
+/** Collects records. Those that follow each other in a file with LF are copied together, not one by one. */
+class CsvText {
+  readonly #pieces: Buffer[];
+  #run: CsvRecord | undefined;
+
+  constructor(header: Buffer) {
+    this.#pieces = [header, lineEndOf(header)];
+  }
+
+  add(record: CsvRecord): void {
+    // The one byte between two records can only be a line feed.
+    if (this.#run?.block === record.block && this.#run.end + 1 === record.start) {
+      this.#run.end = record.end;
+    } else {
+      this.#endRun();
+      this.#run = { ...record };
+    }
+  }
+
+  take(): Buffer {
+    this.#endRun();
+    return Buffer.concat(this.#pieces);
+  }
+
+  #endRun(): void {
+    if (!this.#run) return;
+    const bytes = this.#run.block.subarray(this.#run.start, this.#run.end);
+    this.#pieces.push(bytes, lineEndOf(bytes));
+    this.#run = undefined;
+  }
+}
+
+/** LF; after a CR, which belongs to the last field, CR LF, since LF alone would take it away from there. */
+function lineEndOf(record: Buffer): Buffer {
+  return record.at(-1) === CR ? CARRIAGE_RETURN_LINE_FEED : LINE_FEED;
+}

@@ -1,0 +1,36 @@
+import type { ColumnType } from 'kysely';
+
+/** Only compared and sorted by, never taken out of a row: see `jsonRows` in queries/json-rows.ts. */
+type Whole = ColumnType<number, never, never>;
+
+/** The columns by which the dashboard's views are asked. What they give is JSON, described in payloads.ts. */
+export interface DashboardViews {
+  dashboard_progress: Record<string, unknown>;
+  dashboard_patterns: { pattern_id: string };
+  dashboard_chunks: { chunk_no: Whole };
+  dashboard_detections_by_chunk: { chunk_no: Whole; pattern_id: string };
+  detection_reasons: {
+    detection_id: Whole;
+    pattern_id: string;
+    merchant_id: string;
+    customer_id: string;
+  };
+  dashboard_merchants: {
+    merchant_id: string;
+    transaction_count: Whole;
+    customer_count: Whole;
+    female_count: Whole;
+    male_count: Whole;
+    transactions_to_go: Whole;
+    detection_count: Whole;
+  };
+  dashboard_merchant_amounts: { merchant_id: string; average_amount: Whole };
+  dashboard_merchant_counts: { merchant_id: string; from_count: Whole };
+  merchant_tops: { merchant_id: string };
+  dashboard_low_weights: { merchant_id: string; customer_id: string; transaction_count: Whole };
+  dashboard_customers: { customer_id: string; merchant_id: string; transaction_count: Whole };
+  dashboard_files: { batch_no: Whole };
+  detection_file_rows: { batch_no: Whole; detection_id: Whole };
+  dashboard_rejected_rows: { chunk_no: Whole; object_key: string; line_number: Whole };
+  dashboard_quarantine: { object_key: string; quarantined_at: Date };
+}

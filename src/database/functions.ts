@@ -1,0 +1,199 @@
+import type { Queryable } from './connection.js';
+
+/** The ledger row of a chunk, as process_chunk returns it. */
+export interface AppliedChunk {
+  chunkNo: number;
+  rowCount: number;
+  rejectedCount: number;
+  detectionCount: number;
+  isLate: boolean;
+  /** Milliseconds per step: copy, judge, pairs, merchants, histogram, detect. */
+  timings: Record<string, number>;
+}
+
+/** What the ledger says of a listed object; nothing of one that is in it and unchanged. */
+export interface UnseenObject {
+  key: string;
+  /** Null exactly for `unnumbered`. Up to 18 digits, hence bigint. */
+  number: bigint | null;
+  status: 'new' | 'unnumbered' | 'replaced';
+}
+
+/**
+ * The SQL functions of schema bankpulse, one typed method each, called with named arguments. What they read, write
+ * and raise stands at the top of their files in sql/.
+ */
+export class SqlFunctions {
+  constructor(private readonly client: Queryable) {}
+
+  async openStaging(): Promise<void> {
+    await this.client.query('select bankpulse.open_staging()');
+  }
+
+  async registerRun(): Promise<number> {
+    return Number(await this.#value('select bankpulse.register_run() as value', []));
+  }
+
+  async tryTakeOver(runId: number): Promise<boolean> {
+    return (await this.#value('select bankpulse.try_take_over(p_run_id => $1) as value', [runId])) as boolean;
+  }
+
+  async checkLease(runId: number): Promise<void> {
+    await this.client.query('select bankpulse.check_lease(p_run_id => $1)', [runId]);
+  }
+
+  async endRun(runId: number): Promise<void> {
+    await this.client.query('select bankpulse.end_run(p_run_id => $1)', [runId]);
+  }
+
+  async recordListing(runId: number, pendingCount: number, oldestPendingAt: Date | null): Promise<void> {
+    await this.client.query(
+      'select bankpulse.record_listing(p_run_id => $1, p_pending_count => $2, p_oldest_pending_at => $3)',
+      [runId, pendingCount, oldestPendingAt],
+    );
+  }
+
+  async unseenObjects(keys: readonly string[], etags: readonly string[]): Promise<UnseenObject[]> {
+    const { rows } = await this.client.query<{
+      object_key: string;
+      object_number: string | null;
+      status: UnseenObject['status'];
+    }>('select * from bankpulse.unseen_objects(p_object_keys => $1, p_etags => $2)', [keys, etags]);
+    return rows.map((row) => ({
+      key: row.object_key,
+      number: row.object_number === null ? null : BigInt(row.object_number),
+      status: row.status,
+    }));
+  }
+
+  async lastObjectNumber(): Promise<bigint | null> {
+    const value = (await this.#value('select bankpulse.last_object_number() as value', [])) as string | null;
+    return value === null ? null : BigInt(value);
+  }
+
+  /** Within the transaction that staged the chunk. */
+  async processChunk(chunk: {
+    runId: number;
+    objectKey: string;
+    etag: string;
+    sizeBytes: number;
+    copyMs: number;
+    batchRows: number;
+    detectionsPrefix: string;
+  }): Promise<AppliedChunk> {
+    const { rows } = await this.client.query<{
+      chunk_no: string;
+      row_count: string;
+      rejected_count: string;
+      detection_count: string;
+      is_late: boolean;
+      timings: Record<string, number>;
+    }>({
+      name: 'process_chunk', // prepared once per connection
+      text: `select chunk_no, row_count, rejected_count, detection_count, is_late, timings
+        from bankpulse.process_chunk(
+          p_run_id => $1, p_object_key => $2, p_etag => $3, p_size_bytes => $4, p_copy_ms => $5,
+          p_batch_rows => $6, p_detections_prefix => $7
+        )`,
+      values: [
+        chunk.runId,
+        chunk.objectKey,
+        chunk.etag,
+        chunk.sizeBytes,
+        chunk.copyMs.toFixed(3),
+        chunk.batchRows,
+        chunk.detectionsPrefix,
+      ],
+    });
+    const row = rows[0]!;
+    return {
+      chunkNo: Number(row.chunk_no),
+      rowCount: Number(row.row_count),
+      rejectedCount: Number(row.rejected_count),
+      detectionCount: Number(row.detection_count),
+      isLate: row.is_late,
+      timings: row.timings,
+    };
+  }
+
+  /** By pattern. Within the transaction that applied the chunk: they are its own then. */
+  async countNewestDetections(count: number): Promise<Record<string, number>> {
+    if (count === 0) return {};
+    return (await this.#value('select bankpulse.count_newest_detections(p_count => $1) as value', [
+      count,
+    ])) as Record<string, number>;
+  }
+
+  async quarantineChunk(
+    runId: number,
+    object: { key: string; etag: string; size: number },
+    error: string,
+  ): Promise<void> {
+    await this.client.query(
+      `select bankpulse.quarantine_chunk(
+        p_run_id => $1, p_object_key => $2, p_etag => $3, p_size_bytes => $4, p_error => $5
+      )`,
+      [runId, object.key, object.etag, object.size, error],
+    );
+  }
+
+  async retryQuarantinedChunk(key: string): Promise<boolean> {
+    return (await this.#value('select bankpulse.retry_quarantined_chunk(p_object_key => $1) as value', [
+      key,
+    ])) as boolean;
+  }
+
+  /** Returns how many batches it closed. */
+  async closeBatches(
+    runId: number,
+    batchRows: number,
+    detectionsPrefix: string,
+    flush: boolean,
+  ): Promise<number> {
+    return Number(
+      await this.#value(
+        `select bankpulse.close_batches(
+          p_run_id => $1, p_batch_rows => $2, p_detections_prefix => $3, p_flush => $4
+        ) as value`,
+        [runId, batchRows, detectionsPrefix, flush],
+      ),
+    );
+  }
+
+  async markBatchExported(batchNo: string): Promise<void> {
+    await this.client.query('select bankpulse.mark_batch_exported(p_batch_no => $1)', [batchNo]);
+  }
+
+  /** Within the transaction that staged the file. */
+  async loadImportance(
+    runId: number,
+    fileName: string,
+    fingerprint: string,
+  ): Promise<{ rowCount: number; rejectedCount: number }> {
+    const { rows } = await this.client.query<{ row_count: string; rejected_count: string }>(
+      `select row_count, rejected_count from bankpulse.load_importance(
+        p_run_id => $1, p_file_name => $2, p_fingerprint => $3
+      )`,
+      [runId, fileName, fingerprint],
+    );
+    return { rowCount: Number(rows[0]!.row_count), rejectedCount: Number(rows[0]!.rejected_count) };
+  }
+
+  /** Both halves of a rebuild, within one transaction; between them customer_merchant_stats is filled. */
+  async emptyState(runId: number): Promise<void> {
+    await this.client.query('select bankpulse.empty_state(p_run_id => $1)', [runId]);
+  }
+
+  async completeState(runId: number): Promise<void> {
+    await this.client.query('select bankpulse.complete_state(p_run_id => $1)', [runId]);
+  }
+
+  async refreshViews(): Promise<void> {
+    await this.client.query('select bankpulse.refresh_views()');
+  }
+
+  async #value(text: string, values: unknown[]): Promise<unknown> {
+    const { rows } = await this.client.query<{ value: unknown }>(text, values);
+    return rows[0]?.value;
+  }
+}

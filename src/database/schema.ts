@@ -1,0 +1,201 @@
+import { createHash } from 'node:crypto';
+import { readFile, readdir } from 'node:fs/promises';
+import { basename, join } from 'node:path';
+import type pg from 'pg';
+import { projectDir } from '../config.js';
+import { describeDatabase, type Queryable } from './connection.js';
+import { UserError, hasSqlState } from '../errors.js';
+import type { Logger } from '../log.js';
+
+const migrationsDir = join(projectDir, 'migrations');
+const sqlDir = join(projectDir, 'sql');
+
+/**
+ * Advisory locks, by arbitrary numbers that nothing else in a database locks. 4242001 is not for TypeScript: with it
+ * sql/05_runs/try_take_over.sql elects the one mechanism Y that works.
+ */
+export const ADVISORY_LOCK = {
+  /** Two migrations at once run one after the other. */
+  migration: 4242002,
+  /** One audit at a time. */
+  audit: 4242003,
+  /** One benchmark at a time. */
+  bench: 4242004,
+} as const;
+
+interface SqlFile {
+  fileName: string;
+  sha256: string;
+  content: string;
+}
+
+export interface SchemaChanges {
+  /** Names of files in migrations/ that have not run. */
+  migrations: string[];
+  /** Names of files in sql/ that are new or have changed. */
+  sqlFiles: string[];
+}
+
+/** The SQL files below a folder, as paths relative to it, in path order. */
+async function sqlFileNames(dir: string): Promise<string[]> {
+  return (await readdir(dir, { recursive: true })).filter((name) => name.endsWith('.sql')).sort();
+}
+
+async function readSqlFiles(): Promise<SqlFile[]> {
+  return Promise.all(
+    (await sqlFileNames(sqlDir)).map(async (fileName) => {
+      const content = await readFile(join(sqlDir, fileName), 'utf8');
+      return { fileName, content, sha256: createHash('sha256').update(content).digest('hex') };
+    }),
+  );
+}
+
+/** Says who may do what with everything there is, so it is applied once more after any other change. */
+const GRANTS = '12_grants/grants.sql';
+
+/** The files of sql/ that are new or differ from what this database has; with them, or after a migration, the grants. */
+async function dueSqlFiles(client: Queryable, hasMigrated: boolean): Promise<SqlFile[]> {
+  const { rows } = await client.query<{ file_name: string; sha256: string }>(
+    'select file_name, sha256 from bankpulse.applied_sql_files',
+  );
+  const applied = new Map(rows.map((row) => [row.file_name, row.sha256]));
+  const files = await readSqlFiles();
+  const changed = files.filter((file) => applied.get(file.fileName) !== file.sha256);
+  const areGrantsDue = hasMigrated || changed.length > 0;
+  return files.filter((file) => changed.includes(file) || (areGrantsDue && file.fileName === GRANTS));
+}
+
+/** What `migrate` would do now. Reads bankpulse.migrations and bankpulse.applied_sql_files. */
+export async function pendingChanges(client: Queryable): Promise<SchemaChanges> {
+  const names = (await sqlFileNames(migrationsDir)).map((name) => basename(name, '.sql'));
+  const { rows } = await client.query<{ is_new: boolean }>(
+    `select to_regclass('bankpulse.applied_sql_files') is null as is_new`,
+  );
+  if (rows[0]?.is_new !== false) return { migrations: names, sqlFiles: await sqlFileNames(sqlDir) };
+  const ran = await client.query<{ name: string }>('select name from bankpulse.migrations');
+  const ranNames = new Set(ran.rows.map((row) => row.name));
+  const migrations = names.filter((name) => !ranNames.has(name));
+  const files = await dueSqlFiles(client, migrations.length > 0);
+  return { migrations, sqlFiles: files.map((file) => file.fileName) };
+}
+
+/**
+ * Goes on as the owner of the schema, if this role may: all it holds then belongs to one role, whoever migrates.
+ * refresh_views(), for one, must own what it refreshes.
+ */
+async function becomeOwner(client: Queryable): Promise<void> {
+  const query = `select set_config('role', pg_get_userbyid(nspowner), false) from pg_namespace
+    where nspname = 'bankpulse' and pg_get_userbyid(nspowner) <> current_user and pg_has_role(nspowner, 'member')`;
+  // since PostgreSQL 16 a member may be kept from it, and stays itself
+  await client.query(query).catch(() => undefined);
+}
+
+/** Applies files of sql/ in path order, all or none. Forgets files that are no longer there. */
+async function applySqlFiles(client: Queryable, files: readonly SqlFile[]): Promise<string[]> {
+  await client.query('begin');
+  try {
+    for (const file of files) {
+      // roles are made by who may, not by the owner of the schema
+      if (file.fileName === GRANTS) await client.query('set local role none');
+      await client.query(file.content).catch((error: unknown) => {
+        throw new Error(`sql/${file.fileName}: ${(error as Error).message}`, { cause: error });
+      });
+      await client.query(
+        `insert into bankpulse.applied_sql_files (file_name, sha256) values ($1, $2)
+         on conflict (file_name) do update set sha256 = excluded.sha256, applied_at = clock_timestamp()`,
+        [file.fileName, file.sha256],
+      );
+    }
+    if (files.length > 0) {
+      await client.query('delete from bankpulse.applied_sql_files where file_name <> all ($1)', [
+        await sqlFileNames(sqlDir),
+      ]);
+    }
+    await client.query('commit');
+  } catch (error) {
+    await client.query('rollback');
+    throw error;
+  }
+  return files.map((file) => file.fileName);
+}
+
+/**
+ * Brings the schema up to date: runs the pending files of migrations/, then applies the changed files of sql/.
+ * Safe to call again, and by several processes at once.
+ * @throws UserError if the database does not hold UTF-8.
+ */
+export async function migrate(client: pg.Client, log: Logger): Promise<SchemaChanges> {
+  const { rows } = await client.query<{ server_encoding: string }>('show server_encoding');
+  if (rows[0]?.server_encoding !== 'UTF8') {
+    throw new UserError(`the database is encoded in ${rows[0]?.server_encoding}; BankPulse needs UTF8`);
+  }
+  const warn = (notice: { severity?: string | undefined; message?: string | undefined }) => {
+    if (notice.severity === 'WARNING') log.warn(notice.message ?? '');
+  };
+  client.on('notice', warn);
+  await client.query('select pg_advisory_lock($1)', [ADVISORY_LOCK.migration]);
+  try {
+    await becomeOwner(client);
+    // rarely needed: most commands only look whether something is pending
+    const { runner } = await import('node-pg-migrate');
+    const ran = await runner({
+      dbClient: client,
+      dir: migrationsDir,
+      direction: 'up',
+      migrationsTable: 'migrations',
+      migrationsSchema: 'bankpulse',
+      createMigrationsSchema: true,
+      // the lock above also covers sql/, and waits instead of failing
+      noLock: true,
+      logger: {
+        debug: () => undefined,
+        info: () => undefined,
+        warn: (text) => log.warn(text),
+        error: () => undefined,
+      },
+    });
+    const files = await dueSqlFiles(client, ran.length > 0);
+    return {
+      migrations: ran.map((migration) => migration.name),
+      sqlFiles: await applySqlFiles(client, files),
+    };
+  } finally {
+    client.off('notice', warn);
+    await client.query('reset role').catch(() => undefined);
+    await client.query('select pg_advisory_unlock($1)', [ADVISORY_LOCK.migration]).catch(() => undefined);
+  }
+}
+
+/**
+ * Migrates if something is pending, as `start` and `detect` do.
+ * @throws UserError naming who must migrate, if this role may not.
+ */
+export async function migrateIfPending(
+  client: pg.Client,
+  config: pg.ClientConfig,
+  log: Logger,
+): Promise<void> {
+  await explainDenial(config, async () => {
+    const { migrations, sqlFiles } = await pendingChanges(client);
+    if (migrations.length + sqlFiles.length === 0) return;
+    await migrate(client, log);
+    log.info({ migrations: migrations.length, sqlFiles: sqlFiles.length }, 'schema brought up to date');
+  });
+}
+
+/** @throws UserError instead of "permission denied", naming who has the rights. */
+export async function explainDenial<Result>(
+  config: pg.ClientConfig,
+  work: () => Promise<Result>,
+): Promise<Result> {
+  try {
+    return await work();
+  } catch (error) {
+    if (![error, (error as Error).cause].some((one) => hasSqlState(one, 'insufficientPrivilege')))
+      throw error;
+    throw new UserError(
+      `${describeDatabase(config)} needs a migration, or rights, that this role does not have; ` +
+        'run "npm run migrate" as the owner of the database, and grant bankpulse_writer to this role',
+    );
+  }
+}

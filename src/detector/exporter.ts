@@ -1,0 +1,47 @@
+import { stringify } from 'csv-stringify/sync';
+import type { Kysely } from 'kysely';
+import { pipelineEvents } from '../events.js';
+import type { Logger } from '../log.js';
+import type { ObjectStore } from '../s3/object-store.js';
+import { isTransientStoreError } from '../s3/store-errors.js';
+import { retryForever } from '../async/retry.js';
+import type { SqlFunctions } from '../database/functions.js';
+import { DETECTION_FILE_COLUMNS, type Views } from '../database/views.js';
+
+/**
+ * Writes the closed batches that have no file yet, in order. Key and content come from stored values alone, so that
+ * writing one again after a crash gives the same object.
+ * @throws if the database does not give all rows of a batch: a file without them must not count as written.
+ */
+export async function exportBatches(
+  views: Kysely<Views>,
+  functions: SqlFunctions,
+  store: ObjectStore,
+  log: Logger,
+  signal: AbortSignal,
+): Promise<void> {
+  const batches = await views
+    .selectFrom('detection_batches')
+    .select(['batch_no', 'object_key', 'row_count'])
+    .where('exported_at', 'is', null)
+    .orderBy('batch_no')
+    .execute();
+  for (const { batch_no, object_key, row_count } of batches) {
+    const rows = await views
+      .selectFrom('detection_file_rows')
+      .select(DETECTION_FILE_COLUMNS)
+      .where('batch_no', '=', batch_no)
+      .orderBy('detection_id')
+      .execute();
+    if (rows.length !== Number(row_count))
+      throw new Error(`batch ${batch_no} has ${row_count} detections, but ${rows.length} rows for its file`);
+    const file = stringify(rows, { header: true, columns: [...DETECTION_FILE_COLUMNS] });
+    await retryForever('the object store', log, () => store.put(object_key, file, 'text/csv', signal), {
+      signal,
+      isTransient: isTransientStoreError,
+    });
+    await functions.markBatchExported(batch_no);
+    pipelineEvents.publish('batchWritten', { batchNo: Number(batch_no), rows: Number(row_count) });
+    log.info({ key: object_key, rows: Number(row_count) }, 'detections written');
+  }
+}

@@ -1,0 +1,89 @@
+import { Readable } from 'node:stream';
+import { ContentError, codeOf, messageOf } from '../errors.js';
+import { gunzipped } from '../csv/gunzip.js';
+import type { ObjectStore } from '../s3/object-store.js';
+import type { OpenSource } from './stage.js';
+
+/** An object as it was read; its ETag and size are the ledger's. */
+export interface FetchedObject {
+  etag: string;
+  size: number;
+  /** Its bytes, unpacked if the key ends in .gz; may be opened again. */
+  open: OpenSource;
+}
+
+/** @throws ContentError once more than `most` bytes have come. */
+async function* limited(source: AsyncIterable<Buffer>, most: number): AsyncGenerator<Buffer> {
+  let size = 0;
+  for await (const block of source) {
+    size += block.length;
+    if (size > most) throw new ContentError(`the object is larger than ${most} bytes (MAX_CHUNK_BYTES)`);
+    yield block;
+  }
+}
+
+/** The uncompressed bytes. @throws ContentError if they are not a whole gzip file. */
+async function* unpacked(packed: Readable): AsyncGenerator<Buffer> {
+  try {
+    yield* gunzipped(packed);
+  } catch (error) {
+    throw codeOf(error)?.startsWith('Z_')
+      ? new ContentError(`the gzip data is broken: ${messageOf(error)}`)
+      : error;
+  }
+}
+
+function contentOf(key: string, body: Readable, maxBytes: number): AsyncIterable<Buffer> {
+  return limited(/\.gz$/i.test(key) ? unpacked(body) : (body as AsyncIterable<Buffer>), maxBytes);
+}
+
+/** Most objects are one block; of a large one the readers, who copy the block at hand, copy little. */
+const BLOCK_BYTES = 1 << 20;
+
+function* blocksOf(content: Buffer): Generator<Buffer> {
+  for (let at = 0; at < content.length; at += BLOCK_BYTES) yield content.subarray(at, at + BLOCK_BYTES);
+}
+
+/** An object that is in memory. */
+export function bufferedObject(key: string, etag: string, content: Buffer, maxBytes: number): FetchedObject {
+  return {
+    etag,
+    size: content.length,
+    open: () => contentOf(key, Readable.from(blocksOf(content), { objectMode: false }), maxBytes),
+  };
+}
+
+/** Another object, or none, came under the key while it was being read: begin again. Transient. */
+export class ObjectChanged extends Error {
+  override name = 'ObjectChanged';
+}
+
+/** An object too large for memory: read from the store as it is staged, each time anew. */
+export async function streamedObject(
+  store: ObjectStore,
+  key: string,
+  maxBytes: number,
+  signal: AbortSignal,
+): Promise<FetchedObject | undefined> {
+  const first = await store.get(key, signal);
+  if (!first) return undefined;
+  const { etag, size } = first;
+  let unused: Readable | undefined = first.body;
+  return {
+    etag,
+    size,
+    open: async () => {
+      let body = unused;
+      unused = undefined;
+      if (!body) {
+        const again = await store.get(key, signal);
+        if (again?.etag !== etag) {
+          again?.body.destroy();
+          throw new ObjectChanged(`${key} changed while it was read`);
+        }
+        body = again.body;
+      }
+      return contentOf(key, body, maxBytes);
+    },
+  };
+}

@@ -1,0 +1,57 @@
+import type { FastifyPluginCallback } from 'fastify';
+import type pg from 'pg';
+import { connect } from '../database/connection.js';
+import { within } from '../async/time-limit.js';
+import { pipelineEvents, type Role } from '../events.js';
+import { Metrics } from './metrics.js';
+
+/** A database that takes longer to say hello is not ready. */
+const PING_MS = 2000;
+
+/** A ping for `metricsRoutes`: on a connection of its own each time, which gives up by itself. */
+export function pingDatabase(config: pg.ClientConfig): () => Promise<void> {
+  return async () => {
+    const client = await connect({ ...config, connectionTimeoutMillis: PING_MS, query_timeout: PING_MS });
+    try {
+      await client.query('select 1');
+    } finally {
+      void client.end().catch(() => undefined);
+    }
+  };
+}
+
+export interface MetricsRoutesOptions {
+  /** Asks the database for anything at all, on a connection of the server's own. @throws if there is no answer. */
+  ping: () => Promise<unknown>;
+}
+
+/**
+ * `/metrics` for Prometheus, `/healthz` (the process lives) and `/readyz` (it can do its work: the database answers,
+ * and mechanism Y works or stands by). Reads nothing but the ping; register it before the pipeline starts.
+ */
+export const metricsRoutes: FastifyPluginCallback<MetricsRoutesOptions> = (server, { ping }, done) => {
+  const metrics = new Metrics();
+  let role: Role = 'starting';
+  const stopListening = pipelineEvents.subscribe({
+    roleChanged: (changed) => {
+      role = changed;
+    },
+  });
+  server.addHook('onClose', (_, closed) => {
+    stopListening();
+    metrics.close();
+    closed();
+  });
+
+  server.get('/metrics', async (_, reply) =>
+    reply.type(metrics.registry.contentType).send(await metrics.registry.metrics()),
+  );
+  server.get('/healthz', (_, reply) => reply.type('text/plain').send('alive\n'));
+  server.get('/readyz', async (_, reply) => {
+    const refuse = (why: string) => reply.code(503).type('text/plain').send(`not ready: ${why}\n`);
+    if (!(await within(PING_MS, ping()).catch(() => false))) return refuse('the database does not answer');
+    if (role === 'starting') return refuse('mechanism Y is starting');
+    return reply.type('text/plain').send(role === 'working' ? 'ready: working\n' : 'ready: standing by\n');
+  });
+  done();
+};

@@ -1,0 +1,155 @@
+import { chunkName } from '../s3/chunk-names.js';
+import type { ProducerSettings } from '../config.js';
+import { ContentError, UserError } from '../errors.js';
+import { pipelineEvents } from '../events.js';
+import { readHeader, transactionColumns } from '../csv/header.js';
+import { routine, type Logger } from '../log.js';
+import { claim } from './manifest.js';
+import type { ObjectStore } from '../s3/object-store.js';
+import { isTransientStoreError } from '../s3/store-errors.js';
+import { Pace } from './pace.js';
+import { retryForever } from '../async/retry.js';
+import { CsvSource, type Chunk } from '../csv/csv-file.js';
+
+/** Enough to hide the store's latency when chunks go out as fast as possible. */
+const MAX_UPLOADS = 4;
+
+export interface ProducerOptions {
+  store: ObjectStore;
+  settings: ProducerSettings;
+  log: Logger;
+  /** Ends the work early and in order: what is cut short, the next start makes up for. */
+  signal?: AbortSignal | undefined;
+  /** Called when a chunk has been written. */
+  onChunk?: ((chunk: { key: string; number: number; rows: number }) => void) | undefined;
+}
+
+/** What this call went through; all of the source, unless the signal ended it. */
+export interface ProducerSummary {
+  chunks: number;
+  /** In those chunks. */
+  rows: number;
+  /** Chunks it wrote. */
+  uploaded: number;
+  /** Chunks that were there already. */
+  skipped: number;
+}
+
+/**
+ * Mechanism X: cuts the transactions file into chunks and writes those that the bucket lacks, in order, one every
+ * CHUNK_INTERVAL_MS. It keeps no state and never writes over a chunk, so it may be ended at any time and started
+ * again, even twice at once.
+ * @throws UserError if the file, the store or what is in the bucket does not allow it.
+ */
+export async function produce(options: ProducerOptions): Promise<ProducerSummary> {
+  const { store, settings, log, signal } = options;
+  const source = new CsvSource('TRANSACTIONS_CSV', settings.TRANSACTIONS_CSV);
+  const summary = { chunks: 0, rows: 0, uploaded: 0, skipped: 0 };
+  try {
+    await store.checkAccess(settings.CHUNKS_PREFIX, signal);
+    const survey = await source.survey(signal);
+    checkHeader(survey.header, source.name);
+    const manifest = {
+      source_sha256: survey.fingerprint.sha256,
+      source_rows: survey.fingerprint.rows,
+      chunk_rows: settings.CHUNK_ROWS,
+    };
+    pipelineEvents.publish('sourceSurveyed', { rows: manifest.source_rows, chunkRows: manifest.chunk_rows });
+    const present = await retryForever(
+      'the object store',
+      log,
+      () => claim(manifest, source.name, store, settings.CHUNKS_PREFIX, signal),
+      { signal, isTransient: isTransientStoreError },
+    );
+    log.info(
+      { rows: manifest.source_rows, chunkRows: manifest.chunk_rows, chunksPresent: present.size },
+      'cutting transactions into chunks',
+    );
+    const chunks = source.chunks(survey, settings.CHUNK_ROWS, (number) => !present.has(number));
+    await upload(chunks, options, summary);
+  } catch (error) {
+    if (!signal?.aborted) throw store.explain(error);
+  }
+  return summary;
+}
+
+/** Y would quarantine every chunk of a file without the needed columns. */
+function checkHeader(header: Buffer, name: string): void {
+  try {
+    readHeader(header, transactionColumns);
+  } catch (error) {
+    throw error instanceof ContentError ? new UserError(`${name}: ${error.message}`) : error;
+  }
+}
+
+/** Writes the chunks that have content, each when it is due; adds to the summary as it goes. */
+async function upload(
+  chunks: AsyncIterable<Chunk>,
+  { store, settings, log, signal, onChunk }: ProducerOptions,
+  summary: ProducerSummary,
+): Promise<void> {
+  const ended = new AbortController(); // by the first error
+  const stop = AbortSignal.any(signal ? [signal, ended.signal] : [ended.signal]);
+  const underWay = new Set<Promise<void>>();
+  let inTrouble = 0;
+
+  const write = async (number: number, rows: number, content: Buffer): Promise<void> => {
+    const key = settings.CHUNKS_PREFIX + chunkName(number);
+    const start = performance.now();
+    let attempts = 0;
+    const put = () => {
+      if (++attempts === 2) inTrouble++;
+      return store.putIfAbsent(key, content, 'text/csv', stop);
+    };
+    try {
+      const isNew = await retryForever('the object store', log, put, {
+        signal: stop,
+        isTransient: isTransientStoreError,
+      });
+      const ms = performance.now() - start;
+      log.info(
+        { ...routine, chunk: number, rows, bytes: content.length, ms: Math.round(ms) },
+        isNew ? 'chunk written' : 'chunk was there',
+      );
+      count(number, rows, isNew, ms / 1000);
+      if (isNew) onChunk?.({ key, number, rows });
+    } finally {
+      if (attempts > 1) inTrouble--;
+    }
+  };
+  const count = (number: number, rows: number, isNew: boolean, seconds?: number) => {
+    summary.chunks++;
+    summary.rows += rows;
+    summary[isNew ? 'uploaded' : 'skipped']++;
+    pipelineEvents.publish('chunkProduced', {
+      number,
+      rows,
+      isNew,
+      ...(seconds !== undefined && { seconds }),
+    });
+  };
+
+  try {
+    const pace = new Pace(settings.CHUNK_INTERVAL_MS);
+    for await (const { number, rows, content } of chunks) {
+      stop.throwIfAborted();
+      if (!content) {
+        count(number, rows, false);
+        continue;
+      }
+      await pace.wait(stop);
+      // While one waits for the store to come back, later ones must not overtake it by so much that Y gives it up.
+      while (underWay.size >= (inTrouble > 0 ? 1 : MAX_UPLOADS)) await Promise.race(underWay);
+      stop.throwIfAborted();
+      pace.beat();
+      const task: Promise<void> = write(number, rows, content)
+        .catch((error: unknown) => ended.abort(error))
+        .finally(() => underWay.delete(task));
+      underWay.add(task);
+    }
+  } catch (error) {
+    ended.abort(error);
+  }
+  await Promise.all(underWay);
+  ended.signal.throwIfAborted();
+}

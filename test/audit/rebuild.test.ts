@@ -1,0 +1,202 @@
+import { writeFile } from 'node:fs/promises';
+import { isDeepStrictEqual } from 'node:util';
+import { DeleteObjectCommand } from '@aws-sdk/client-s3';
+import { expect } from 'chai';
+import { connect } from '../../src/database/connection.js';
+import { csv, until, useDetector } from '../support/detector.js';
+import { Command, expectRefusal, run } from '../support/process.js';
+
+const DAMAGE = `
+  delete from bankpulse.customer_merchant_stats where customer_id like '%1';
+  update bankpulse.customer_merchant_stats set total_amount = total_amount + 1, transaction_count = 1;
+  update bankpulse.merchant_stats set female_count = 0, male_count = 0;
+  delete from bankpulse.merchant_count_histogram;
+  delete from bankpulse.upgrade_candidates;
+  update bankpulse.merchant_top_counts set top_count = 0`;
+
+describe('rebuild', function () {
+  this.timeout(240_000);
+  let held: Command | undefined;
+  afterEach(async () => {
+    if (held?.child.exitCode === null) held.child.kill('SIGKILL');
+    await held?.ended;
+    await ask(`drop database if exists ${current.database.name}_verify with (force)`);
+  });
+  const current = useDetector();
+  const { put, chunkKey, detectOnce, startDetector, detections, environment } = current;
+  const ask = (query: string) => current.database.client.query<object>(query);
+
+  /** Chunks of the same few customers and merchants, so that all patterns fire early and late. */
+  async function putChunks(from: number, to: number): Promise<void> {
+    for (let number = from; number <= to; number++) {
+      const rows = Array.from({ length: 12 }, (_, place) => {
+        const mixed = (number * 7919 + place * 104_729 + number * place * 31) % 1009;
+        const customer = mixed % 23;
+        return `C${customer},${customer % 2 === 0 ? 'M' : 'F'},shop${mixed % 2},${mixed % 40}`;
+      });
+      await put(number, csv(...rows));
+    }
+  }
+
+  beforeEach(async () => {
+    const weights = Array.from({ length: 46 }, (_, n) => `C${n % 23},shop${n % 2},${(n * 37) % 19}`);
+    await writeFile(current.importanceCsv, ['Source,Target,Weight', ...weights, ''].join('\n'));
+    await putChunks(1, 6);
+    await detectOnce();
+  });
+
+  /** All state tables but merchant_top_counts, which may begin empty. */
+  async function state(): Promise<unknown[]> {
+    const { rows } = await ask(
+      `select to_jsonb(t) as row from bankpulse.customer_merchant_stats as t
+       union all select to_jsonb(t) from bankpulse.merchant_stats as t
+       union all select to_jsonb(t) from bankpulse.merchant_count_histogram as t
+       union all select to_jsonb(t) from bankpulse.upgrade_candidates as t
+       order by 1`,
+    );
+    return rows;
+  }
+
+  const ledger = async () =>
+    (
+      await ask(
+        `select to_jsonb(t) as row from bankpulse.chunks as t
+         union all select to_jsonb(t) from bankpulse.detections as t
+         union all select to_jsonb(t) from bankpulse.detection_batches as t order by 1`,
+      )
+    ).rows;
+
+  it('makes the state again from the ledger, and leaves ledger, detections and outbox alone', async () => {
+    const [before, ledgerBefore] = [await state(), await ledger()];
+    await ask(DAMAGE);
+    expect(await state()).not.to.deep.equal(before);
+    const { code, stdout } = await run(['rebuild'], environment());
+    expect(stdout).to.match(/^The state is rebuilt from the ledger\.\nchunks {6}6 replayed, 72 rows\n/);
+    expect(stdout).to.match(/\nNo difference\.\n$/);
+    expect(code).to.equal(0);
+    expect(await state()).to.deep.equal(before);
+    expect(await ledger()).to.deep.equal(ledgerBefore);
+  });
+
+  it('lets the stream go on with the same detections as if nothing had happened', async () => {
+    await ask(DAMAGE);
+    expect((await run(['rebuild'], environment())).code).to.equal(0);
+    await putChunks(7, 14);
+    await detectOnce();
+    const found = await detections();
+    const final = await state();
+    await current.renewDatabase();
+    await detectOnce();
+    expect(found).to.deep.equal(await detections());
+    expect(final).to.deep.equal(await state());
+    // of each pattern some before the rebuild or after it, or this shows nothing
+    for (const pattern of ['PatId1', 'PatId2'])
+      expect(
+        found.filter((line) => line.startsWith(pattern) && Number(line.split(' ').at(-1)) > 6),
+        pattern,
+      ).not.to.deep.equal([]);
+  });
+
+  it('ends with what verify finds', async () => {
+    await ask(`update bankpulse.detections set chunk_no = chunk_no - 1 where chunk_no = 2`);
+    const { code, stdout } = await run(['rebuild'], environment());
+    expect(stdout).to.match(
+      /^The state is rebuilt[^]*wrong chunk: detected in chunk 1, and it first held after chunk 2/,
+    );
+    expect(code).to.equal(1);
+  });
+
+  it('rebuilds also when the rules have changed, and says that detections could not be judged', async () => {
+    const before = await state();
+    await ask(`update bankpulse.customer_merchant_stats set total_amount = 0`);
+    await ask(
+      `update bankpulse.patterns set thresholds = thresholds || '{"transactions_from": 3}' where pattern_id = 'PatId2'`,
+    );
+    const { code, stdout } = await run(['rebuild'], environment());
+    expect(stdout).to.match(/\nDetections were not judged again: table patterns was changed after chunk 6/);
+    expect(code).to.equal(1);
+    expect(await state()).to.deep.equal(before);
+  });
+
+  it('is refused while mechanism Y is at work', async () => {
+    await ask(`update bankpulse.customer_merchant_stats set total_amount = 0`);
+    const before = await state();
+    const holder = async () => (await ask('select run_id::int from bankpulse.pipeline_lease')).rows[0];
+    const former = await holder();
+    const detector = startDetector();
+    await until('it is elected', async () => !isDeepStrictEqual(await holder(), former));
+    const ended = await run(['rebuild'], environment());
+    await detector.stop();
+    expectRefusal(
+      ended,
+      /^error: mechanism Y is at work, or another rebuild: stop it first, then run this again$/,
+    );
+    expect(await state()).to.deep.equal(before);
+  });
+
+  it('is refused when an object is gone or changed; the state stays as it was', async () => {
+    await ask(DAMAGE);
+    const before = await state();
+    await current.s3.client.send(
+      new DeleteObjectCommand({ Bucket: current.s3.store.bucket, Key: chunkKey(2) }),
+    );
+    await put(4, csv());
+    expectRefusal(
+      await run(['rebuild'], environment()),
+      /^error: cannot be rebuilt, the state is left as it was; objects gone or changed: 2, the first: chunk 2 \(.*chunk_2\.csv\): its object is gone$/,
+    );
+    expect(await state()).to.deep.equal(before);
+  });
+
+  it('killed in the middle leaves the state as it was; the next one makes it right', async () => {
+    const right = await state();
+    await ask(DAMAGE);
+    const damaged = await state();
+    const holder = await connect(current.database.config);
+    try {
+      // it has emptied the pairs by then
+      await holder.query('begin; lock table bankpulse.merchant_count_histogram in share mode');
+      held = Command.start(['rebuild'], environment());
+      await until('it waits', async () => {
+        // not by the holder, whose transaction would see the same picture again and again
+        const { rowCount } = await ask(
+          `select from pg_stat_activity where datname = current_database() and wait_event_type = 'Lock'`,
+        );
+        return rowCount === 1;
+      });
+      held.child.kill('SIGKILL');
+      await held.ended;
+      expect(await state()).to.deep.equal(damaged);
+    } finally {
+      await holder.end();
+    }
+    await until('its session is gone', async () => {
+      const { rowCount } = await ask(
+        `select from pg_locks where locktype = 'advisory' and objid in (4242001, 4242003)
+         and database = (select oid from pg_database where datname = current_database())`,
+      );
+      return rowCount === 0;
+    });
+    expect(await state()).to.deep.equal(damaged);
+    expect((await run(['rebuild'], environment())).code).to.equal(0);
+    expect(await state()).to.deep.equal(right);
+  });
+
+  it("needs the tables' owner: mechanism Y's role is refused before anything is replayed", async () => {
+    const role = `${current.database.name}_role`;
+    await ask(DAMAGE);
+    const damaged = await state();
+    await ask(`create role ${role} login createdb password 'secret' in role bankpulse_writer`);
+    try {
+      const url = new URL(current.database.url);
+      url.username = role;
+      url.password = 'secret';
+      const { code, stderr } = await run(['rebuild'], { ...environment(), DATABASE_URL: url.href });
+      expect(stderr).to.match(/^error: this role may not empty the state: /m);
+      expect(code).to.equal(1);
+      expect(await state()).to.deep.equal(damaged);
+    } finally {
+      await ask(`drop role ${role}`);
+    }
+  });
+});

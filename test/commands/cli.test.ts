@@ -1,0 +1,346 @@
+import { mkdtemp, readFile, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { expect } from 'chai';
+import {
+  createTestDatabase,
+  dropTestDatabase,
+  useDatabase,
+  withRole,
+  type TestDatabase,
+} from '../support/database.js';
+import { FaultProxy } from '../support/fault-proxy.js';
+import { Command, expectRefusal, run, type Ended } from '../support/process.js';
+import { testObjectStore, type TestObjectStore } from '../support/s3.js';
+
+const ROWS = 20_000;
+const NOBODY = 'postgres://nobody:secret@127.0.0.1:1/nothing';
+
+describe('the command line', () => {
+  let folder: string;
+  let s3: TestObjectStore;
+  let generated: Ended;
+  const started: Command[] = [];
+
+  before(async () => {
+    folder = await mkdtemp(join(tmpdir(), 'bankpulse-test-'));
+    s3 = await testObjectStore();
+    generated = await run(['generate', '--rows', String(ROWS), '--out', folder]);
+  });
+  afterEach(async () => {
+    for (const command of started.splice(0)) await command.kill();
+  });
+  after(() => rm(folder, { recursive: true, force: true }));
+
+  /** For a command with everything: this database, prefixes of its own. */
+  const environment = (database: TestDatabase, name: string): Record<string, string> => ({
+    ...s3.env,
+    DATABASE_URL: database.url,
+    BANKPULSE_HOME: join(folder, 'home'),
+    TRANSACTIONS_CSV: join(folder, 'transactions.csv'),
+    IMPORTANCE_CSV: join(folder, 'CustomerImportance.csv'),
+    CHUNKS_PREFIX: `${name}/chunks/`,
+    DETECTIONS_PREFIX: `${name}/detections/`,
+    CHUNK_ROWS: '2000',
+    CHUNK_INTERVAL_MS: '0',
+    POLL_INTERVAL_MS: '20',
+    GAP_TIMEOUT_MS: '300',
+  });
+
+  function tracked(command: Command): Command {
+    started.push(command);
+    return command;
+  }
+
+  function start(args: readonly string[], env: Record<string, string>): Command {
+    return tracked(Command.start(args, env));
+  }
+
+  describe('used wrongly', () => {
+    it('ends with 2 at an unknown option, and says how it is used', async () => {
+      const { code, stdout, stderr } = await run(['start', '--twice']);
+      expect({ code, stdout }).to.deep.equal({ code: 2, stdout: '' });
+      expect(stderr).to.match(/unknown option '--twice'[^]*Usage: bankpulse start/);
+    });
+
+    it('ends with 2 when the configuration is wrong: all faults, each named once', async () => {
+      const { code, stdout, stderr } = await run(['start'], {
+        POLL_INTERVAL_MS: 'often',
+        DB_PORT: '0',
+        CHUNK_ROWS: '-1',
+        CHUNKS_PREFIX: '/x',
+        LOG_LEVEL: 'loud',
+      });
+      expect({ code, stdout }).to.deep.equal({ code: 2, stdout: '' });
+      const faults = stderr
+        .trimEnd()
+        .split('\n')
+        .map((line) => /^configuration: (\w+) must /.exec(line)?.[1] ?? line);
+      expect(faults).to.have.members([
+        'POLL_INTERVAL_MS',
+        'DB_PORT',
+        'CHUNK_ROWS',
+        'CHUNKS_PREFIX',
+        'LOG_LEVEL',
+      ]);
+    });
+  });
+
+  describe('without what it needs', () => {
+    const database = useDatabase('empty');
+
+    for (const command of ['status', 'quarantine', 'detect', 'start']) {
+      it(`"${command}" ends with 1 and one line when the database cannot be reached`, async () => {
+        const env = { ...environment(database(), 'unreachable'), DATABASE_URL: NOBODY };
+        expectRefusal(
+          await run([command], env),
+          /cannot connect to database "nothing" at 127\.0\.0\.1:1: .*check/,
+        );
+      });
+    }
+
+    for (const command of ['detect', 'start']) {
+      it(`"${command}" ends with 1 and one line when there is no such bucket`, async () => {
+        const env = {
+          ...environment(database(), 'bucketless'),
+          S3_BUCKET: 'bankpulse-test-that-is-not-there',
+        };
+        expectRefusal(await run([command], env), /no bucket "bankpulse-test-that-is-not-there".*S3_BUCKET/);
+      });
+    }
+
+    it('"start" ends with 1 and one line when an input file is missing that is not at its default place', async () => {
+      const env = { ...environment(database(), 'no-input'), TRANSACTIONS_CSV: join(folder, 'none.csv') };
+      expectRefusal(await run(['start'], env), /TRANSACTIONS_CSV .*none\.csv.* does not exist/);
+    });
+  });
+
+  describe('generate', () => {
+    it('writes a pair of files and says what is in them', async () => {
+      expect(generated).to.deep.include({ code: 0, stderr: '' });
+      expect(generated.stdout).to.match(/^20000 rows, \d+ customers, \d+ merchants: /);
+      for (const name of ['transactions.csv', 'CustomerImportance.csv']) {
+        const text = await readFile(join(folder, name), 'utf8');
+        expect(text.trimEnd().split('\n')).to.have.length(ROWS + 1);
+      }
+    });
+  });
+
+  describe('on a database without the schema', () => {
+    const database = useDatabase('bare');
+
+    for (const args of [['status'], ['quarantine', '--retry', 'key']]) {
+      it(`"${args.join(' ')}" ends with 1 and says how to make it`, async () => {
+        expectRefusal(await run(args, { DATABASE_URL: database().url }), /npm run migrate/);
+      });
+    }
+
+    it('"detect" as a role without rights ends with 1 and says who must migrate', async () => {
+      await withRole(database(), '', async (url) => {
+        const env = { ...environment(database(), 'guest'), DATABASE_URL: url };
+        expectRefusal(await run(['detect', '--once'], env), /run "npm run migrate" as the owner/);
+      });
+    });
+
+    it('"migrate" makes it, and does nothing the second time', async () => {
+      const env = { DATABASE_URL: database().url };
+      const first = await run(['migrate'], env);
+      expect(first).to.deep.include({ code: 0, stderr: '' });
+      expect(first.stdout).to.match(
+        /^Applied:\n {2}migrations\/0001_create_tables\.sql\n[^]* {2}sql\/9900_grants\.sql\n$/,
+      );
+      expect(await run(['migrate'], env)).to.deep.equal({
+        code: 0,
+        stdout: 'The schema is up to date.\n',
+        stderr: '',
+      });
+    });
+
+    it('"seed" loads the small data set once', async () => {
+      const env = { DATABASE_URL: database().url };
+      expect(await run(['seed'], env)).to.deep.include({ code: 0, stderr: '' });
+      const { rows } = await database().client.query(
+        'select distinct pattern_id from bankpulse.detections order by pattern_id',
+      );
+      expect(rows).to.deep.equal([
+        { pattern_id: 'PatId1' },
+        { pattern_id: 'PatId2' },
+        { pattern_id: 'PatId3' },
+      ]);
+      expectRefusal(await run(['seed'], env), /has chunks already/);
+    });
+  });
+
+  describe('start --once', () => {
+    const database = useDatabase('bare');
+    let result: Ended;
+    before(async () => {
+      result = await run(['start', '--once'], environment(database(), 'once'));
+    });
+
+    it('migrates, applies everything, and ends with 0 and a summary on stdout', () => {
+      expect(result.stdout).to.match(/10 applied, 0 waiting, 0 quarantined/);
+      expect(result.stdout).to.match(/20,000 accepted, 0 rejected/);
+      expect(result.code).to.equal(0);
+    });
+
+    it('logs JSON lines on stderr, and nothing else', () => {
+      const messages = result.stderr
+        .trimEnd()
+        .split('\n')
+        .map((line) => (JSON.parse(line) as { msg: string }).msg);
+      for (const message of ['chunk written', 'chunk applied'])
+        expect(messages.filter((text) => text === message)).to.have.length(10);
+    });
+
+    it('leaves fresh views behind', async () => {
+      const { rows } = await database().client.query(
+        'select sum(transaction_count)::int as transactions from bankpulse.customer_averages',
+      );
+      expect(rows).to.deep.equal([{ transactions: ROWS }]);
+    });
+
+    it('has nothing to do the second time', async () => {
+      const again = await run(['start', '--once'], environment(database(), 'once'));
+      expect(again).to.deep.include({ code: 0, stdout: result.stdout });
+    });
+
+    it('"status --json" then is the row of pipeline_status, with numbers as numbers', async () => {
+      const { code, stdout, stderr } = await run(['status', '--json'], { DATABASE_URL: database().url });
+      expect({ code, stderr }).to.deep.equal({ code: 0, stderr: '' });
+      const status = JSON.parse(stdout) as Record<string, unknown>;
+      const { fields } = await database().client.query('select * from bankpulse.pipeline_status');
+      expect(Object.keys(status)).to.have.members(fields.map(({ name }) => name));
+      expect(status).to.deep.include({
+        chunks_applied: 10,
+        chunks_quarantined: 0,
+        chunks_pending: 0,
+        rows_applied: ROWS,
+        rows_rejected: 0,
+        batches_pending: 0,
+        lag_seconds: 0,
+      });
+      expect(status.batches_exported).to.be.a('number');
+      expect(status.detections).to.have.all.keys('PatId1', 'PatId2', 'PatId3');
+      for (const count of Object.values(status.detections as object)) expect(count).to.be.a('number');
+    });
+  });
+
+  describe('with a quarantined object', () => {
+    const database = useDatabase('empty');
+    const key = 'quarantine/chunks/chunk_1.csv';
+
+    it('"detect --once" ends with 0 and a summary that names it, "quarantine" lists it and lets it be retried', async () => {
+      const env = environment(database(), 'quarantine');
+      await s3.store.put(key, 'customer,merchant,amount\n', 'text/csv');
+      const chunk = 'customer,gender,merchant,amount\nC,F,M,1\nC,F,M,x\n';
+      await s3.store.put('quarantine/chunks/chunk_2.csv', chunk, 'text/csv');
+      const { code, stdout } = await run(['detect', '--once'], env);
+      expect(code).to.equal(0);
+      expect(stdout).to.match(/1 applied, 0 waiting, 1 quarantined/);
+      expect(stdout).to.match(/1 accepted, 1 rejected/);
+      expect(stdout).to.include(`quarantined ${key}: the header has no column "gender"\n`);
+
+      const listed = await run(['quarantine'], env);
+      expect(listed).to.deep.equal({
+        code: 0,
+        stdout: `${key}: the header has no column "gender"\n`,
+        stderr: '',
+      });
+      expect(await run(['quarantine', '--retry', key], env)).to.deep.include({ code: 0, stderr: '' });
+      const { rows } = await database().client.query('select object_key from bankpulse.chunks');
+      expect(rows).to.deep.equal([{ object_key: 'quarantine/chunks/chunk_2.csv' }]);
+      expectRefusal(await run(['quarantine', '--retry', key], env), /no quarantined object has the key/);
+    });
+  });
+
+  describe('told to end', () => {
+    let database: TestDatabase;
+    beforeEach(async () => {
+      database = await createTestDatabase('empty');
+    });
+    afterEach(() => dropTestDatabase(database));
+
+    for (const by of ['itself', 'npm'] as const) {
+      it(`by SIGTERM to ${by}, "start" finishes what is in hand and ends with 0`, async () => {
+        const env = { ...environment(database, `term-${by}`), CHUNK_INTERVAL_MS: '500' };
+        const command =
+          by === 'npm'
+            ? tracked(Command.startByNpm('start', { ...env, npm_config_cache: join(folder, 'npm') }))
+            : start(['start'], env);
+        await command.says('chunk applied');
+        const signalledAt = performance.now();
+        command.child.kill('SIGTERM');
+        const { code, stdout } = await command.ended;
+        expect(performance.now() - signalledAt).to.be.below(10_000); // 5 s on a machine that is not busy
+        const { rows } = await database.client.query<{ is_ended: boolean; chunks: number }>(
+          `select ended_at is not null as is_ended, (select count(*)::int from bankpulse.chunks) as chunks
+           from bankpulse.runs`,
+        );
+        expect(rows.map(({ is_ended }) => is_ended)).to.deep.equal([true]);
+        expect(stdout).to.include(`${rows[0]!.chunks} applied`);
+        expect(code).to.equal(0);
+      });
+    }
+
+    async function summaryOf(command: Command): Promise<string> {
+      while (!command.stdout.includes('npm run psql')) {
+        if (command.child.exitCode !== null) expect.fail(`it ended: ${command.stderr}`);
+        await sleep(50);
+      }
+      return command.stdout;
+    }
+
+    it('"start" has the last chunk in its summary, though it came after a quiet while', async () => {
+      const proxy = await FaultProxy.start(s3.endpoint);
+      try {
+        // a listing that began before X's last put ends after it
+        proxy.rule = ({ method }) =>
+          method === 'LIST'
+            ? async ({ forward, relay }) => {
+                const answer = await forward();
+                await sleep(300);
+                await relay(answer);
+              }
+            : undefined;
+        const command = start(['start'], {
+          ...environment(database, 'after-a-while'),
+          AWS_ENDPOINT_URL_S3: proxy.endpoint,
+          CHUNK_ROWS: '10000',
+          CHUNK_INTERVAL_MS: '2000',
+          FLUSH_AFTER_MS: '100',
+        });
+        expect(await summaryOf(command)).to.match(/2 applied/);
+      } finally {
+        await proxy.stop();
+      }
+    });
+
+    it('"start" prints the summary when nothing comes any more, listens on, and takes two SIGINT at once for one', async () => {
+      const command = start(['start'], { ...environment(database, 'listening'), FLUSH_AFTER_MS: '100' });
+      expect(await summaryOf(command)).to.match(/10 applied/);
+      await s3.store.put(
+        'listening/chunks/chunk_11.csv',
+        'customer,gender,merchant,amount\nC,F,M,1\n',
+        'text/csv',
+      );
+      await command.says('"chunk":11,');
+      command.child.kill('SIGINT'); // a terminal and npm send one each
+      await sleep(20);
+      command.child.kill('SIGINT');
+      expect((await command.ended).code).to.equal(0);
+    });
+
+    it('by SIGKILL, the next start goes on as if nothing had happened', async () => {
+      const env = { ...environment(database, 'killed'), CHUNK_INTERVAL_MS: '50' };
+      const command = start(['start'], env);
+      await command.says('"chunk":3,');
+      command.child.kill('SIGKILL');
+      await command.ended;
+      const { code, stdout } = await run(['start', '--once'], env);
+      expect(stdout).to.match(/10 applied, 0 waiting, 0 quarantined\n.*20,000 accepted, 0 rejected/);
+      expect(code).to.equal(0);
+    });
+  });
+});

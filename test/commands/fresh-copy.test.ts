@@ -1,0 +1,95 @@
+import { cp, mkdir, mkdtemp, readdir, rm, symlink, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { expect } from 'chai';
+import { projectDir } from '../../src/config.js';
+import { Command, expectRefusal, type Ended } from '../support/process.js';
+
+/** A bucket that cannot be reached: commands end there. */
+const NO_STORE = {
+  S3_BUCKET: 'bucket',
+  AWS_ENDPOINT_URL_S3: 'http://127.0.0.1:1',
+  AWS_REGION: 'eu-central-1',
+  AWS_ACCESS_KEY_ID: 'key',
+  AWS_SECRET_ACCESS_KEY: 'secret',
+};
+
+describe('a fresh copy of the project', () => {
+  let copy: string;
+  const running: Command[] = [];
+
+  beforeEach(async () => {
+    copy = await mkdtemp(join(tmpdir(), 'bankpulse-test-'));
+    for (const name of ['package.json', 'tsconfig.json', 'src', 'scripts', 'sql', 'migrations'])
+      await cp(join(projectDir, name), join(copy, name), { recursive: true });
+    await symlink(join(projectDir, 'node_modules'), join(copy, 'node_modules'));
+  });
+  afterEach(async () => {
+    await Promise.all(running.splice(0).map((command) => command.kill()));
+    await rm(copy, { recursive: true, force: true });
+  });
+
+  /** Not as a test: there `.env` is left alone. */
+  function start(args: readonly string[], env: Record<string, string> = {}): Command {
+    const command = Command.start(args, { NODE_ENV: '', ...env }, copy);
+    running.push(command);
+    return command;
+  }
+
+  const run = (args: readonly string[], env?: Record<string, string>): Promise<Ended> =>
+    start(args, env).ended;
+
+  it('takes its variables from the environment, then .env, then config.env; empty ones are not set', async () => {
+    await writeFile(
+      join(copy, '.env'),
+      'CHUNK_ROWS=many\nGAP_TIMEOUT_MS=20\nBATCH_ROWS=many\nFLUSH_AFTER_MS=\n',
+    );
+    await writeFile(
+      join(copy, 'config.env'),
+      'CHUNK_ROWS=many\nGAP_TIMEOUT_MS=many\nFLUSH_AFTER_MS=many\nPOLL_INTERVAL_MS=many\n',
+    );
+    const { code, stderr } = await run(['start'], { CHUNK_ROWS: '20', BATCH_ROWS: '' });
+    const faulty = stderr.match(/(?<=^configuration: )\w+/gm);
+    expect(faulty).to.have.members(['BATCH_ROWS', 'FLUSH_AFTER_MS', 'POLL_INTERVAL_MS']);
+    expect(code).to.equal(2);
+  });
+
+  it('says that its .env cannot be read', async () => {
+    await mkdir(join(copy, '.env'));
+    const { code, stderr } = await run(['status']);
+    expect(stderr).to.match(/^configuration: \.env cannot be read: .*\n$/);
+    expect(code).to.equal(2);
+  });
+
+  it('generates the input where there is none', async () => {
+    const { stderr } = await run(['produce'], NO_STORE);
+    expect(stderr).to.match(/generating data\/transactions\.csv and data\/CustomerImportance\.csv/);
+    expect(await readdir(join(copy, 'data'))).to.have.members(['transactions.csv', 'CustomerImportance.csv']);
+    const again = await run(['produce'], NO_STORE);
+    expect(again.stderr).not.to.include('generating');
+  });
+
+  it('generates none where one of the two files is there', async () => {
+    await mkdir(join(copy, 'data'));
+    await writeFile(join(copy, 'data', 'CustomerImportance.csv'), 'Source,Target,Weight\n');
+    await run(['produce'], NO_STORE);
+    expect(await readdir(join(copy, 'data'))).to.deep.equal(['CustomerImportance.csv']);
+  });
+
+  it('leaves no half of an input behind when it is stopped meanwhile', async () => {
+    const command = start(['start'], NO_STORE);
+    await command.says('generating');
+    command.child.kill('SIGINT');
+    const { code, stderr } = await command.ended;
+    expect(await readdir(join(copy, 'data'))).to.deep.equal([]);
+    expect(stderr).not.to.include('error');
+    expect(code).to.equal(0);
+  });
+
+  it('says in a line that the input cannot be written, and what to do', async () => {
+    await writeFile(join(copy, 'data'), 'a file where the folder should be');
+    const refusal = /^error: the generated files cannot be written: .*npm run generate -- --out FOLDER/;
+    expectRefusal(await run(['start'], NO_STORE), refusal);
+    expectRefusal(await run(['generate', '--rows', '10']), refusal);
+  });
+});

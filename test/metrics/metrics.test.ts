@@ -1,0 +1,251 @@
+import { readFile, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { expect } from 'chai';
+import fastify, { type FastifyInstance } from 'fastify';
+import parse from 'parse-prometheus-text-format';
+import { projectDir } from '../../src/config.js';
+import { pipelineEvents } from '../../src/events.js';
+import { createLog } from '../../src/log.js';
+import { metricsRoutes, pingDatabase } from '../../src/metrics/routes.js';
+import { produce } from '../../src/producer/producer.js';
+import { retryForever } from '../../src/async/retry.js';
+import { children, csv, until, useDetector } from '../support/detector.js';
+
+describe('the metrics', () => {
+  const mechanismY = useDetector();
+  let server: FastifyInstance;
+  let url: string;
+  let isDatabaseUp = true;
+
+  beforeEach(async () => {
+    isDatabaseUp = true;
+    server = fastify();
+    await server.register(metricsRoutes, {
+      ping: () =>
+        isDatabaseUp ? pingDatabase(mechanismY.database.config)() : Promise.reject(new Error('refused')),
+    });
+    url = await server.listen({ host: '127.0.0.1', port: 0 });
+  });
+  afterEach(() => server.close());
+
+  async function scrape() {
+    const response = await fetch(`${url}/metrics`);
+    expect(response.headers.get('content-type')).to.match(/^text\/plain; version=0\.0\.4/);
+    const text = await response.text();
+    const families = parse(text);
+    // the parser lets labels of histograms go; without their type it reads them as samples like any other
+    const plain = parse(text.replaceAll(/^# TYPE \S+ histogram$/gm, ''));
+    /** Samples by the value of their only label; '' without one. */
+    const values = (name: string) => {
+      const samples = plain.filter((one) => one.name === name).flatMap(({ metrics }) => metrics);
+      return Object.fromEntries(
+        samples.map(({ labels, value }) => [Object.values(labels ?? {}).join(), Number(value)]),
+      );
+    };
+    return {
+      families,
+      values,
+      value: (name: string) => values(name)[''] ?? expect.fail(`${name} has no value`),
+      counts: (name: string) => values(`${name}_count`),
+      sum: (name: string) => Object.values(values(`${name}_sum`)).reduce((total, sum) => total + sum, 0),
+    };
+  }
+
+  const ready = async () => {
+    const response = await fetch(`${url}/readyz`);
+    return [response.status, await response.text()];
+  };
+
+  const countsOf = (dump: Awaited<ReturnType<typeof scrape>>) => ({
+    chunks_applied: dump.value('bankpulse_chunks_applied_total'),
+    chunks_quarantined: dump.value('bankpulse_chunks_quarantined_total'),
+    rows_applied: dump.value('bankpulse_rows_applied_total'),
+    rows_rejected: dump.value('bankpulse_rows_rejected_total'),
+    detections: dump.values('bankpulse_detections_total'),
+    batches_exported: dump.value('bankpulse_batches_written_total'),
+  });
+
+  it('have after a run the figures of the database', async () => {
+    await mechanismY.put(1, children(1, 30));
+    await mechanismY.put(
+      2,
+      csv('a,F,bar,1', 'b,F,bar,1', 'c,F,bar,1', ...'defgh'.split('').map((c) => `${c},M,bar,1`)),
+    );
+    await mechanismY.put(3, csv('a,F,bar,not a number', ',F,bar,1', 'a,F,bar,400'));
+    await mechanismY.put(4, '');
+    await mechanismY.put(5, children(5, 40));
+    expect(countsOf(await scrape()).chunks_applied).to.equal(0);
+    await mechanismY.detectOnce();
+
+    const dump = await scrape();
+    const { rows } = await mechanismY.database.client.query<{ status: Record<string, unknown> }>(
+      `select to_jsonb(pipeline_status) as status from bankpulse.pipeline_status`,
+    );
+    const { status } = rows[0]!;
+    const found = Object.entries(status.detections as object).filter(([, count]) => count > 0);
+    expect(found).to.have.deep.members([
+      ['PatId2', 70],
+      ['PatId3', 1],
+    ]);
+    expect(status).to.deep.include({
+      chunks_applied: 4,
+      chunks_quarantined: 1,
+      rows_rejected: 2,
+      batches_exported: 2,
+    });
+    expect({ ...status, detections: Object.fromEntries(found) }).to.deep.include(countsOf(dump));
+    expect(dump.value('bankpulse_batch_rows_written_total')).to.equal(71);
+  });
+
+  it('time every step of every chunk, in seconds, as the ledger has it in milliseconds', async () => {
+    await mechanismY.put(1, children(1, 30));
+    await mechanismY.put(2, children(2, 30));
+    await mechanismY.detectOnce();
+    const dump = await scrape();
+    const { rows } = await mechanismY.database.client.query<{ step: string; ms: string }>(
+      `select step.key as step, sum(step.value::numeric) as ms
+       from bankpulse.chunks, jsonb_each_text(timings) as step group by step.key`,
+    );
+    expect(rows.length).to.be.greaterThan(4);
+    expect(dump.counts('bankpulse_step_duration_seconds')).to.deep.equal(
+      Object.fromEntries(rows.map(({ step }) => [step, 2])),
+    );
+    const total = rows.reduce((sum, { ms }) => sum + Number(ms) / 1000, 0);
+    expect(dump.sum('bankpulse_step_duration_seconds')).to.be.closeTo(total, 1e-6);
+    expect(dump.counts('bankpulse_chunk_duration_seconds')).to.deep.equal({ '': 2 });
+    expect(dump.sum('bankpulse_chunk_duration_seconds')).to.be.within(total, total + 5);
+  });
+
+  it('count what mechanism X writes, but not what was there', async () => {
+    const path = join(mechanismY.folder, 'transactions.csv');
+    await writeFile(path, csv(...Array.from({ length: 25 }, () => 'c,F,m,1')));
+    const run = () =>
+      produce({
+        store: mechanismY.s3.store,
+        settings: {
+          TRANSACTIONS_CSV: path,
+          CHUNKS_PREFIX: `${mechanismY.prefix}chunks/`,
+          CHUNK_ROWS: 10,
+          CHUNK_INTERVAL_MS: 0,
+        },
+        log: createLog('error'),
+      });
+    await run();
+    await run();
+    const dump = await scrape();
+    expect(dump.value('bankpulse_chunks_uploaded_total')).to.equal(3);
+    expect(dump.value('bankpulse_rows_uploaded_total')).to.equal(25);
+    expect(dump.counts('bankpulse_upload_duration_seconds')).to.deep.equal({ '': 3 });
+  });
+
+  it('show the lag while a gap is waited for, and none of a Y that does not work', async () => {
+    await mechanismY.put(1, children(1, 1));
+    await mechanismY.put(3, children(3, 1));
+    await mechanismY.put(4, children(4, 1));
+    const lags = async () => {
+      const { families } = await scrape();
+      return ['bankpulse_lag_chunks', 'bankpulse_lag_seconds'].map(
+        (name) =>
+          families.find((family) => family.name === name)?.metrics.map(({ value }) => Number(value)) ?? [],
+      );
+    };
+    expect(await lags()).to.deep.equal([[], []]);
+    const detector = mechanismY.startDetector({ GAP_TIMEOUT_MS: 60_000 });
+    await mechanismY.untilApplied(1);
+    const [chunks, seconds] = await until('two chunks wait', async () => {
+      const seen = await lags();
+      return seen[0]![0] === 2 && seen;
+    });
+    expect(chunks).to.deep.equal([2]);
+    expect(seconds![0]).to.be.greaterThan(0).and.below(60);
+    await until('time passes', async () => (await lags())[1]![0]! > seconds![0]!);
+    await detector.stop();
+    expect(await lags()).to.deep.equal([[], []]);
+  });
+
+  it('count failed attempts by service, and show trouble until it is over', async () => {
+    const attempts: number[] = [];
+    const work = async () => {
+      const dump = await scrape();
+      attempts.push(dump.values('bankpulse_service_in_trouble').object_store!);
+      if (attempts.length < 3) throw new Error('not yet');
+    };
+    const log = createLog('fatal');
+    await retryForever('the object store', log, work, { isTransient: () => true });
+    const dump = await scrape();
+    expect(attempts).to.deep.equal([0, 1, 1]);
+    expect(dump.values('bankpulse_service_in_trouble')).to.deep.equal({ database: 0, object_store: 0 });
+    expect(dump.values('bankpulse_retries_total')).to.deep.equal({ database: 0, object_store: 2 });
+  });
+
+  it('have names and helps as Prometheus wants them, and those of the process', async () => {
+    const { families } = await scrape();
+    const ours = families.filter(({ name }) => name.startsWith('bankpulse_'));
+    expect(ours).to.have.length.greaterThan(15);
+    for (const { name, help, type } of ours) {
+      expect(help, name).to.match(/^[A-Z0-9].*\.$/);
+      expect(name.endsWith('_total'), name).to.equal(type === 'COUNTER');
+      if (type === 'HISTOGRAM') expect(name).to.match(/_seconds$/);
+    }
+    expect(families.map(({ name }) => name)).to.include.members([
+      'process_resident_memory_bytes',
+      'nodejs_heap_size_used_bytes',
+      'process_cpu_seconds_total',
+    ]);
+  });
+
+  it('are all on the Grafana dashboard, which asks for no other', async () => {
+    const dashboard = await readFile(join(projectDir, 'scripts', 'grafana-dashboard.json'), 'utf8');
+    const { panels } = JSON.parse(dashboard) as { panels: { targets: { expr: string }[] }[] };
+    const asked = panels
+      .flatMap(({ targets }) => targets.flatMap(({ expr }) => expr.match(/[a-z_]+(?=\{)/g) ?? []))
+      .map((name) => name.replace(/_(bucket|sum|count)$/, ''));
+    const names = (await scrape()).families.map(({ name }) => name);
+    expect(names).to.include.members(asked);
+    expect(asked).to.include.members(names.filter((name) => name.startsWith('bankpulse_')));
+  });
+
+  it('end with the server: nobody listens any more', async () => {
+    const listeners = () =>
+      pipelineEvents.eventNames().reduce((count, name) => count + pipelineEvents.listenerCount(name), 0);
+    const during = listeners();
+    await server.close();
+    expect(during - listeners()).to.equal(10);
+  });
+
+  describe('/healthz and /readyz', () => {
+    it('say that it lives, and when it is ready', async () => {
+      expect((await fetch(`${url}/healthz`)).status).to.equal(200);
+      expect(await ready()).to.deep.equal([503, 'not ready: mechanism Y is starting\n']);
+      const detector = mechanismY.startDetector();
+      await until('it is ready', async () => (await ready())[0] === 200);
+      expect(await ready()).to.deep.equal([200, 'ready: working\n']);
+      expect((await scrape()).value('bankpulse_is_working')).to.equal(1);
+      isDatabaseUp = false;
+      expect(await ready()).to.deep.equal([503, 'not ready: the database does not answer\n']);
+      expect((await fetch(`${url}/healthz`)).status).to.equal(200);
+      isDatabaseUp = true;
+      await detector.stop();
+      expect(await ready()).to.deep.equal([503, 'not ready: mechanism Y is starting\n']);
+      expect((await scrape()).value('bankpulse_is_working')).to.equal(0);
+    });
+
+    it('count one that stands by as ready', async () => {
+      const { client } = mechanismY.database;
+      await client.query('select pg_advisory_lock(4242001)'); // as another Y that works
+      mechanismY.startDetector();
+      await until('it stands by', async () => (await ready())[0] === 200);
+      expect(await ready()).to.deep.equal([200, 'ready: standing by\n']);
+    });
+
+    it('do not wait for a database that hangs', async () => {
+      await server.close();
+      server = fastify();
+      await server.register(metricsRoutes, { ping: () => new Promise(() => undefined) });
+      url = await server.listen({ host: '127.0.0.1', port: 0 });
+      const start = performance.now();
+      expect(await ready()).to.deep.equal([503, 'not ready: the database does not answer\n']);
+      expect(performance.now() - start).to.be.below(4000);
+    });
+  });
+});
