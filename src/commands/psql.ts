@@ -52,8 +52,8 @@ export async function runPsql(args: readonly string[]): Promise<number> {
           PGPORT: String(target.port),
           PGUSER: target.user ?? '',
           PGDATABASE: target.database ?? '',
+          ...psqlTls(config.connectionString, process.env, folder),
           ...(target.password ? { PGPASSFILE: passFile } : {}),
-          ...psqlTls(config.connectionString, process.env),
           PGOPTIONS: `${process.env.PGOPTIONS ?? ''} -c search_path=bankpulse,public`,
         },
       });

@@ -1,6 +1,6 @@
 import { execFileSync } from 'node:child_process';
 import { existsSync, readFileSync } from 'node:fs';
-import { copyFile, mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { copyFile, mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { connect, type AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -218,11 +218,27 @@ describe('TLS', () => {
           () => ({ ...parts(), PGSSLMODE: 'require', NODE_EXTRA_CA_CERTS: file('ca.crt') }),
         ],
         ['no-verify', () => ({ DATABASE_URL: url('?sslmode=no-verify') })],
+        [
+          'no-verify by PGSSLMODE, whatever PGSSLROOTCERT names',
+          () => ({ ...parts(), PGSSLMODE: 'no-verify', PGSSLROOTCERT: file('other-ca.crt') }),
+        ],
       ] as const) {
         it(`works with ${what}`, async () => {
           expect(await run(['psql', ...query], env())).to.include({ code: 0, stdout: 't\n' });
         });
       }
+
+      it('works with no-verify where the home holds roots of another CA, and reads what else the home holds', async () => {
+        await mkdir(file('home/.postgresql'), { recursive: true });
+        await copyFile(file('other-ca.crt'), file('home/.postgresql/root.crt'));
+        await writeFile(file('home/.psqlrc'), '\\echo read\n');
+        const env = { DATABASE_URL: url('?sslmode=no-verify'), HOME: file('home') };
+        expect(await run(['psql', ...query], env)).to.include({ code: 0, stdout: 't\n' });
+        const withFile = query.filter((argument) => argument !== '-X');
+        expect(await run(['psql', ...withFile], env)).to.include({ code: 0, stdout: 'read\nt\n' });
+        const verified = { ...env, DATABASE_URL: url('?sslmode=require&uselibpqcompat=true') };
+        expect((await run(['psql', ...query], verified)).stderr).to.match(/certificate/);
+      });
 
       for (const [what, env] of [
         ['another CA', () => ({ DATABASE_URL: url(`?sslmode=require&sslrootcert=${file('other-ca.crt')}`) })],
