@@ -1,7 +1,7 @@
 import { EventEmitter } from 'node:events';
 
-/** Another program that may be in trouble for a while: `database`, `object_store`. */
-export type Service = string;
+/** A server that may be in trouble for a while. */
+export type Service = 'database' | 'object_store';
 
 /** What mechanism Y is doing: not elected yet, waiting behind another Y, elected, or between two tries. */
 export type Role = 'starting' | 'standing_by' | 'working';

@@ -2,7 +2,7 @@ import { mkdtemp, rm } from 'node:fs/promises';
 import { availableParallelism, tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type pg from 'pg';
-import { closeAfter, type CloseLater } from '../../src/async/resource-scope.js';
+import { withResources, type CloseLater } from '../../src/async/resource-scope.js';
 import { databaseSettings, loadSettings, objectStoreSettings } from '../../src/config.js';
 import { connect, connectOrExplain, openViews } from '../../src/database/connection.js';
 import { UserError } from '../../src/errors.js';
@@ -73,7 +73,7 @@ async function holdLock(config: pg.ClientConfig, closeLater: CloseLater): Promis
 
 /** The schema, and the weights. @returns how long the load of the weights took, in seconds. */
 async function fillTemplate(config: pg.ClientConfig, importanceCsv: string, log: Logger): Promise<number> {
-  return closeAfter(log, async (closeLater) => {
+  return withResources(log, async (closeLater) => {
     const control = await connect(config);
     closeLater(() => control.end());
     const views = openViews(config);
@@ -96,7 +96,7 @@ export async function withBench(
 ): Promise<void> {
   const settings = loadSettings([...databaseSettings, ...objectStoreSettings]);
   const log = createLog('warn');
-  await closeAfter(log, async (closeLater) => {
+  await withResources(log, async (closeLater) => {
     const folder = await mkdtemp(join(tmpdir(), 'bankpulse-bench-'));
     closeLater(() => rm(folder, { recursive: true, force: true }));
     const input = await Input.open(given, folder, signal);

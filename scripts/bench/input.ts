@@ -1,6 +1,6 @@
 import { join, resolve } from 'node:path';
 import { UserError } from '../../src/errors.js';
-import { CsvSource, type Survey } from '../../src/csv/csv-file.js';
+import { CsvFile, type Survey } from '../../src/csv/csv-file.js';
 import { BARE_HEADER } from './bare-copy.js';
 import { DEFAULT_ROWS, DEFAULT_SEED, generate } from '../../src/generate/generate.js';
 
@@ -21,7 +21,7 @@ export class Input {
     readonly transactionsCsv: string,
     readonly importanceCsv: string,
     readonly isGenerated: boolean,
-    private readonly source: CsvSource,
+    private readonly source: CsvFile,
     private readonly survey: Survey,
   ) {}
 
@@ -39,7 +39,7 @@ export class Input {
     const importanceCsv = resolve(given.importance ?? join(folder, 'CustomerImportance.csv'));
     if (isGenerated)
       await generate({ rows: DEFAULT_ROWS, seed: DEFAULT_SEED, transactionsCsv, importanceCsv });
-    const source = new CsvSource('--transactions', transactionsCsv);
+    const source = new CsvFile('--transactions', transactionsCsv);
     const survey = await source.survey(signal);
     const header = survey.header.toString().replaceAll(/["'\s]/g, '');
     if (header.toLowerCase() !== BARE_HEADER.toLowerCase())

@@ -1,20 +1,20 @@
 import { messageOf } from '../errors.js';
 import type { Logger } from '../log.js';
 
-/** Notes how to close what was just opened. */
+/** Adds a resource to the scope: says how it is closed. */
 export type CloseLater = (close: () => void | Promise<void>) => void;
 
 /**
- * Opens several things that are closed as one, the last first. One that does not close is logged, and the others are
- * closed all the same. If not all can be opened, those that were are closed again.
+ * Opens several resources that are closed as one, the last one first. If one cannot be opened, those before it are
+ * closed again. One that cannot be closed is logged, and the others are closed all the same.
  */
-export async function openTogether<Opened extends object>(
+export async function openResources<Opened extends object>(
   log: Logger,
   open: (closeLater: CloseLater) => Promise<Opened>,
 ): Promise<Opened & { close: () => Promise<void> }> {
-  const closing: Parameters<CloseLater>[0][] = [];
+  const closers: Parameters<CloseLater>[0][] = [];
   const close = async () => {
-    for (const closeOne of closing.splice(0).reverse()) {
+    for (const closeOne of closers.splice(0).reverse()) {
       try {
         await closeOne();
       } catch (error) {
@@ -23,19 +23,19 @@ export async function openTogether<Opened extends object>(
     }
   };
   try {
-    return { ...(await open((closeOne) => closing.push(closeOne))), close };
+    return { ...(await open((closeOne) => closers.push(closeOne))), close };
   } catch (error) {
     await close();
     throw error;
   }
 }
 
-/** Closes what `work` opened when it is over, as `openTogether` does. */
-export async function closeAfter<Result>(
+/** Does `work` with resources that are closed after it, as `openResources` closes them. */
+export async function withResources<Result>(
   log: Logger,
   work: (closeLater: CloseLater) => Promise<Result>,
 ): Promise<Result> {
-  const { result, close } = await openTogether(log, async (closeLater) => ({
+  const { result, close } = await openResources(log, async (closeLater) => ({
     result: await work(closeLater),
   }));
   await close();

@@ -1,6 +1,6 @@
 /**
- * Work that runs beside the main loop, never twice at once: a start while it runs means once more afterwards. What it
- * throws is kept for the main loop.
+ * Work that runs beside the main loop, one run at a time: a start during a run asks for one more run after it. An error
+ * ends it, and is kept until the main loop asks.
  */
 export class SingleFlight {
   #isWanted = false;
@@ -18,13 +18,13 @@ export class SingleFlight {
     if (!this.#failure) this.#running ??= this.#run();
   }
 
-  /** Resolves when it rests. @throws what the work threw. */
+  /** Resolves when no run is under way. @throws the error that the work threw. */
   async settle(): Promise<void> {
     await this.#running;
     this.check();
   }
 
-  /** @throws what the work threw. */
+  /** @throws the error that the work threw. */
   check(): void {
     if (this.#failure) throw this.#failure.error;
   }

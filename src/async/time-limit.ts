@@ -1,11 +1,15 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 
-/** Whether the promise is kept in this time, and before the signal. @throws what it throws. */
-export async function within(ms: number, promise: Promise<unknown>, signal?: AbortSignal): Promise<boolean> {
+/** Whether the promise is fulfilled in this time, and before the signal. @throws the error that rejects it. */
+export async function isDoneWithin(
+  ms: number,
+  promise: Promise<unknown>,
+  signal?: AbortSignal,
+): Promise<boolean> {
   const timeout = new AbortController();
   const giveUp = () => timeout.abort();
   if (signal?.aborted) giveUp();
-  // not AbortSignal.any: it would leave something on a signal that lives long, each time
+  // AbortSignal.any would leave a listener on a signal that lives long, with each call
   signal?.addEventListener('abort', giveUp, { once: true });
   try {
     return await Promise.race([

@@ -8,9 +8,8 @@ import type pg from 'pg';
 import { from as copyFrom } from 'pg-copy-streams';
 import { messageOf } from '../errors.js';
 import type { Logger } from '../log.js';
-import { isTransientStoreError } from '../s3/store-errors.js';
 import type { ObjectStore } from '../s3/object-store.js';
-import { retryForever } from '../async/retry.js';
+import { PatientStore } from '../s3/patient-store.js';
 import { DETECTION_FILE_COLUMNS, type Views } from '../database/views.js';
 
 /** The keys of all objects where detection files are; chunks may lie below the same prefix. */
@@ -52,6 +51,7 @@ export async function readDetectionFiles(
   log: Logger,
   signal: AbortSignal,
 ): Promise<{ readBatches: string[]; faults: string[] }> {
+  const patient = new PatientStore(store, log, signal);
   const listed = new Set(listedKeys);
   const outbox = await views
     .selectFrom('detection_batches')
@@ -63,10 +63,7 @@ export async function readDetectionFiles(
   const faults: string[] = [];
   async function* rows() {
     for (const { batch_no: batchNo, object_key: key } of batches) {
-      const file = await retryForever('the object store', log, () => store.getWhole(key, signal), {
-        signal,
-        isTransient: isTransientStoreError,
-      });
+      const file = await patient.getWhole(key);
       if (!file) {
         faults.push(`${key}: the file of batch ${batchNo} is gone`);
         continue;

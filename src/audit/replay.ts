@@ -1,13 +1,12 @@
 import type { Kysely } from 'kysely';
 import type pg from 'pg';
-import { ObjectChanged, streamedObject } from '../loader/object-content.js';
+import { streamedObject } from '../loader/object-content.js';
 import { ContentError, isDataError, messageOf } from '../errors.js';
 import { transactionColumns } from '../csv/header.js';
 import { stageCsv, type OpenSource } from '../loader/stage.js';
 import type { Logger } from '../log.js';
-import { isTransientStoreError } from '../s3/store-errors.js';
+import { PatientStore } from '../s3/patient-store.js';
 import type { ObjectStore } from '../s3/object-store.js';
-import { retryForever } from '../async/retry.js';
 import type { Views } from '../database/views.js';
 import { AuditFunctions } from './audit-functions.js';
 
@@ -86,17 +85,15 @@ async function discard(open: OpenSource): Promise<void> {
  */
 export async function replay(options: ReplayOptions): Promise<Replay> {
   const { store, scratch, views, log, signal, firstJudgedNo } = options;
+  const patient = new PatientStore(store, log, signal);
   const functions = new AuditFunctions(scratch);
   const chunks = await readLedger(views);
   const faults: string[] = [];
   let lastChunkNo = 0;
   let toldAt = performance.now();
   for (const [index, chunk] of chunks.entries()) {
-    const fault = await retryForever(
-      'the object store',
-      log,
-      () => (faults.length === 0 ? stage(chunk, options) : look(store, chunk, signal)),
-      { signal, isTransient: (error) => isTransientStoreError(error) || error instanceof ObjectChanged },
+    const fault = await patient.retry(() =>
+      faults.length === 0 ? stage(chunk, options) : look(store, chunk, signal),
     );
     if (fault !== undefined) faults.push(`chunk ${chunk.chunkNo} (${chunk.key}): ${fault}`);
     else if (faults.length === 0) {

@@ -1,4 +1,4 @@
-import { closeAfter, type CloseLater } from '../async/resource-scope.js';
+import { withResources, type CloseLater } from '../async/resource-scope.js';
 import type { DashboardSettings, DatabaseSettings, ObjectStoreSettings, Settings } from '../config.js';
 import { connectOrExplain, openViews } from '../database/connection.js';
 import { serveDashboard, type Routes } from '../dashboard/server.js';
@@ -52,7 +52,7 @@ interface Command {
 export async function withTerminal(level: string, work: (command: Command) => Promise<void>): Promise<void> {
   const terminal = openTerminal(level);
   const { log } = terminal;
-  await closeAfter(log, (closeLater) => {
+  await withResources(log, (closeLater) => {
     closeLater(() => terminal.close());
     return work({ terminal, log, signal: stopSignal(), closeLater });
   });

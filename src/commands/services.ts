@@ -1,5 +1,5 @@
 import type pg from 'pg';
-import { openTogether } from '../async/resource-scope.js';
+import { openResources } from '../async/resource-scope.js';
 import type { DatabaseSettings, ObjectStoreSettings } from '../config.js';
 import { connectionConfig } from '../database/connection.js';
 import { useEmbedded } from '../embedded/client.js';
@@ -55,7 +55,7 @@ export function openObjectStore(
   settings: ObjectStoreSettings,
   log: Logger,
 ): Promise<{ store: ObjectStore; close: () => Promise<void> }> {
-  return openTogether(log, async (closeLater) => {
+  return openResources(log, async (closeLater) => {
     const { options, release } = await findBucket(settings, log);
     closeLater(release);
     const store = ObjectStore.open(options);
@@ -69,7 +69,7 @@ export function openServices(
   settings: DatabaseSettings & ObjectStoreSettings,
   log: Logger,
 ): Promise<Services> {
-  return openTogether(log, async (closeLater) => {
+  return openResources(log, async (closeLater) => {
     const database = await openDatabase(settings, log);
     closeLater(() => database.close());
     const objectStore = await openObjectStore(settings, log);

@@ -33,7 +33,7 @@ export interface Chunk {
 }
 
 /** A CSV file with a header line, plain or (by its name) gzip. Always read as a stream, as often as need be. */
-export class CsvSource {
+export class CsvFile {
   /** What messages call it. */
   readonly name: string;
 

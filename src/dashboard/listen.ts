@@ -1,5 +1,5 @@
 import fastify, { type FastifyInstance } from 'fastify';
-import { openTogether } from '../async/resource-scope.js';
+import { openResources } from '../async/resource-scope.js';
 import { isTransientDatabaseError, messageOf } from '../errors.js';
 import type { Logger } from '../log.js';
 import { serveApi } from './api.js';
@@ -17,7 +17,7 @@ export async function listen(
   host: string,
   port: number,
 ): Promise<Dashboard> {
-  const { close } = await openTogether(log, async (closeLater) => {
+  const { close } = await openResources(log, async (closeLater) => {
     const views = openReader(config, log);
     closeLater(() => views.destroy());
     // event streams never end by themselves: they are cut

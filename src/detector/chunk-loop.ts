@@ -3,16 +3,14 @@ import type { DetectorSettings } from '../config.js';
 import { ContentError } from '../errors.js';
 import { pipelineEvents } from '../events.js';
 import { routine, type Logger } from '../log.js';
-import type { ObjectStore } from '../s3/object-store.js';
-import { isTransientStoreError } from '../s3/store-errors.js';
-import { retryForever } from '../async/retry.js';
+import type { PatientStore } from '../s3/patient-store.js';
 import type { SingleFlight } from '../async/single-flight.js';
 import type { Backlog, PendingObject } from './backlog.js';
 import type { Lane, Outcome, StagedChunk } from './lane.js';
 import type { Listing } from './listing.js';
-import { ObjectChanged, streamedObject } from '../loader/object-content.js';
+import { streamedObject } from '../loader/object-content.js';
 import { Prefetcher } from './prefetcher.js';
-import { within } from '../async/time-limit.js';
+import { isDoneWithin } from '../async/time-limit.js';
 
 const A_DAY_MS = 86_400_000;
 
@@ -25,7 +23,7 @@ export interface AppliedEvent {
 }
 
 export interface ChunkLoopOptions {
-  store: ObjectStore;
+  store: PatientStore;
   settings: DetectorSettings;
   backlog: Backlog;
   listing: Listing;
@@ -47,8 +45,7 @@ export class ChunkLoop {
   #applying: Promise<void> = Promise.resolve();
 
   constructor(private readonly options: ChunkLoopOptions) {
-    const { store, settings, log, signal } = options;
-    this.#prefetcher = new Prefetcher(store, settings, log, signal);
+    this.#prefetcher = new Prefetcher(options.store, options.settings);
   }
 
   /** Until `onRest` says that it is over, or the signal comes; the chunk being applied then is left to `settle`. */
@@ -75,7 +72,10 @@ export class ChunkLoop {
 
   /** Until no chunk is being applied, or the signal comes. @throws what applying it threw. */
   async #untilApplied(): Promise<void> {
-    while (!(await within(A_DAY_MS, this.#applying, this.options.signal)) && !this.options.signal.aborted);
+    while (
+      !(await isDoneWithin(A_DAY_MS, this.#applying, this.options.signal)) &&
+      !this.options.signal.aborted
+    );
   }
 
   /** The object whose turn it is, as soon as there is one; undefined at the end. */
@@ -105,7 +105,7 @@ export class ChunkLoop {
       }
       hasListed = false;
       const untilDue = () => Math.max(0, listing.dueAt - performance.now());
-      const isApplied = await within(untilDue(), this.#applying, signal);
+      const isApplied = await isDoneWithin(untilDue(), this.#applying, signal);
       if (isApplied && !claim && !signal.aborted && (await this.options.onRest())) return undefined;
       // a gap is passed over after a listing, so nothing happens before the next one
       await sleep(untilDue(), undefined, { signal });
@@ -144,16 +144,11 @@ export class ChunkLoop {
   }
 
   async #stageStreamed(object: PendingObject, lane: Lane): Promise<StagedChunk | undefined> {
-    const { store, settings, log, signal } = this.options;
-    return retryForever(
-      'the object store',
-      log,
-      async () => {
-        const fetched = await streamedObject(store, object.key, settings.MAX_CHUNK_BYTES, signal);
-        return fetched && (await lane.stage(object, fetched));
-      },
-      { signal, isTransient: (error) => isTransientStoreError(error) || error instanceof ObjectChanged },
-    );
+    const { settings, signal } = this.options;
+    return this.options.store.retry(async (store) => {
+      const fetched = await streamedObject(store, object.key, settings.MAX_CHUNK_BYTES, signal);
+      return fetched && (await lane.stage(object, fetched));
+    });
   }
 
   async #apply(staged: StagedChunk, lane: Lane): Promise<void> {

@@ -1,98 +1,90 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { connect } from '../database/connection.js';
-import { SQLSTATE, UserError, codeOf, hasSqlState, isTransientDatabaseError, messageOf } from '../errors.js';
-import { loadImportance, loadedFile } from '../loader/importance.js';
-import { retryForever } from '../async/retry.js';
 import { SqlFunctions } from '../database/functions.js';
-import { Trouble } from '../async/trouble.js';
-import type { DetectorOptions, LeaderOptions } from './options.js';
+import { untilDatabaseWorks } from '../database/patience.js';
+import { UserError, hasSqlState, messageOf } from '../errors.js';
+import { loadImportance, loadedFile } from '../loader/importance.js';
 import { lead } from './leader.js';
+import type { DetectorOptions, LeaderOptions } from './options.js';
 import { isOverBy } from './shutdown.js';
 
 export type { DetectorOptions } from './options.js';
 
-const FIRST_PAUSE_MS = 100;
-const MAX_PAUSE_MS = 5000;
+/** After another Y has taken over: at most so long until this one stands by. */
+const REPLACED_PAUSE_MS = 100;
 
 /**
  * Mechanism Y: applies each object under CHUNKS_PREFIX once, in the order of their numbers, and writes the detections.
  * Several may run: one works, the others stand by. Trouble with the database or the object store is waited out; only
  * an object's content ever quarantines it.
  * @returns when no more input is expected and none waits, or when the signal came.
- * @throws UserError, and whatever no waiting can cure.
+ * @throws UserError, and every error that waiting cannot cure.
  */
 export async function detect(options: DetectorOptions): Promise<void> {
-  const { config, log, signal } = options;
-  const call = async <Result>(work: (functions: SqlFunctions) => Promise<Result>): Promise<Result> => {
-    const client = await connect(config);
-    try {
-      return await work(new SqlFunctions(client));
-    } finally {
-      await client.end();
-    }
+  const { log, signal, store } = options;
+  const unlessOver = (error: unknown) => {
+    if (!isOverBy(signal, error)) throw store.explain(error);
+    return undefined;
   };
-  let runId: number;
-  try {
-    runId = await retryForever('the database', log, () => call((functions) => functions.registerRun()), {
-      signal,
-      isTransient: (error) => isTransientDatabaseError(error) && !hasSqlState(error, 'readOnlyTransaction'),
-    });
-  } catch (error) {
-    if (isOverBy(signal, error)) return;
-    if (hasSqlState(error, 'readOnlyTransaction'))
-      throw new UserError('the database may only be read: is it a standby, or is the role set to read only?');
-    throw error;
-  }
-
-  await leadUntilOver(options, runId);
-  // a note for people; what matters is in the ledger
-  await call((functions) => functions.endRun(runId)).catch((error: unknown) =>
+  const runId = await untilDatabaseWorks(options, () => registerRun(options)).catch(unlessOver);
+  if (runId === undefined) return;
+  await leadUntilOver(options, runId).catch(unlessOver);
+  await call(options, (functions) => functions.endRun(runId)).catch((error: unknown) =>
     log.debug({ reason: messageOf(error) }, 'the end of the run was not noted'),
   );
 }
 
-/** One term as leader after the other, with a growing pause after each that the database ended. */
+/** Calls a function of the schema on a connection of its own. */
+async function call<Result>(
+  { config }: DetectorOptions,
+  work: (functions: SqlFunctions) => Promise<Result>,
+): Promise<Result> {
+  const client = await connect(config);
+  try {
+    return await work(new SqlFunctions(client));
+  } finally {
+    await client.end();
+  }
+}
+
+/** @throws UserError if the database can only be read. Later that is waited out: a standby may be promoted. */
+async function registerRun(options: DetectorOptions): Promise<number> {
+  try {
+    return await call(options, (functions) => functions.registerRun());
+  } catch (error) {
+    if (!hasSqlState(error, 'readOnlyTransaction')) throw error;
+    throw new UserError('the database may only be read: is it a standby, or is the role set to read only?');
+  }
+}
+
+/** One term as leader after the other, until one ends in order. */
 async function leadUntilOver(options: DetectorOptions, runId: number): Promise<void> {
   const { log, signal } = options;
-  const trouble = new Trouble('the database', log);
   let quietSince = performance.now();
-  let failures = 0;
-  let provenAt = -Infinity;
-  const onProgress = () => {
-    trouble.end({ works: true });
-    failures = 0;
-  };
-  const onStandBy = () => {
-    if (performance.now() >= provenAt) onProgress();
-  };
-  let isRead = false;
+  let isImportanceRead = false;
   const loadWeights: LeaderOptions['loadWeights'] = async (control, views) => {
-    // a database that was promoted or restored meanwhile may have lost them
-    if (isRead && (await loadedFile(views))) return;
+    // a database that was promoted or restored after the first term may have lost the weights
+    if (isImportanceRead && (await loadedFile(views))) return;
     await loadImportance(control, views, runId, options.settings.IMPORTANCE_CSV, log);
-    isRead = true;
+    isImportanceRead = true;
   };
-  try {
+  await untilDatabaseWorks(options, async ({ pausedMs, works }) => {
+    // While two Ys fail in turn, for a full disk say, one stands by and the other tries: the first one's standing by
+    // proves only after a while that the database works.
+    const provenAt = performance.now() + pausedMs;
+    const onStandBy = () => {
+      if (performance.now() >= provenAt) works();
+    };
     while (!signal.aborted) {
       try {
-        return await lead({ ...options, runId, loadWeights, quietSince, onProgress, onStandBy });
+        return await lead({ ...options, runId, loadWeights, quietSince, onProgress: works, onStandBy });
       } catch (error) {
-        if (isOverBy(signal, error)) return;
-        if (!isTransientDatabaseError(error)) throw options.store.explain(error);
-        // the term may have applied chunks, the last one perhaps without having heard of its commit
+        // the term may have applied chunks, the last one perhaps without an answer to its commit
         quietSince = performance.now();
-        let pause = FIRST_PAUSE_MS;
-        if (codeOf(error) === SQLSTATE.leaseLost) log.warn('another mechanism Y has taken over; standing by');
-        else {
-          trouble.retry(error);
-          pause = Math.min(MAX_PAUSE_MS, FIRST_PAUSE_MS * 2 ** failures++);
-          // where two fail in turn, for a full disk say, standing by while the other tries proves nothing
-          provenAt = performance.now() + 2 * pause;
-        }
-        await sleep(pause * (0.5 + Math.random() / 2), undefined, { signal }).catch(() => undefined);
+        if (!hasSqlState(error, 'leaseLost')) throw error;
+        log.warn('another mechanism Y has taken over; standing by');
+        await sleep(REPLACED_PAUSE_MS * (0.5 + Math.random() / 2), undefined, { signal });
       }
     }
-  } finally {
-    trouble.end({ works: false });
-  }
+  });
 }

@@ -2,9 +2,7 @@ import { stringify } from 'csv-stringify/sync';
 import type { Kysely } from 'kysely';
 import { pipelineEvents } from '../events.js';
 import type { Logger } from '../log.js';
-import type { ObjectStore } from '../s3/object-store.js';
-import { isTransientStoreError } from '../s3/store-errors.js';
-import { retryForever } from '../async/retry.js';
+import type { PatientStore } from '../s3/patient-store.js';
 import type { SqlFunctions } from '../database/functions.js';
 import { DETECTION_FILE_COLUMNS, type Views } from '../database/views.js';
 
@@ -16,9 +14,8 @@ import { DETECTION_FILE_COLUMNS, type Views } from '../database/views.js';
 export async function exportBatches(
   views: Kysely<Views>,
   functions: SqlFunctions,
-  store: ObjectStore,
+  store: PatientStore,
   log: Logger,
-  signal: AbortSignal,
 ): Promise<void> {
   const batches = await views
     .selectFrom('detection_batches')
@@ -36,10 +33,7 @@ export async function exportBatches(
     if (rows.length !== Number(row_count))
       throw new Error(`batch ${batch_no} has ${row_count} detections, but ${rows.length} rows for its file`);
     const file = stringify(rows, { header: true, columns: [...DETECTION_FILE_COLUMNS] });
-    await retryForever('the object store', log, () => store.put(object_key, file, 'text/csv', signal), {
-      signal,
-      isTransient: isTransientStoreError,
-    });
+    await store.put(object_key, file, 'text/csv');
     await functions.markBatchExported(batch_no);
     pipelineEvents.publish('batchWritten', { batchNo: Number(batch_no), rows: Number(row_count) });
     log.info({ key: object_key, rows: Number(row_count) }, 'detections written');

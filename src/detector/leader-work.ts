@@ -3,6 +3,7 @@ import type pg from 'pg';
 import { messageOf } from '../errors.js';
 import { exportBatches } from './exporter.js';
 import { SqlFunctions } from '../database/functions.js';
+import { PatientStore } from '../s3/patient-store.js';
 import type { Views } from '../database/views.js';
 import { SingleFlight } from '../async/single-flight.js';
 import { Backlog } from './backlog.js';
@@ -12,7 +13,7 @@ import { Listing } from './listing.js';
 import type { LeaderOptions } from './options.js';
 import { isOverBy } from './shutdown.js';
 import { ViewRefresher } from './view-refresher.js';
-import { within } from '../async/time-limit.js';
+import { isDoneWithin } from '../async/time-limit.js';
 
 /** After a signal: how long the chunk in hand may take before it is rolled back, and the last file to be written. */
 const FINISH_CHUNK_MS = 3000;
@@ -35,13 +36,13 @@ export async function work(
   { control, views, lanes }: Sessions,
   until: AbortSignal,
 ): Promise<void> {
-  const { store, settings, log, signal, runId } = options;
+  const { settings, log, signal, runId } = options;
+  const store = new PatientStore(options.store, log, until);
   const functions = new SqlFunctions(control);
   const backlog = new Backlog(settings.GAP_TIMEOUT_MS, (await functions.lastObjectNumber()) ?? 0n);
-  const listing = new Listing({ store, functions, backlog, runId, settings, log, signal: until });
+  const listing = new Listing({ store, functions, backlog, runId, settings, log });
   const polling = new SingleFlight(() => listing.poll());
-  const exportFiles = (limit: AbortSignal) => exportBatches(views, functions, store, log, limit);
-  const exporting = new SingleFlight(() => exportFiles(until));
+  const exporting = new SingleFlight(() => exportBatches(views, functions, store, log));
   const refresher = new ViewRefresher(options.config, log, until);
   const closeLastBatch = () =>
     functions.closeBatches(runId, settings.BATCH_ROWS, settings.DETECTIONS_PREFIX, true);
@@ -81,7 +82,7 @@ export async function work(
       if (!isQuietDone && performance.now() - quietSince >= settings.FLUSH_AFTER_MS) {
         if ((await closeLastBatch()) > 0) exporting.start();
         // files that take long must not keep chunks waiting: it is asked again at the next rest
-        isQuietDone = await within(settings.POLL_INTERVAL_MS, exporting.settle(), until);
+        isQuietDone = await isDoneWithin(settings.POLL_INTERVAL_MS, exporting.settle(), until);
       }
       if (isQuietDone) {
         refresher.whileQuiet();
@@ -99,12 +100,14 @@ export async function work(
   }
   if (!signal.aborted) return;
 
-  const isFinished = await within(FINISH_CHUNK_MS, loop.settle());
+  const isFinished = await isDoneWithin(FINISH_CHUNK_MS, loop.settle());
   if (!isFinished)
     log.warn('the chunk in hand takes too long: it is rolled back, and comes again at the next start');
   const deadline = AbortSignal.timeout(FINISH_FILES_MS);
-  const finishFiles = closeLastBatch().then(() => exportFiles(deadline));
-  const failure = await within(FINISH_FILES_MS, finishFiles).then(
+  const finishFiles = closeLastBatch().then(() =>
+    exportBatches(views, functions, store.until(deadline), log),
+  );
+  const failure = await isDoneWithin(FINISH_FILES_MS, finishFiles).then(
     (isInTime) => (isInTime ? undefined : 'it takes too long'),
     (error: unknown) => {
       if (isOverBy(signal, error) || error === deadline.reason) return messageOf(error);

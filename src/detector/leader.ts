@@ -4,7 +4,7 @@ import { pipelineEvents } from '../events.js';
 import { LeaderElection } from './leader-election.js';
 import { Lane } from './lane.js';
 import type { LeaderOptions } from './options.js';
-import { within } from '../async/time-limit.js';
+import { isDoneWithin } from '../async/time-limit.js';
 import { work } from './leader-work.js';
 
 /** A session that does not end by itself ends with the process. */
@@ -27,11 +27,11 @@ export async function lead(options: LeaderOptions): Promise<void> {
       await Promise.race([working, election.keepAlive(over.signal).then(() => working)]);
     } finally {
       over.abort();
-      await within(CLOSE_MS, Promise.allSettled([working]));
+      await isDoneWithin(CLOSE_MS, Promise.allSettled([working]));
     }
   } finally {
     pipelineEvents.publish('roleChanged', 'starting');
-    await within(CLOSE_MS, election.close());
+    await isDoneWithin(CLOSE_MS, election.close());
   }
 }
 
@@ -58,6 +58,6 @@ async function workAsLeader(options: LeaderOptions, over: AbortSignal): Promise<
     for (let count = 0; count < 2; count++) lanes.push(await Lane.open(config, laneOptions));
     await work(options, { control, views, lanes }, until);
   } finally {
-    await within(CLOSE_MS, close());
+    await isDoneWithin(CLOSE_MS, close());
   }
 }

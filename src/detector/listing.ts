@@ -1,8 +1,7 @@
 import { pipelineEvents } from '../events.js';
 import type { Logger } from '../log.js';
-import type { ListedObject, ObjectStore } from '../s3/object-store.js';
-import { isTransientStoreError } from '../s3/store-errors.js';
-import { retryForever } from '../async/retry.js';
+import type { ListedObject } from '../s3/object-store.js';
+import type { PatientStore } from '../s3/patient-store.js';
 import type { SqlFunctions } from '../database/functions.js';
 import type { Backlog, PendingObject } from './backlog.js';
 import { PollCursor } from './poll-cursor.js';
@@ -11,13 +10,12 @@ import { PollCursor } from './poll-cursor.js';
 const RECORD_MS = 5000;
 
 export interface ListingOptions {
-  store: ObjectStore;
+  store: PatientStore;
   functions: SqlFunctions;
   backlog: Backlog;
   runId: number;
   settings: { CHUNKS_PREFIX: string; POLL_INTERVAL_MS: number; FULL_LIST_MS: number };
   log: Logger;
-  signal: AbortSignal;
 }
 
 /** A full listing under way. */
@@ -102,13 +100,8 @@ export class Listing {
 
   /** Returns the key after which the next page begins; undefined after the last page. */
   async #page(startAfter: string | undefined): Promise<string | undefined> {
-    const { store, settings, log, signal } = this.options;
-    const { objects, isLast } = await retryForever(
-      'the object store',
-      log,
-      () => store.listPage(settings.CHUNKS_PREFIX, startAfter, signal),
-      { signal, isTransient: isTransientStoreError },
-    );
+    const { store, settings } = this.options;
+    const { objects, isLast } = await store.listPage(settings.CHUNKS_PREFIX, startAfter);
     if (objects.length > 0) await this.#take(objects, isLast);
     return isLast ? undefined : objects.at(-1)?.key;
   }

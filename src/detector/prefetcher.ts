@@ -1,7 +1,4 @@
-import type { Logger } from '../log.js';
-import type { ObjectStore } from '../s3/object-store.js';
-import { isTransientStoreError } from '../s3/store-errors.js';
-import { retryForever } from '../async/retry.js';
+import type { PatientStore } from '../s3/patient-store.js';
 import type { PendingObject } from './backlog.js';
 import { bufferedObject, type FetchedObject } from '../loader/object-content.js';
 
@@ -22,10 +19,8 @@ export class Prefetcher {
   #bytes = 0;
 
   constructor(
-    private readonly store: ObjectStore,
+    private readonly store: PatientStore,
     private readonly limits: { PREFETCH_BYTES: number; MAX_CHUNK_BYTES: number },
-    private readonly log: Logger,
-    private readonly signal: AbortSignal,
   ) {}
 
   /** Whether the object is one to hold in memory. */
@@ -58,17 +53,10 @@ export class Prefetcher {
   }
 
   #begin({ key, size }: PendingObject): Fetch {
-    const object = retryForever(
-      'the object store',
-      this.log,
-      async () => {
-        const whole = await this.store.getWhole(key, this.signal, size);
-        return whole && bufferedObject(key, whole.etag, whole.content, this.limits.MAX_CHUNK_BYTES);
-      },
-      { signal: this.signal, isTransient: isTransientStoreError },
-    );
-    // whoever takes it gets the error; until then nobody listens
-    object.catch(() => undefined);
+    const object = this.store
+      .getWhole(key, size)
+      .then((whole) => whole && bufferedObject(key, whole.etag, whole.content, this.limits.MAX_CHUNK_BYTES));
+    object.catch(() => undefined); // `take` throws the error
     const fetch = { bytes: size, object };
     this.#fetches.set(key, fetch);
     this.#bytes += size;

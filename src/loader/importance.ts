@@ -7,7 +7,7 @@ import { ContentError, UserError, codeOf, isDataError } from '../errors.js';
 import { importanceColumns } from '../csv/header.js';
 import { stageCsv } from './stage.js';
 import type { Logger } from '../log.js';
-import { CsvSource } from '../csv/csv-file.js';
+import { CsvFile } from '../csv/csv-file.js';
 import { SqlFunctions } from '../database/functions.js';
 import type { Views } from '../database/views.js';
 
@@ -24,7 +24,7 @@ export async function loadImportance(
   log: Logger,
 ): Promise<void> {
   const loaded = await loadedFile(views);
-  const source = new CsvSource('IMPORTANCE_CSV', path);
+  const source = new CsvFile('IMPORTANCE_CSV', path);
   if (!existsSync(path) && loaded) {
     log.warn(
       { loaded: loaded.file_name },
@@ -62,7 +62,7 @@ export function loadedFile(
 }
 
 /** sha256 of the uncompressed bytes. */
-async function fingerprintOf(source: CsvSource): Promise<string> {
+async function fingerprintOf(source: CsvFile): Promise<string> {
   const hash = createHash('sha256');
   for await (const block of source.blocks()) hash.update(block);
   return hash.digest('hex');

@@ -2,6 +2,7 @@ import { Readable } from 'node:stream';
 import { ContentError, codeOf, messageOf } from '../errors.js';
 import { gunzipped } from '../csv/gunzip.js';
 import type { ObjectStore } from '../s3/object-store.js';
+import { ObjectChanged } from '../s3/store-errors.js';
 import type { OpenSource } from './stage.js';
 
 /** An object as it was read; its ETag and size are the ledger's. */
@@ -51,11 +52,6 @@ export function bufferedObject(key: string, etag: string, content: Buffer, maxBy
     size: content.length,
     open: () => contentOf(key, Readable.from(blocksOf(content), { objectMode: false }), maxBytes),
   };
-}
-
-/** Another object, or none, came under the key while it was being read: begin again. Transient. */
-export class ObjectChanged extends Error {
-  override name = 'ObjectChanged';
 }
 
 /** An object too large for memory: read from the store as it is staged, each time anew. */

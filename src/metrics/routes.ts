@@ -1,7 +1,7 @@
 import type { FastifyPluginCallback } from 'fastify';
 import type pg from 'pg';
 import { connect } from '../database/connection.js';
-import { within } from '../async/time-limit.js';
+import { isDoneWithin } from '../async/time-limit.js';
 import { pipelineEvents, type Role } from '../events.js';
 import { Metrics } from './metrics.js';
 
@@ -49,7 +49,8 @@ export const metricsRoutes: FastifyPluginCallback<MetricsRoutesOptions> = (serve
   server.get('/healthz', (_, reply) => reply.type('text/plain').send('alive\n'));
   server.get('/readyz', async (_, reply) => {
     const refuse = (why: string) => reply.code(503).type('text/plain').send(`not ready: ${why}\n`);
-    if (!(await within(PING_MS, ping()).catch(() => false))) return refuse('the database does not answer');
+    if (!(await isDoneWithin(PING_MS, ping()).catch(() => false)))
+      return refuse('the database does not answer');
     if (role === 'starting') return refuse('mechanism Y is starting');
     return reply.type('text/plain').send(role === 'working' ? 'ready: working\n' : 'ready: standing by\n');
   });

@@ -1,15 +1,15 @@
 import { chunkName } from '../s3/chunk-names.js';
 import type { ProducerSettings } from '../config.js';
 import { ContentError, UserError } from '../errors.js';
+import { isInTrouble } from '../async/retry.js';
 import { pipelineEvents } from '../events.js';
 import { readHeader, transactionColumns } from '../csv/header.js';
 import { routine, type Logger } from '../log.js';
 import { claim } from './manifest.js';
 import type { ObjectStore } from '../s3/object-store.js';
-import { isTransientStoreError } from '../s3/store-errors.js';
+import { PatientStore } from '../s3/patient-store.js';
 import { Pace } from './pace.js';
-import { retryForever } from '../async/retry.js';
-import { CsvSource, type Chunk } from '../csv/csv-file.js';
+import { CsvFile, type Chunk } from '../csv/csv-file.js';
 
 /** Enough to hide the store's latency when chunks go out as fast as possible. */
 const MAX_UPLOADS = 4;
@@ -43,7 +43,7 @@ export interface ProducerSummary {
  */
 export async function produce(options: ProducerOptions): Promise<ProducerSummary> {
   const { store, settings, log, signal } = options;
-  const source = new CsvSource('TRANSACTIONS_CSV', settings.TRANSACTIONS_CSV);
+  const source = new CsvFile('TRANSACTIONS_CSV', settings.TRANSACTIONS_CSV);
   const summary = { chunks: 0, rows: 0, uploaded: 0, skipped: 0 };
   try {
     await store.checkAccess(settings.CHUNKS_PREFIX, signal);
@@ -55,11 +55,8 @@ export async function produce(options: ProducerOptions): Promise<ProducerSummary
       chunk_rows: settings.CHUNK_ROWS,
     };
     pipelineEvents.publish('sourceSurveyed', { rows: manifest.source_rows, chunkRows: manifest.chunk_rows });
-    const present = await retryForever(
-      'the object store',
-      log,
-      () => claim(manifest, source.name, store, settings.CHUNKS_PREFIX, signal),
-      { signal, isTransient: isTransientStoreError },
+    const present = await new PatientStore(store, log, signal).retry(() =>
+      claim(manifest, source.name, store, settings.CHUNKS_PREFIX, signal),
     );
     log.info(
       { rows: manifest.source_rows, chunkRows: manifest.chunk_rows, chunksPresent: present.size },
@@ -90,32 +87,20 @@ async function upload(
 ): Promise<void> {
   const ended = new AbortController(); // by the first error
   const stop = AbortSignal.any(signal ? [signal, ended.signal] : [ended.signal]);
+  const patientStore = new PatientStore(store, log, stop);
   const underWay = new Set<Promise<void>>();
-  let inTrouble = 0;
 
   const write = async (number: number, rows: number, content: Buffer): Promise<void> => {
     const key = settings.CHUNKS_PREFIX + chunkName(number);
     const start = performance.now();
-    let attempts = 0;
-    const put = () => {
-      if (++attempts === 2) inTrouble++;
-      return store.putIfAbsent(key, content, 'text/csv', stop);
-    };
-    try {
-      const isNew = await retryForever('the object store', log, put, {
-        signal: stop,
-        isTransient: isTransientStoreError,
-      });
-      const ms = performance.now() - start;
-      log.info(
-        { ...routine, chunk: number, rows, bytes: content.length, ms: Math.round(ms) },
-        isNew ? 'chunk written' : 'chunk was there',
-      );
-      count(number, rows, isNew, ms / 1000);
-      if (isNew) onChunk?.({ key, number, rows });
-    } finally {
-      if (attempts > 1) inTrouble--;
-    }
+    const isNew = await patientStore.putIfAbsent(key, content, 'text/csv');
+    const ms = performance.now() - start;
+    log.info(
+      { ...routine, chunk: number, rows, bytes: content.length, ms: Math.round(ms) },
+      isNew ? 'chunk written' : 'chunk was there',
+    );
+    count(number, rows, isNew, ms / 1000);
+    if (isNew) onChunk?.({ key, number, rows });
   };
   const count = (number: number, rows: number, isNew: boolean, seconds?: number) => {
     summary.chunks++;
@@ -139,7 +124,7 @@ async function upload(
       }
       await pace.wait(stop);
       // While one waits for the store to come back, later ones must not overtake it by so much that Y gives it up.
-      while (underWay.size >= (inTrouble > 0 ? 1 : MAX_UPLOADS)) await Promise.race(underWay);
+      while (underWay.size >= (isInTrouble('object_store') ? 1 : MAX_UPLOADS)) await Promise.race(underWay);
       stop.throwIfAborted();
       pace.beat();
       const task: Promise<void> = write(number, rows, content)

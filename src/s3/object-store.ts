@@ -43,7 +43,23 @@ export interface ListedObject {
   lastModified: Date;
 }
 
-/** A client of the SDK with the project's timeouts; opens nothing yet. */
+/** An object whose body is still to be read. */
+export interface StoredObject {
+  /** Must be read to its end or destroyed; it breaks if it is left alone for 10 s. */
+  body: Readable;
+  /** In bytes. */
+  size: number;
+  /** Without quotes. */
+  etag: string;
+}
+
+/** An object in memory. */
+export interface WholeObject {
+  content: Buffer;
+  etag: string;
+}
+
+/** A client of the SDK with the project's timeouts. It connects with its first call. */
 export function openClient({
   endpoint,
   region,
@@ -150,14 +166,8 @@ export class ObjectStore {
     }
   }
 
-  /**
-   * An object, or undefined if there is none. Read `body` to its end or destroy it; left alone for 10 s it breaks.
-   * It fails with `IncompleteBody` rather than end before `size` bytes.
-   */
-  async get(
-    key: string,
-    signal?: AbortSignal,
-  ): Promise<{ body: Readable; size: number; etag: string } | undefined> {
+  /** An object, or undefined if there is none. `body` fails with `IncompleteBody` if it ends before `size` bytes. */
+  async get(key: string, signal?: AbortSignal): Promise<StoredObject | undefined> {
     try {
       const answer = await this.client.send(
         new GetObjectCommand({ Bucket: this.bucket, Key: key }),
@@ -178,11 +188,7 @@ export class ObjectStore {
   }
 
   /** A whole object in memory, or undefined if there is none, or only one of more than `most` bytes. */
-  async getWhole(
-    key: string,
-    signal?: AbortSignal,
-    most = Infinity,
-  ): Promise<{ content: Buffer; etag: string } | undefined> {
+  async getWhole(key: string, signal?: AbortSignal, most = Infinity): Promise<WholeObject | undefined> {
     const object = await this.get(key, signal);
     if (!object) return undefined;
     if (object.size > most) {

@@ -6,8 +6,13 @@ export class IncompleteBody extends Error {
   override name = 'IncompleteBody';
 }
 
+/** Another object, or none, stands under the key than the one whose reading began: it is read anew. Transient. */
+export class ObjectChanged extends Error {
+  override name = 'ObjectChanged';
+}
+
 const TRANSIENT_NAMES =
-  /^(IncompleteBody|TimeoutError|RequestTimeout|SlowDown|.*Thrott.*|OperationAborted|BadDigest|XAmzContentSHA256Mismatch|CredentialsProviderError)$/;
+  /^(IncompleteBody|ObjectChanged|TimeoutError|RequestTimeout|SlowDown|.*Thrott.*|OperationAborted|BadDigest|XAmzContentSHA256Mismatch|CredentialsProviderError)$/;
 const TRANSIENT_CODES = /^(ECONN|ENET|EHOST|EAI_|HPE_)|^(ENOTFOUND|EPIPE|ETIMEDOUT|EPROTO|EADDRNOTAVAIL)$/;
 const DENIED_NAMES =
   /^(NoSuchBucket|InvalidBucketName|InvalidToken|ExpiredToken|AuthorizationHeaderMalformed)$/;

@@ -1,7 +1,7 @@
 import { expect } from 'chai';
 import { pino } from 'pino';
 import type { CloseLater } from '../../src/async/resource-scope.js';
-import { closeAfter, openTogether } from '../../src/async/resource-scope.js';
+import { withResources, openResources } from '../../src/async/resource-scope.js';
 import { messageOf } from '../../src/errors.js';
 
 describe('closing', () => {
@@ -28,7 +28,7 @@ describe('closing', () => {
   };
 
   it('closes what was opened, the last first, also past one that does not close', async () => {
-    const { name, close } = await openTogether(log, (closeLater) => {
+    const { name, close } = await openResources(log, (closeLater) => {
       openThree(closeLater);
       return Promise.resolve({ name: 'all' });
     });
@@ -41,7 +41,7 @@ describe('closing', () => {
   });
 
   it('closes what was opened when the next cannot be, whose error is the one to hear of', async () => {
-    const opening = openTogether(log, (closeLater) => {
+    const opening = openResources(log, (closeLater) => {
       openThree(closeLater);
       return Promise.reject(new Error('no fourth'));
     });
@@ -50,14 +50,14 @@ describe('closing', () => {
   });
 
   it('closes after the work, and hands on what it gave or threw', async () => {
-    const done = await closeAfter(log, (closeLater) => {
+    const done = await withResources(log, (closeLater) => {
       openThree(closeLater);
       expect(closed).to.deep.equal([]);
       return Promise.resolve('done');
     });
     expect(done).to.equal('done');
     expect(closed).to.deep.equal(['third', 'first']);
-    const failing = closeAfter(log, (closeLater) => {
+    const failing = withResources(log, (closeLater) => {
       openThree(closeLater);
       throw new Error('failed');
     });

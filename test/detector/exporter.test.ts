@@ -5,6 +5,7 @@ import { sql } from '../../src/database/kysely.js';
 import { openViews } from '../../src/database/connection.js';
 import { messageOf } from '../../src/errors.js';
 import { exportBatches } from '../../src/detector/exporter.js';
+import { PatientStore } from '../../src/s3/patient-store.js';
 import { createLog } from '../../src/log.js';
 import { ChunkDriver, times } from '../support/chunks.js';
 import { useDatabase } from '../support/database.js';
@@ -44,7 +45,8 @@ describe('exportBatches', () => {
   async function exportAll(signal = new AbortController().signal): Promise<void> {
     const views = openViews(database().config);
     try {
-      await exportBatches(views, driver.functions, s3.store, createLog('silent'), signal);
+      const log = createLog('silent');
+      await exportBatches(views, driver.functions, new PatientStore(s3.store, log, signal), log);
     } finally {
       await views.destroy();
     }

@@ -1,5 +1,6 @@
 import { expect } from 'chai';
 import pino from 'pino';
+import { PatientStore } from '../../src/s3/patient-store.js';
 import { Backlog } from '../../src/detector/backlog.js';
 import { Listing } from '../../src/detector/listing.js';
 import { ObjectStore } from '../../src/s3/object-store.js';
@@ -30,15 +31,15 @@ describe('Listing', () => {
 
       const functions = new SqlFunctions(database().client);
       const backlog = new Backlog(1000, 0n);
+      const log = pino({ level: 'silent' });
       const listing = new Listing({
-        store,
+        store: new PatientStore(store, log, undefined),
         functions,
         backlog,
         runId: await functions.registerRun(),
         // each is a full one, and the end is always due
         settings: { CHUNKS_PREFIX: 'chunks/', POLL_INTERVAL_MS: 0, FULL_LIST_MS: 0 },
-        log: pino({ level: 'silent' }),
-        signal: new AbortController().signal,
+        log,
       });
       let requests = 0;
       proxy.rule = () => void requests++;

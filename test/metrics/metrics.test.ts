@@ -171,7 +171,7 @@ describe('the metrics', () => {
       if (attempts.length < 3) throw new Error('not yet');
     };
     const log = createLog('fatal');
-    await retryForever('the object store', log, work, { isTransient: () => true });
+    await retryForever('object_store', { log, isTransient: () => true }, work);
     const dump = await scrape();
     expect(attempts).to.deep.equal([0, 1, 1]);
     expect(dump.values('bankpulse_service_in_trouble')).to.deep.equal({ database: 0, object_store: 0 });

@@ -13,7 +13,7 @@ import { UserError } from '../../src/errors.js';
 import { createLog } from '../../src/log.js';
 import { ObjectStore } from '../../src/s3/object-store.js';
 import { produce, type ProducerOptions, type ProducerSummary } from '../../src/producer/producer.js';
-import { CsvSource } from '../../src/csv/csv-file.js';
+import { CsvFile } from '../../src/csv/csv-file.js';
 import { FaultProxy, answer } from '../support/fault-proxy.js';
 import { testObjectStore, type TestObjectStore } from '../support/s3.js';
 
@@ -313,7 +313,7 @@ describe('produce', () => {
 
   it('refuses to go on with a file that changed since its start', async () => {
     const path = await source(fileOf(rows(25)));
-    const csv = new CsvSource('TRANSACTIONS_CSV', path);
+    const csv = new CsvFile('TRANSACTIONS_CSV', path);
     const survey = await csv.survey();
     for (const lines of [rows(26), rows(24), rows(25).with(3, row(99))]) {
       await source(fileOf(lines));
@@ -336,7 +336,7 @@ describe('produce', () => {
     const lines = fc.array(line, { maxLength: 30 });
     await fc.assert(
       fc.asyncProperty(lines, end, fc.integer({ min: 1, max: 7 }), async (texts, lineEnd, chunkRows) => {
-        const csv = new CsvSource('TRANSACTIONS_CSV', await source(fileOf(texts, lineEnd)));
+        const csv = new CsvFile('TRANSACTIONS_CSV', await source(fileOf(texts, lineEnd)));
         const survey = await csv.survey();
         let joined = '';
         for await (const { content } of csv.chunks(survey, chunkRows, () => true)) {

@@ -6,11 +6,9 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import S3rver from '@20minutes/s3rver';
 import { expect } from 'chai';
-import pino from 'pino';
 import { UserError } from '../../src/errors.js';
 import { IncompleteBody, isDeniedByStore, isTransientStoreError } from '../../src/s3/store-errors.js';
 import { ObjectStore } from '../../src/s3/object-store.js';
-import { retryForever } from '../../src/async/retry.js';
 import { testObjectStore, type TestObjectStore } from '../support/s3.js';
 
 const portOf = (server: Server | HttpServer) => (server.address() as AddressInfo).port;
@@ -230,71 +228,5 @@ describe('ObjectStore', () => {
     const error = await failureOf(store.listPage('', undefined, AbortSignal.abort()));
     expect(isTransientStoreError(error)).to.equal(false);
     expect(store.explain(error)).to.equal(error);
-  });
-});
-
-describe('retryForever', () => {
-  const lines: { level: number; msg: string; reason?: string }[] = [];
-  const log = pino(
-    { level: 'trace' },
-    { write: (line: string) => void lines.push(JSON.parse(line) as (typeof lines)[number]) },
-  );
-  const passing = Object.assign(new Error('gone'), { code: 'ECONNRESET' });
-  beforeEach(() => lines.splice(0));
-
-  it('tries until it works, and says once that there is trouble and once that it is over', async () => {
-    let left = 3;
-    const work = () => (left-- > 0 ? Promise.reject(passing) : Promise.resolve('done'));
-    expect(await retryForever('the thing', log, work, { isTransient: isTransientStoreError })).to.equal(
-      'done',
-    );
-    expect(lines.map(({ level, msg, reason }) => ({ level, msg, reason }))).to.deep.equal([
-      { level: 40, msg: 'the thing is in trouble; trying again until it works', reason: 'gone' },
-      { level: 30, msg: 'the thing works again', reason: undefined },
-    ]);
-  });
-
-  it('says it once for calls that are in trouble at the same time', async () => {
-    const work = () => {
-      let left = 2;
-      return () => (left-- > 0 ? Promise.reject(passing) : Promise.resolve());
-    };
-    await Promise.all(
-      [1, 2, 3].map(() => retryForever('the thing', log, work(), { isTransient: isTransientStoreError })),
-    );
-    expect(lines.map(({ level }) => level)).to.deep.equal([40, 30]);
-  });
-
-  it('throws at once what does not pass', async () => {
-    const lasting = new Error('no');
-    let calls = 0;
-    const work = () => (calls++, Promise.reject(lasting));
-    expect(
-      await failureOf(retryForever('the thing', log, work, { isTransient: isTransientStoreError })),
-    ).to.equal(lasting);
-    expect(calls).to.equal(1);
-    expect(lines).to.deep.equal([]);
-  });
-
-  it('ends in the middle of a pause when it is told to', async () => {
-    const controller = new AbortController();
-    const reason = new Error('enough');
-    const work = () => Promise.reject(passing);
-    const call = failureOf(
-      retryForever('the thing', log, work, { isTransient: isTransientStoreError, signal: controller.signal }),
-    );
-    setTimeout(() => controller.abort(reason), 30);
-    expect(await call).to.equal(reason);
-  });
-
-  it('keeps the result of work that ended well although it was told to end', async () => {
-    const controller = new AbortController();
-    const work = () => (controller.abort(), Promise.resolve('done'));
-    expect(
-      await retryForever('the thing', log, work, {
-        isTransient: isTransientStoreError,
-        signal: controller.signal,
-      }),
-    ).to.equal('done');
   });
 });

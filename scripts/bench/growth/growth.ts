@@ -3,7 +3,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { Readable } from 'node:stream';
 import type pg from 'pg';
-import { closeAfter } from '../../../src/async/resource-scope.js';
+import { withResources } from '../../../src/async/resource-scope.js';
 import { connect } from '../../../src/database/connection.js';
 import type { Bench } from '../context.js';
 import type { BenchDatabase } from '../databases.js';
@@ -55,7 +55,7 @@ async function grow(
     CHUNKS_PREFIX: feed.prefix,
     DETECTIONS_PREFIX: `${bucket.prefix}growth-detections/`,
   };
-  return closeAfter(log, async (closeLater) => {
+  return withResources(log, async (closeLater) => {
     const control = await connect(config);
     closeLater(() => control.end());
     await scaleThreshold(control, stream.busyMerchantTransactions);

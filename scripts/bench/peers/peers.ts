@@ -1,7 +1,7 @@
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { closeAfter } from '../../../src/async/resource-scope.js';
+import { withResources } from '../../../src/async/resource-scope.js';
 import { UserError } from '../../../src/errors.js';
 import type { Bench } from '../context.js';
 import type { BenchDatabase } from '../databases.js';
@@ -38,7 +38,7 @@ async function timePeers(
   const lastChunk = Math.floor(input.rows / CHUNK_ROWS);
   const bareMs = new Map<number, number>();
   const applyMs = new Map<number, number>();
-  return closeAfter(log, async (closeLater) => {
+  return withResources(log, async (closeLater) => {
     const peers = await openPeers(NAMES, config, folder, closeLater);
     const contenders = peers.map((peer) => new Contender(peer));
     const contest = await Contest.open(config, folder);
