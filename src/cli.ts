@@ -2,13 +2,7 @@ import { Command, CommanderError } from 'commander';
 import { UsageError, UserError, codeOf, isDataError } from './errors.js';
 import { printable } from './text/printable.js';
 
-// each command loads its own libraries alone: those of the others would double the time of its start
-const audit = () => import('./commands/audit.js');
-const database = () => import('./commands/database.js');
-const generating = () => import('./commands/generate.js');
-const pipeline = () => import('./commands/pipeline.js');
-const psql = () => import('./commands/psql.js');
-
+// Each command loads its own libraries alone: those of the others would double the time of its start.
 const program = new Command('bankpulse')
   .description('Watches a stream of bank transactions and tells merchants which customers to act on.')
   .exitOverride()
@@ -19,20 +13,20 @@ program
   .command('start')
   .description('mechanisms X and Y together')
   .option('--once', onceText, false)
-  .action(async (options: { once: boolean }) => (await pipeline()).runStart(options));
+  .action(async (options: { once: boolean }) => (await import('./commands/start.js')).runStart(options));
 program
   .command('produce')
   .description('mechanism X: cut the transactions into chunks in S3')
-  .action(async () => (await pipeline()).runProduce());
+  .action(async () => (await import('./commands/produce.js')).runProduce());
 program
   .command('detect')
   .description('mechanism Y: apply the chunks, write the detections')
   .option('--once', onceText, false)
-  .action(async (options: { once: boolean }) => (await pipeline()).runDetect(options));
+  .action(async (options: { once: boolean }) => (await import('./commands/detect.js')).runDetect(options));
 program
   .command('migrate')
   .description('bring the schema up to date')
-  .action(async () => (await database()).runMigrate());
+  .action(async () => (await import('./commands/migrate.js')).runMigrate());
 program
   .command('generate')
   .description('write a pair of input files like BankSim')
@@ -40,33 +34,35 @@ program
   .option('--seed <number>', 'same rows and seed, same bytes')
   .option('--out <folder>', 'where to (default: data)')
   .action(async (options: { rows?: string; seed?: string; out?: string }) =>
-    (await generating()).runGenerate(options),
+    (await import('./commands/generate.js')).runGenerate(options),
   );
 program
   .command('seed')
   .description('load a small data set with all three patterns')
-  .action(async () => (await database()).runSeed());
+  .action(async () => (await import('./commands/seed.js')).runSeed());
 program
   .command('status')
   .description('where the pipeline stands')
   .option('--json', 'as one JSON object')
-  .action(async (options: { json?: boolean }) => (await database()).runStatus(options));
+  .action(async (options: { json?: boolean }) => (await import('./commands/status.js')).runStatus(options));
 program
   .command('quarantine')
   .description('list quarantined objects, or let one be tried again')
   .option('--retry <key>', 'take this object out of quarantine')
-  .action(async (options: { retry?: string }) => (await database()).runQuarantine(options));
+  .action(async (options: { retry?: string }) =>
+    (await import('./commands/quarantine.js')).runQuarantine(options),
+  );
 program
   .command('verify')
   .description('replay the ledger in a scratch database and compare')
   .action(async () => {
-    process.exitCode = await (await audit()).runVerify();
+    process.exitCode = await (await import('./commands/verify.js')).runVerify();
   });
 program
   .command('rebuild')
   .description('build the running state again from the ledger and S3')
   .action(async () => {
-    process.exitCode = await (await audit()).runRebuild();
+    process.exitCode = await (await import('./commands/rebuild.js')).runRebuild();
   });
 program
   .command('psql')
@@ -75,7 +71,7 @@ program
   .allowUnknownOption()
   .helpOption(false)
   .action(async (args: string[]) => {
-    process.exitCode = await (await psql()).runPsql(args);
+    process.exitCode = await (await import('./commands/psql.js')).runPsql(args);
   });
 
 /** Says what went wrong, and how the process ends because of it: 1 failed, 2 wrong usage or configuration. */

@@ -1,9 +1,14 @@
+import type { Kysely } from 'kysely';
 import type pg from 'pg';
 import { databaseSettings, loadSettings } from '../config.js';
+import { connectOrExplain, openViews } from '../database/connection.js';
+import { explainDenial } from '../database/schema.js';
+import { readStatus } from '../database/status.js';
+import type { Status, Views } from '../database/views.js';
 import { createLog, type Logger } from '../log.js';
 import { openDatabase } from './services.js';
 
-/** Runs `work` with the configured database, which is let go of at the end. */
+/** Runs `work` with the configured database, which is closed after it. */
 export async function withDatabase<Result>(
   work: (config: pg.ClientConfig, log: Logger) => Promise<Result>,
 ): Promise<Result> {
@@ -14,5 +19,32 @@ export async function withDatabase<Result>(
     return await work(database.config, log);
   } finally {
     await database.close();
+  }
+}
+
+/** Runs `work` with a connected client. @throws UserError if the database cannot be reached. */
+export async function withClient<Result>(
+  config: pg.ClientConfig,
+  work: (client: pg.Client) => Promise<Result>,
+): Promise<Result> {
+  const client = await connectOrExplain(config);
+  try {
+    return await work(client);
+  } finally {
+    await client.end();
+  }
+}
+
+/** Runs `work` with reads of a migrated database. @throws UserError if it cannot be reached or has no schema. */
+export async function withStatus<Result>(
+  config: pg.ClientConfig,
+  work: (views: Kysely<Views>, status: Status) => Promise<Result>,
+): Promise<Result> {
+  await withClient(config, () => Promise.resolve()); // its error says in one line why there is no connection
+  const views = openViews(config);
+  try {
+    return await explainDenial(config, async () => work(views, await readStatus(views)));
+  } finally {
+    await views.destroy();
   }
 }

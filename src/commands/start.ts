@@ -8,45 +8,13 @@ import {
   type DetectorSettings,
   type ProducerSettings,
 } from '../config.js';
+import { explainDenial } from '../database/schema.js';
 import { detect } from '../detector/detector.js';
 import type { Logger } from '../log.js';
 import { produce } from '../producer/producer.js';
-import { explainDenial } from '../database/schema.js';
-import { openObjectStore, type Services } from './services.js';
-import { generateMissingInput } from './generate.js';
-import { openPipeline, printSummary, withTerminal } from './open-pipeline.js';
-
-/** `npm run produce`: mechanism X alone. */
-export async function runProduce(): Promise<void> {
-  const settings = loadSettings([...objectStoreSettings, ...producerSettings, 'IMPORTANCE_CSV', 'LOG_LEVEL']);
-  await withTerminal(settings.LOG_LEVEL, async ({ log, signal, closeLater }) => {
-    await generateMissingInput(settings, log, signal);
-    if (signal.aborted) return;
-    const { store, close } = await openObjectStore(settings, log);
-    closeLater(close);
-    const { chunks, rows, uploaded, skipped } = await produce({ store, settings, log, signal });
-    process.stdout.write(`${chunks} chunks, ${rows} rows: ${uploaded} written, ${skipped} were there\n`);
-  });
-}
-
-/** `npm run detect`: mechanism Y alone. */
-export async function runDetect({ once }: { once: boolean }): Promise<void> {
-  const settings = loadSettings([
-    ...databaseSettings,
-    ...objectStoreSettings,
-    ...detectorSettings,
-    ...dashboardSettings,
-    'LOG_LEVEL',
-  ]);
-  await withTerminal(settings.LOG_LEVEL, async (command) => {
-    const { log, signal } = command;
-    const services = await openPipeline(settings, command);
-    await explainDenial(services.config, () =>
-      detect({ ...services, settings, log, signal, isInputOver: () => once }),
-    );
-    await printSummary(services, log);
-  });
-}
+import { generateMissingInput } from './generate-missing-input.js';
+import { openPipeline, printSummary, withTerminal } from './run-pipeline.js';
+import type { Services } from './services.js';
 
 /** `npm start`: X and Y together. */
 export async function runStart({ once }: { once: boolean }): Promise<void> {
@@ -70,18 +38,18 @@ export async function runStart({ once }: { once: boolean }): Promise<void> {
   });
 }
 
-interface Both {
+interface StartOptions {
   settings: ProducerSettings & DetectorSettings;
   log: Logger;
   signal: AbortSignal;
-  /** Y ends when X has no more rows and all is dealt with; else there is a summary then, and it goes on. */
+  /** Y ends once X has no more rows and nothing waits; otherwise it prints a summary at that moment and goes on. */
   endsWithX: boolean;
 }
 
-/** X and Y side by side: whoever fails first ends the other in order. @throws the error of that one. */
+/** X and Y side by side: the first one that fails ends the other in order. @throws its error. */
 async function produceAndDetect(
   services: Services,
-  { settings, log, signal: stop, endsWithX }: Both,
+  { settings, log, signal: stop, endsWithX }: StartOptions,
 ): Promise<void> {
   const failed = new AbortController();
   const signal = AbortSignal.any([stop, failed.signal]);
@@ -101,7 +69,7 @@ async function produceAndDetect(
     signal,
     isInputOver: () => endsWithX && hasProduced,
     onQuiet: (endSeenAt) => {
-      // not of a listing that began before X's last put
+      // a listing that began before X's last put may lack the last chunk
       if (endSeenAt < summaryDueFrom) return;
       summaryDueFrom = Infinity;
       void printSummary(services, log);

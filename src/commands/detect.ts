@@ -1,0 +1,29 @@
+import {
+  dashboardSettings,
+  databaseSettings,
+  detectorSettings,
+  loadSettings,
+  objectStoreSettings,
+} from '../config.js';
+import { explainDenial } from '../database/schema.js';
+import { detect } from '../detector/detector.js';
+import { openPipeline, printSummary, withTerminal } from './run-pipeline.js';
+
+/** `npm run detect`: mechanism Y alone. */
+export async function runDetect({ once }: { once: boolean }): Promise<void> {
+  const settings = loadSettings([
+    ...databaseSettings,
+    ...objectStoreSettings,
+    ...detectorSettings,
+    ...dashboardSettings,
+    'LOG_LEVEL',
+  ]);
+  await withTerminal(settings.LOG_LEVEL, async (command) => {
+    const { log, signal } = command;
+    const services = await openPipeline(settings, command);
+    await explainDenial(services.config, () =>
+      detect({ ...services, settings, log, signal, isInputOver: () => once }),
+    );
+    await printSummary(services, log);
+  });
+}

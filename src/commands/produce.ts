@@ -1,0 +1,18 @@
+import { loadSettings, objectStoreSettings, producerSettings } from '../config.js';
+import { produce } from '../producer/producer.js';
+import { generateMissingInput } from './generate-missing-input.js';
+import { withTerminal } from './run-pipeline.js';
+import { openObjectStore } from './services.js';
+
+/** `npm run produce`: mechanism X alone. */
+export async function runProduce(): Promise<void> {
+  const settings = loadSettings([...objectStoreSettings, ...producerSettings, 'IMPORTANCE_CSV', 'LOG_LEVEL']);
+  await withTerminal(settings.LOG_LEVEL, async ({ log, signal, closeLater }) => {
+    await generateMissingInput(settings, log, signal);
+    if (signal.aborted) return;
+    const { store, close } = await openObjectStore(settings, log);
+    closeLater(close);
+    const { chunks, rows, uploaded, skipped } = await produce({ store, settings, log, signal });
+    process.stdout.write(`${chunks} chunks, ${rows} rows: ${uploaded} written, ${skipped} were there\n`);
+  });
+}
