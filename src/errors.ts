@@ -12,9 +12,46 @@ export class UsageError extends Error {
   }
 }
 
-/** An object's content makes it unusable as a whole: the reason it is quarantined for. */
-export class ContentError extends Error {
+/**
+ * Every reason for which an object is quarantined or a row rejected before its values are looked at: a kind and its
+ * sentence. Reasons about the values of a row stand in sql/02_staging/accept_staged_records.sql.
+ */
+const CONTENT_REASONS = {
+  // an object as a whole
+  empty: () => 'the object is empty',
+  tooLarge: (mostBytes: number) => `the object is larger than ${mostBytes} bytes (MAX_CHUNK_BYTES)`,
+  brokenGzip: (why: string) => `the gzip data is broken: ${why}`,
+  numberTaken: (number: bigint) => `another object with number ${number} was applied before`,
+  // PostgreSQL's own message may quote the row, and the log must not
+  refusedByDatabase: (sqlState: string) => `PostgreSQL refuses its data (SQLSTATE ${sqlState})`,
+  headerNotUtf8: () => 'the header is not UTF-8',
+  headerColumns: (faults: string) => `the header has ${faults}`,
+  headerQuotes: (fault: string) => `in the header ${fault}`,
+  headerLineEnds: () => 'the header holds a lone carriage return: lines must end with LF or CRLF',
+  quoteNeverClosed: (line: number) =>
+    `the record that starts on line ${line} opens a quote (") that is never closed`,
+  recordTooLong: (line: number, mostBytes: number) =>
+    `the record that starts on line ${line} is longer than ${mostBytes} bytes: is a quote (") in it never closed?`,
+  // a row
+  rowNotUtf8: () => 'the row is not UTF-8',
+  rowFieldCount: (count: number, headerCount: number) =>
+    `the row has ${count} fields, the header ${headerCount}`,
+  nulByte: () => 'a value holds a NUL byte',
+  valueGoesOn: () => 'a value goes on behind its closing double quote',
+  quoteInValue: () => 'a double quote stands inside a value',
+};
+type ContentReasons = typeof CONTENT_REASONS;
+
+/** The content of an object, or of a row, makes it unusable; the message is the reason for the user. */
+export class ContentError<Kind extends keyof ContentReasons = keyof ContentReasons> extends Error {
   override name = 'ContentError';
+
+  constructor(
+    readonly kind: Kind,
+    ...details: Parameters<ContentReasons[Kind]>
+  ) {
+    super((CONTENT_REASONS[kind] as (...details: unknown[]) => string)(...details));
+  }
 }
 
 /** The SQLSTATEs that are told apart: those that BankPulse's own functions raise, and some of PostgreSQL's. */
@@ -82,8 +119,8 @@ export function isTransientDatabaseError(error: unknown): boolean {
 }
 
 /** Class 22 of SQLSTATE: PostgreSQL objects to the data, not to anything that could pass. */
-export function isDataError(error: unknown): boolean {
-  return /^22...$/.test(codeOf(error) ?? '');
+export function isDataError(error: unknown): error is Error & { code: string } {
+  return error instanceof Error && /^22...$/.test(codeOf(error) ?? '');
 }
 
 /** The message of anything that was thrown. */

@@ -12,10 +12,6 @@ export function fieldsOf(record: string): string[] {
     return parse(record, { relax_column_count: true, record_delimiter: '\n' })[0] ?? [];
   } catch (error) {
     if (!(error instanceof CsvError)) throw error;
-    throw new ContentError(
-      error.code === 'CSV_INVALID_CLOSING_QUOTE'
-        ? 'a value goes on behind its closing double quote'
-        : 'a double quote stands inside a value',
-    );
+    throw new ContentError(error.code === 'CSV_INVALID_CLOSING_QUOTE' ? 'valueGoesOn' : 'quoteInValue');
   }
 }

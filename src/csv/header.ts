@@ -67,7 +67,7 @@ export function locateColumns(header: readonly string[], needed: NeededColumns):
     const hint = names.some((name) => name.includes('\0'))
       ? ' (it holds NUL bytes: UTF-16, or no text at all?)'
       : '';
-    throw new ContentError(`the header has ${faults.join(', ')}${hint}`);
+    throw new ContentError('headerColumns', `${faults.join(', ')}${hint}`);
   }
   return positions;
 }
@@ -77,16 +77,16 @@ export function locateColumns(header: readonly string[], needed: NeededColumns):
  * @throws ContentError also if they are no header at all.
  */
 export function readHeader(header: Buffer, needed: NeededColumns): ColumnPositions {
-  if (!isUtf8(header)) throw new ContentError('the header is not UTF-8');
+  if (!isUtf8(header)) throw new ContentError('headerNotUtf8');
   let fields: string[];
   try {
     fields = fieldsOf(header.toString());
   } catch (error) {
-    throw new ContentError(`in the header ${messageOf(error)}`);
+    throw new ContentError('headerQuotes', messageOf(error));
   }
   // Files of old line ends would be one long header, and lose every row.
   if (fields.some((field) => /\r(?!\n|$)/.test(field))) {
-    throw new ContentError('the header holds a lone carriage return: lines must end with LF or CRLF');
+    throw new ContentError('headerLineEnds');
   }
   return locateColumns(fields, needed);
 }

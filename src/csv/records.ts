@@ -19,7 +19,7 @@ export interface CsvRecord {
 }
 
 /**
- * Finds the records of a CSV file (RFC 4180, as `semantics.md` says) in its bytes, which may come in blocks cut
+ * Finds the records of a CSV file (RFC 4180; a line feed outside quotes ends a record) in its bytes, which may come in blocks cut
  * anywhere. It holds no more than one record and one block. What stands in the fields is not its business.
  */
 export class CsvRecordSplitter {
@@ -52,7 +52,7 @@ export class CsvRecordSplitter {
    */
   *end(): Generator<CsvRecord, void, undefined> {
     if (this.#isFileStart) yield* this.#start();
-    if (this.#state === 'quoted') throw this.#fault('opens a quote (") that is never closed');
+    if (this.#state === 'quoted') throw new ContentError('quoteNeverClosed', this.#line);
     const block = Buffer.concat(this.#carried);
     if (block.length > 0) yield { block, start: 0, end: block.length, line: this.#line };
   }
@@ -73,7 +73,7 @@ export class CsvRecordSplitter {
       const end = this.#findEnd(block, start, quote);
       const bytes = this.#carriedBytes + end - start;
       if (bytes > MAX_RECORD_BYTES) {
-        throw this.#fault(`is longer than ${MAX_RECORD_BYTES} bytes: is a quote (") in it never closed?`);
+        throw new ContentError('recordTooLong', this.#line, MAX_RECORD_BYTES);
       }
       if (end === block.length) {
         this.#carried.push(block.subarray(start));
@@ -127,10 +127,6 @@ export class CsvRecordSplitter {
     }
     if (end > start && block[end - 1] === CR) end--;
     return { block, start, end, line };
-  }
-
-  #fault(what: string): ContentError {
-    return new ContentError(`the record that starts on line ${this.#line} ${what}`);
   }
 }
 

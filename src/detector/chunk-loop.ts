@@ -117,9 +117,7 @@ export class ChunkLoop {
     const { settings, backlog, log, signal } = this.options;
     try {
       if (object.size > settings.MAX_CHUNK_BYTES) {
-        throw new ContentError(
-          `the object is larger than ${settings.MAX_CHUNK_BYTES} bytes (MAX_CHUNK_BYTES)`,
-        );
+        throw new ContentError('tooLarge', settings.MAX_CHUNK_BYTES);
       }
       const staged = this.#prefetcher.fits(object)
         ? await this.#stageFetched(object, lane)

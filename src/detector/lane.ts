@@ -1,6 +1,6 @@
 import type pg from 'pg';
 import { connectChecked } from '../database/connection.js';
-import { ContentError, SQLSTATE, UserError, codeOf, isDataError, messageOf } from '../errors.js';
+import { ContentError, UserError, hasSqlState, isDataError, messageOf } from '../errors.js';
 import { transactionColumns } from '../csv/header.js';
 import { stageCsv } from '../loader/stage.js';
 import { SqlFunctions, type AppliedChunk } from '../database/functions.js';
@@ -20,11 +20,6 @@ export type Outcome =
   | { kind: 'applied'; chunk: AppliedChunk; detections: Record<string, number> }
   | { kind: 'quarantined'; error: string }
   | { kind: 'known' };
-
-/** PostgreSQL's own message may quote the row, which is not for logs. */
-function refusal(error: unknown): string {
-  return `PostgreSQL refuses its data (SQLSTATE ${codeOf(error)})`;
-}
 
 export interface LaneOptions {
   runId: number;
@@ -70,7 +65,7 @@ export class Lane {
       await stageCsv(this.client, fetched.open, transactionColumns);
     } catch (error) {
       await this.#rollBack();
-      throw isDataError(error) ? new ContentError(refusal(error)) : error;
+      throw isDataError(error) ? new ContentError('refusedByDatabase', error.code) : error;
     }
     const { etag, size } = fetched;
     return { object, fetched: { etag, size }, copyMs: performance.now() - start };
@@ -93,17 +88,17 @@ export class Lane {
       await this.client.query('commit');
       return { kind: 'applied', chunk, detections };
     } catch (error) {
-      const code = codeOf(error);
-      if (code === SQLSTATE.objectInLedger) {
+      if (hasSqlState(error, 'objectInLedger')) {
         await this.#rollBack();
         return { kind: 'known' };
       }
-      if (code === SQLSTATE.objectNumberTaken) {
+      if (hasSqlState(error, 'objectNumberTaken')) {
         await this.#rollBack();
-        return this.quarantine({ key: object.key, etag: fetched.etag, size: fetched.size }, messageOf(error));
+        const { message } = new ContentError('numberTaken', object.number);
+        return this.quarantine({ key: object.key, etag: fetched.etag, size: fetched.size }, message);
       }
-      // its content was judged before: what PostgreSQL objects to now are the rules
-      if (code === SQLSTATE.thresholdMissing || isDataError(error)) {
+      // the rows are accepted by now: what PostgreSQL refuses is a threshold
+      if (hasSqlState(error, 'thresholdMissing') || isDataError(error)) {
         throw new UserError(
           `a pattern cannot be judged: ${messageOf(error)}; correct its row in bankpulse.patterns`,
         );

@@ -1,7 +1,7 @@
 import { isUtf8 } from 'node:buffer';
 import { stringify } from 'csv-stringify/sync';
 import { CsvRecordSplitter, type CsvRecord } from '../csv/records.js';
-import { ContentError, messageOf } from '../errors.js';
+import { ContentError } from '../errors.js';
 import { readHeader, type ColumnPositions, type NeededColumns } from '../csv/header.js';
 import { fieldsOf } from '../csv/fields.js';
 import { storableText } from './storable-text.js';
@@ -20,24 +20,28 @@ type StagedRecord = [
 /** Records are handed to COPY in pieces of about this many bytes. */
 const PIECE_BYTES = 1 << 18;
 
-/** Takes a record apart; what keeps it from being judged by its values is its `problem`. */
-function stageRecord({ block, start, end, line }: CsvRecord, positions: ColumnPositions): StagedRecord {
-  const bytes = block.subarray(start, end);
-  const unusable = (problem: string): StagedRecord => [line, problem, storableText(bytes), '', '', '', ''];
-  if (!isUtf8(bytes)) return unusable('the row is not UTF-8');
-  let fields: string[];
-  try {
-    fields = fieldsOf(bytes.toString('utf8'));
-  } catch (error) {
-    return unusable(messageOf(error));
-  }
+/** The needed values of a record. @throws ContentError if the record as a whole is unusable. */
+function valuesOf(record: Buffer, positions: ColumnPositions): [string, string, string, string] {
+  if (!isUtf8(record)) throw new ContentError('rowNotUtf8');
+  const fields = fieldsOf(record.toString('utf8'));
   if (fields.length !== positions.fieldCount) {
-    return unusable(`the row has ${fields.length} fields, the header ${positions.fieldCount}`);
+    throw new ContentError('rowFieldCount', fields.length, positions.fieldCount);
   }
   const { customer, gender, merchant, amount } = positions;
   const values = [customer, gender, merchant, amount].map((at) => fields[at] ?? '');
-  if (values.some((value) => value.includes('\0'))) return unusable('a value holds a NUL byte');
-  return [line, null, storableText(bytes), ...(values as [string, string, string, string])];
+  if (values.some((value) => value.includes('\0'))) throw new ContentError('nulByte');
+  return values as [string, string, string, string];
+}
+
+/** A record that is unusable as a whole goes to the database with its reason as `problem`, and without values. */
+function stageRecord({ block, start, end, line }: CsvRecord, positions: ColumnPositions): StagedRecord {
+  const bytes = block.subarray(start, end);
+  try {
+    return [line, null, storableText(bytes), ...valuesOf(bytes, positions)];
+  } catch (error) {
+    if (!(error instanceof ContentError)) throw error;
+    return [line, error.message, storableText(bytes), '', '', '', ''];
+  }
 }
 
 function toCopy(records: StagedRecord[]): Buffer {
@@ -46,7 +50,7 @@ function toCopy(records: StagedRecord[]): Buffer {
 
 /**
  * The careful way: every record of a CSV file, of whatever shape, as a row for `copy staged_records from stdin (csv)`,
- * to be judged in SQL.
+ * to be accepted or rejected in SQL.
  * @throws ContentError if the file as a whole is unusable: empty, a header without a needed column or with one twice,
  * a quote that is never closed, a record longer than MAX_RECORD_BYTES.
  */
@@ -75,6 +79,6 @@ export async function* carefulRecords(
     }
   }
   for (const record of splitter.end()) take(record);
-  if (!positions) throw new ContentError('the object is empty');
+  if (!positions) throw new ContentError('empty');
   if (records.length > 0) yield toCopy(records);
 }

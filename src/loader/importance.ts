@@ -3,7 +3,7 @@ import { basename } from 'node:path';
 import type { Kysely } from 'kysely';
 import type pg from 'pg';
 import { existsSync } from 'node:fs';
-import { ContentError, UserError, codeOf, isDataError } from '../errors.js';
+import { ContentError, UserError, isDataError } from '../errors.js';
 import { importanceColumns } from '../csv/header.js';
 import { stageCsv } from './stage.js';
 import type { Logger } from '../log.js';
@@ -46,10 +46,8 @@ export async function loadImportance(
     log.info({ rows, rejected, ms: Math.round(performance.now() - start) }, 'importance loaded');
   } catch (error) {
     await client.query('rollback').catch(() => undefined);
-    // its own message may quote the row
-    if (isDataError(error))
-      throw new UserError(`${source.name}: PostgreSQL refuses its data (SQLSTATE ${codeOf(error)})`);
-    if (error instanceof ContentError) throw new UserError(`${source.name}: ${error.message}`);
+    const refused = isDataError(error) ? new ContentError('refusedByDatabase', error.code) : error;
+    if (refused instanceof ContentError) throw new UserError(`${source.name}: ${refused.message}`);
     throw error;
   }
 }

@@ -18,7 +18,7 @@ async function* limited(source: AsyncIterable<Buffer>, most: number): AsyncGener
   let size = 0;
   for await (const block of source) {
     size += block.length;
-    if (size > most) throw new ContentError(`the object is larger than ${most} bytes (MAX_CHUNK_BYTES)`);
+    if (size > most) throw new ContentError('tooLarge', most);
     yield block;
   }
 }
@@ -28,9 +28,7 @@ async function* unpacked(packed: Readable): AsyncGenerator<Buffer> {
   try {
     yield* gunzipped(packed);
   } catch (error) {
-    throw codeOf(error)?.startsWith('Z_')
-      ? new ContentError(`the gzip data is broken: ${messageOf(error)}`)
-      : error;
+    throw codeOf(error)?.startsWith('Z_') ? new ContentError('brokenGzip', messageOf(error)) : error;
   }
 }
 
