@@ -1,8 +1,38 @@
-import { dirname } from 'node:path';
+import { dirname, join } from 'node:path';
 import js from '@eslint/js';
 import prettier from 'eslint-config-prettier';
+import { createNodeResolver, importX } from 'eslint-plugin-import-x';
 import globals from 'globals';
 import tseslint from 'typescript-eslint';
+
+const project = dirname(import.meta.dirname);
+
+/** src/ from the bottom up: a module imports from its own folder and from the lines above its own. */
+const layers = [
+  ['errors.ts', 'events.ts', 'text'],
+  ['config.ts', 'log.ts'],
+  ['async', 'csv'],
+  ['database', 's3'],
+  ['loader', 'generate'],
+  ['embedded'],
+  ['producer', 'detector'],
+  ['audit', 'dashboard', 'metrics', 'terminal'],
+  ['commands'],
+  ['cli.ts'],
+];
+const inSrc = (names) => names.map((name) => join(project, 'src', name));
+const importZones = layers.slice(0, -1).flatMap((layer, index) =>
+  layer.map((name) => ({
+    target: inSrc([name]),
+    from: inSrc(
+      layers
+        .slice(index)
+        .flat()
+        .filter((other) => other !== name),
+    ),
+    message: 'Imports point downwards: see the layers in scripts/eslint.config.js.',
+  })),
+);
 
 export default tseslint.config(
   { ignores: ['node_modules/', 'data/', '.bankpulse/'] },
@@ -10,14 +40,33 @@ export default tseslint.config(
   {
     files: ['**/*.ts'],
     extends: [...tseslint.configs.recommendedTypeChecked],
+    plugins: { 'import-x': importX },
+    settings: {
+      'import-x/resolver-next': [createNodeResolver({ extensionAlias: { '.js': ['.ts', '.js'] } })],
+      'import-x/parsers': { '@typescript-eslint/parser': ['.ts'] },
+    },
     languageOptions: {
-      parserOptions: { project: './tsconfig.json', tsconfigRootDir: dirname(import.meta.dirname) },
+      parserOptions: { project: './tsconfig.json', tsconfigRootDir: project },
     },
     rules: {
       '@typescript-eslint/no-floating-promises': 'error',
       '@typescript-eslint/no-unused-vars': ['error', { argsIgnorePattern: '^_' }],
       // chai's `expect(x).to.be.true` is an expression on purpose
       '@typescript-eslint/no-unused-expressions': 'off',
+      'import-x/no-cycle': ['error', { ignoreExternal: true }],
+      'import-x/no-restricted-paths': [
+        'error',
+        {
+          zones: [
+            ...importZones,
+            {
+              target: join(project, 'src'),
+              from: [join(project, 'scripts'), join(project, 'test')],
+              message: 'The product does not import its tools or tests.',
+            },
+          ],
+        },
+      ],
     },
   },
   {
