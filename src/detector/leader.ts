@@ -5,7 +5,7 @@ import { LeaderElection } from './leader-election.js';
 import { Lane } from './lane.js';
 import type { LeaderOptions } from './options.js';
 import { isDoneWithin } from '../async/time-limit.js';
-import { work } from './leader-work.js';
+import { applyChunks } from './apply-chunks.js';
 
 /** A session that does not end by itself ends with the process. */
 const CLOSE_MS = 500;
@@ -56,7 +56,7 @@ async function workAsLeader(options: LeaderOptions, over: AbortSignal): Promise<
       detectionsPrefix: settings.DETECTIONS_PREFIX,
     };
     for (let count = 0; count < 2; count++) lanes.push(await Lane.open(config, laneOptions));
-    await work(options, { control, views, lanes }, until);
+    await applyChunks(options, { control, views, lanes }, until);
   } finally {
     await isDoneWithin(CLOSE_MS, close());
   }

@@ -31,7 +31,7 @@ export interface Sessions {
  * When nothing has come for FLUSH_AFTER_MS, and at the end, it closes the last batch, however short. `until` is
  * aborted by the signal, or when the term is over.
  */
-export async function work(
+export async function applyChunks(
   options: LeaderOptions,
   { control, views, lanes }: Sessions,
   until: AbortSignal,
