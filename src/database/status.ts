@@ -1,6 +1,7 @@
 import type { Kysely } from 'kysely';
 import { UserError, hasSqlState } from '../errors.js';
 import { sql } from './kysely.js';
+import { readable } from '../text/numbers.js';
 import { printable } from '../text/printable.js';
 import type { Status, Views } from './views.js';
 
@@ -32,8 +33,6 @@ export async function readQuarantined(
     .execute();
 }
 
-const number = new Intl.NumberFormat('en');
-
 /** The status as lines for people. */
 export function describeStatus(
   status: Status,
@@ -42,10 +41,10 @@ export function describeStatus(
   const found = Object.entries(status.detections);
   const total = found.reduce((sum, [, count]) => sum + count, 0);
   const lines = [
-    `chunks      ${number.format(status.chunks_applied)} applied, ${number.format(status.chunks_pending)} waiting, ${number.format(status.chunks_quarantined)} quarantined`,
-    `rows        ${number.format(status.rows_applied)} accepted, ${number.format(status.rows_rejected)} rejected`,
-    `detections  ${number.format(total)} (${found.map(([pattern, count]) => `${pattern} ${number.format(count)}`).join(', ')})`,
-    `files       ${number.format(status.batches_exported)} written, ${number.format(status.batches_pending)} to write`,
+    `chunks      ${readable(status.chunks_applied)} applied, ${readable(status.chunks_pending)} waiting, ${readable(status.chunks_quarantined)} quarantined`,
+    `rows        ${readable(status.rows_applied)} accepted, ${readable(status.rows_rejected)} rejected`,
+    `detections  ${readable(total)} (${found.map(([pattern, count]) => `${pattern} ${readable(count)}`).join(', ')})`,
+    `files       ${readable(status.batches_exported)} written, ${readable(status.batches_pending)} to write`,
     `lag         ${status.lag_seconds} s`,
   ];
   for (const { object_key, error } of quarantined) {

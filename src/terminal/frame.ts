@@ -1,6 +1,7 @@
 import { styleText } from 'node:util';
 import cliTruncate from 'cli-truncate';
 import stringWidth from 'string-width';
+import { counted, readable } from '../text/numbers.js';
 import { printable } from '../text/printable.js';
 import type { NewestDetection, Progress } from './progress.js';
 
@@ -15,9 +16,6 @@ const NAME_COLUMNS = 24;
 const BAR_COLUMNS = 24;
 /** A terminal that is narrower has no room for the bar. */
 const MIN_COLUMNS_FOR_BAR = 80;
-
-const number = new Intl.NumberFormat('en', { maximumFractionDigits: 0 });
-const counted = (count: number, noun: string) => `${number.format(count)} ${noun}${count === 1 ? '' : 's'}`;
 
 /** The display's lines: what X does, what Y does, what was found. As many as there is room for, none too wide. */
 export function frameOf(progress: Progress, { columns, rows, hasColors }: Space, now: number): string[] {
@@ -59,8 +57,8 @@ function describeX({ sourceRows, produced, producing }: Progress, bar: Bar, now:
   return [
     'X',
     ...bar(produced.rows),
-    isDone ? counted(sourceRows, 'row') : `${number.format(produced.rows)} of ${counted(sourceRows, 'row')}`,
-    isDone ? 'no more rows' : `${number.format(producing.perSecond(now))} rows/s`,
+    isDone ? counted(sourceRows, 'row') : `${readable(produced.rows)} of ${counted(sourceRows, 'row')}`,
+    isDone ? 'no more rows' : `${readable(producing.perSecond(now))} rows/s`,
   ];
 }
 
@@ -75,7 +73,7 @@ function describeY(progress: Progress, bar: Bar, now: number): string[] {
     'Y',
     ...bar(applied.rows),
     counted(applied.rows, 'row'),
-    ...(trouble.length > 0 ? trouble : [`${number.format(applying.perSecond(now))} rows/s`]),
+    ...(trouble.length > 0 ? trouble : [`${readable(applying.perSecond(now))} rows/s`]),
     ...(lag ? [`lag ${counted(lag.pendingCount, 'chunk')}, ${waiting.toFixed(1)} s`] : []),
   ];
 }
@@ -84,14 +82,12 @@ function describeFound({ applied, files, chunkSeconds }: Progress): string[] {
   if (!applied) return [];
   const found = Object.entries(applied.detections).sort(([one], [other]) => (one < other ? -1 : 1));
   const total = found.reduce((sum, [, count]) => sum + count, 0);
-  const patterns = found
-    .map(([pattern, count]) => `${printable(pattern)} ${number.format(count)}`)
-    .join(', ');
+  const patterns = found.map(([pattern, count]) => `${printable(pattern)} ${readable(count)}`).join(', ');
   return [
     '',
     `${counted(total, 'detection')}${patterns && ` (${patterns})`}`,
     counted(files, 'file'),
-    ...(chunkSeconds === undefined ? [] : [`${number.format(chunkSeconds * 1000)} ms a chunk`]),
+    ...(chunkSeconds === undefined ? [] : [`${readable(chunkSeconds * 1000)} ms a chunk`]),
   ];
 }
 
