@@ -18,7 +18,7 @@ begin
   v_file.is_only_row := true;
   v_file.file_name := p_file_name;
   v_file.fingerprint := p_fingerprint;
-  v_file.rejected_count := judge_staged_records(p_file_name);
+  v_file.rejected_count := accept_staged_records(p_file_name);
   select count(*) into v_file.row_count from pg_temp.staged_rows;
 
   insert into customer_weights (merchant_id, customer_id, average_weight)

@@ -50,8 +50,8 @@ begin
   from chunks where chunk_no is not null order by chunk_no desc limit 1;
   v_chunk.chunk_no := coalesce(v_last_chunk_no, 0) + 1;
 
-  v_chunk.rejected_count := judge_staged_records(p_object_key);
-  v_timings := add_timing(v_timings, 'judge', v_step_started_at);
+  v_chunk.rejected_count := accept_staged_records(p_object_key);
+  v_timings := add_timing(v_timings, 'accept', v_step_started_at);
   v_step_started_at := clock_timestamp();
 
   v_chunk.row_count := collect_touched_pairs();

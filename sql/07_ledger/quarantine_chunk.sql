@@ -13,13 +13,14 @@ set search_path = bankpulse, pg_temp
 as $$
 begin
   perform hold_lease(p_run_id);
-  insert into chunks (object_key, object_number, etag, size_bytes, status, run_id, error, is_late)
+  insert into chunks (object_key, object_number, etag, size_bytes, status, quarantined_at, run_id, error, is_late)
   values (
     p_object_key,
     object_number(p_object_key),
     p_etag,
     p_size_bytes,
     'quarantined',
+    clock_timestamp(),
     p_run_id,
     p_error,
     coalesce(object_number(p_object_key) < (select max(object_number) from chunks), false)

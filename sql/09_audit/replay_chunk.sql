@@ -18,7 +18,7 @@ as $$
 declare
   v_rejected_count bigint;
 begin
-  v_rejected_count := judge_staged_records(p_object_key);
+  v_rejected_count := accept_staged_records(p_object_key);
 
   insert into pg_temp.replayed_chunks (chunk_no, row_count, rejected_count)
   select p_chunk_no, count(*), v_rejected_count

@@ -1,12 +1,11 @@
 import type { ColumnType } from 'kysely';
 
-/** Only compared and sorted by, never taken out of a row: see `jsonRows` in queries/json-rows.ts. */
+/** Queries only compare it and sort by it. Its value comes as JSON: see `jsonRow` in queries/json-rows.ts. */
 type Whole = ColumnType<number, never, never>;
 
-/** The columns by which the dashboard's views are asked. What they give is JSON, described in payloads.ts. */
+/** The columns that the dashboard's queries name. The answers are JSON, described in payloads.ts. */
 export interface DashboardViews {
   dashboard_progress: Record<string, unknown>;
-  dashboard_patterns: { pattern_id: string };
   dashboard_chunks: { chunk_no: Whole };
   dashboard_detections_by_chunk: { chunk_no: Whole; pattern_id: string };
   detection_reasons: {
@@ -29,8 +28,15 @@ export interface DashboardViews {
   merchant_tops: { merchant_id: string };
   dashboard_low_weights: { merchant_id: string; customer_id: string; transaction_count: Whole };
   dashboard_customers: { customer_id: string; merchant_id: string; transaction_count: Whole };
-  dashboard_files: { batch_no: Whole };
   detection_file_rows: { batch_no: Whole; detection_id: Whole };
   dashboard_rejected_rows: { chunk_no: Whole; object_key: string; line_number: Whole };
-  dashboard_quarantine: { object_key: string; quarantined_at: Date };
+  patterns: {
+    pattern_id: string;
+    action_type: string;
+    description: string;
+    is_enabled: boolean;
+    thresholds: object;
+  };
+  chunks: { object_key: string; size_bytes: Whole; status: string; quarantined_at: Date; error: string };
+  detection_batches: { batch_no: Whole };
 }

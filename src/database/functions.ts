@@ -7,7 +7,7 @@ export interface AppliedChunk {
   rejectedCount: number;
   detectionCount: number;
   isLate: boolean;
-  /** Milliseconds per step: copy, judge, pairs, merchants, histogram, detect. */
+  /** Milliseconds per step: copy, accept, pairs, merchants, histogram, detect. */
   timings: Record<string, number>;
 }
 

@@ -29,7 +29,7 @@ export async function readQuarantined(
     .selectFrom('chunks')
     .select(['object_key', 'error'])
     .where('status', '=', 'quarantined')
-    .orderBy('applied_at')
+    .orderBy('quarantined_at')
     .execute();
 }
 

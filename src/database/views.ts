@@ -18,7 +18,7 @@ export interface Views {
     etag: string;
     status: 'applied' | 'quarantined';
     error: string | null;
-    applied_at: Date;
+    quarantined_at: Date | null;
   };
 }
 

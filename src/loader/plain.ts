@@ -1,7 +1,7 @@
 import { isUtf8 } from 'node:buffer';
 import { locateColumns, type ColumnPositions, type NeededColumns } from '../csv/header.js';
 
-/** The file holds something that only the careful way may judge; nothing is wrong with it. */
+/** The file holds something that only the careful way can read; the file may still be valid. */
 export class NotPlain extends Error {
   override name = 'NotPlain';
 }
@@ -29,7 +29,7 @@ kinds[COMMA] = SEPARATOR;
 kinds[LF] = SEPARATOR;
 kinds[CR] = RETURN;
 
-/** As in judge_staged_records: what an index entry can hold. */
+/** As in accept_staged_records: the size of an index entry is limited. */
 const MAX_NAME_BYTES = 1000;
 /** Rows are handed on in pieces of about this many bytes, so that PostgreSQL takes one while the next is cut. */
 const PIECE_BYTES = 1 << 17;

@@ -47,10 +47,17 @@ describe('the dashboard’s sessions', () => {
     expect(await failure(views, 'select pg_sleep(10)')).to.equal(CANCELED);
   });
 
-  it('may read every view of the dashboard', async () => {
+  it('may read every view and table that the dashboard reads', async () => {
     const { rows } = await database().client.query<{ name: string }>(
-      `select viewname as name from pg_views
-       where schemaname = 'bankpulse' and (viewname like 'dashboard%' or viewname = 'detection_reasons')`,
+      `select relname as name from pg_class
+       where
+         relnamespace = 'bankpulse'::regnamespace and relkind in ('r', 'v')
+         and (
+           relname like 'dashboard%'
+           or relname in (
+             'chunks', 'detection_batches', 'detection_file_rows', 'detection_reasons', 'merchant_tops', 'patterns'
+           )
+         )`,
     );
     expect(rows).to.have.length.above(10);
     for (const { name } of rows)

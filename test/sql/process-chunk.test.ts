@@ -77,6 +77,20 @@ describe('process_chunk', () => {
       expect(numbers).to.deep.equal([1, 2, 3]);
     });
 
+    it('says when an object was applied or quarantined, each in a column of its own', async () => {
+      const { rows } = await driver.client.query(
+        `select
+           status,
+           applied_at between now() - interval '1 hour' and clock_timestamp() as is_applied_now,
+           quarantined_at between now() - interval '1 hour' and clock_timestamp() as is_quarantined_now
+         from bankpulse.chunks where object_key in ('ledger/901.csv', 'ledger/902.csv') order by object_key`,
+      );
+      expect(rows).to.deep.equal([
+        { status: 'applied', is_applied_now: true, is_quarantined_now: null },
+        { status: 'quarantined', is_applied_now: null, is_quarantined_now: true },
+      ]);
+    });
+
     it('refuses a key that is in it, applied or quarantined', async () => {
       expect(await failure(driver.apply([], { key: 'ledger/901.csv' }))).to.equal(SQLSTATE.objectInLedger);
       expect(await failure(driver.apply([], { key: 'ledger/902.csv' }))).to.equal(SQLSTATE.objectInLedger);
@@ -129,7 +143,7 @@ describe('process_chunk', () => {
       expect(chunk).to.deep.include({ rowCount: 80, rejectedCount: 0, detectionCount: 1, timings });
       expect(Object.keys(timings)).to.have.members([
         'copy',
-        'judge',
+        'accept',
         'pairs',
         'merchants',
         'histogram',

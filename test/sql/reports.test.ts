@@ -325,13 +325,13 @@ describe('throughput_per_minute and slowest_chunks', () => {
       `insert into bankpulse.runs default values;
        insert into bankpulse.chunks (
          object_key, chunk_no, etag, size_bytes, status, run_id, row_count, rejected_count, detection_count,
-         applied_at, timings, error
+         applied_at, quarantined_at, timings, error
        ) values
-         ('1.csv', 1, 'e', 0, 'applied', 1, 100, 1, 2, '2026-01-01 10:00:59.9Z', '{"copy": 10, "pairs": 20.26}', null),
-         ('2.csv', 2, 'e', 0, 'applied', 1, 200, 0, 3, '2026-01-01 10:01:00Z', '{"copy": 30.5, "detect": 30.5}', null),
-         ('3.csv', 3, 'e', 0, 'applied', 1, 300, 2, 0, '2026-01-01 10:01:30Z', '{"copy": 1}', null),
-         ('4.csv', 4, 'e', 0, 'applied', 1, 0, 0, 0, '2026-01-01 10:03:00Z', null, null),
-         ('5.csv', null, 'e', 0, 'quarantined', 1, 0, 0, 0, '2026-01-01 10:04:00Z', null, 'empty')`,
+         ('1.csv', 1, 'e', 0, 'applied', 1, 100, 1, 2, '2026-01-01 10:00:59.9Z', null, '{"copy": 10, "pairs": 20.26}', null),
+         ('2.csv', 2, 'e', 0, 'applied', 1, 200, 0, 3, '2026-01-01 10:01:00Z', null, '{"copy": 30.5, "detect": 30.5}', null),
+         ('3.csv', 3, 'e', 0, 'applied', 1, 300, 2, 0, '2026-01-01 10:01:30Z', null, '{"copy": 1}', null),
+         ('4.csv', 4, 'e', 0, 'applied', 1, 0, 0, 0, '2026-01-01 10:03:00Z', null, null, null),
+         ('5.csv', null, 'e', 0, 'quarantined', 1, 0, 0, 0, null, '2026-01-01 10:04:00Z', null, 'empty')`,
     );
   });
 

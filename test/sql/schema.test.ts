@@ -95,7 +95,7 @@ describe('migrating', () => {
 
     it('lets the roles read what was made anew', async () => {
       const { client } = database();
-      await forget('0910_materialized_view_customer_averages.sql');
+      await forget('08_views/customer_averages.sql');
       await migrate(client, log);
       expect(
         await column(
@@ -371,9 +371,9 @@ describe('the hot path', () => {
        select 'PatId0', 'NONE', 'old-merchant', 'old-' || n, 1, 1, now(), 1, '{}'
        from generate_series(1, 20000) as numbers (n);
        insert into bankpulse.chunks (
-         object_key, object_number, chunk_no, etag, size_bytes, status, run_id, rules_hash
+         object_key, object_number, chunk_no, etag, size_bytes, status, applied_at, run_id, rules_hash
        )
-       select 'old/' || n, 100 + n, 100 + n, 'x', 0, 'applied', 1, bankpulse.rules_hash()
+       select 'old/' || n, 100 + n, 100 + n, 'x', 0, 'applied', now(), 1, bankpulse.rules_hash()
        from generate_series(1, 20000) as numbers (n)`,
     );
     const readWhole = async () => {

@@ -113,8 +113,8 @@ describe('unseen_objects', () => {
   it('compares more keys at once than one page of a listing has', async () => {
     const keys = Array.from({ length: 1500 }, (_, place) => `many/chunk-${place + 1}.csv`);
     await driver.client.query(
-      `insert into bankpulse.chunks (object_key, object_number, chunk_no, etag, size_bytes, status, run_id)
-       select 'many/chunk-' || number || '.csv', 1000000 + number, 1000 + number, 'x', 0, 'applied', $1
+      `insert into bankpulse.chunks (object_key, object_number, chunk_no, etag, size_bytes, status, applied_at, run_id)
+       select 'many/chunk-' || number || '.csv', 1000000 + number, 1000 + number, 'x', 0, 'applied', now(), $1
        from generate_series(1, 1499) as numbers (number)`,
       [driver.runId],
     );

@@ -13,7 +13,7 @@ export interface Staged {
   rejected: { line_number: number; line: string; reason: string }[];
 }
 
-/** Stages and judges files in a database of the suite's own, each in a transaction that is rolled back. */
+/** Stages files and accepts or rejects their rows in a database of the suite's own, each in a transaction that is rolled back. */
 export function useStaging() {
   const database = useDatabase('empty');
   before(() => new SqlFunctions(database().client).openStaging());
@@ -22,7 +22,7 @@ export function useStaging() {
     const { client } = database();
     try {
       const way = await stageCsv(client, () => blocksOf(file, sizes), needed);
-      await client.query(`select bankpulse.judge_staged_records('a file')`);
+      await client.query(`select bankpulse.accept_staged_records('a file')`);
       const { rows } = await client.query<string[]>({
         text: 'select customer_id, gender, merchant_id, amount::text from pg_temp.staged_rows order by row_number',
         rowMode: 'array',

@@ -9,8 +9,8 @@ const SHOWN_ROWS = 1000;
 /** The newest detection files, newest first. */
 export async function readFiles(views: Kysely<DashboardViews>): Promise<DetectionFile[]> {
   const rows = await views
-    .selectFrom('dashboard_files')
-    .select(jsonRow<DetectionFile>('dashboard_files').as('row'))
+    .selectFrom('detection_batches')
+    .select(jsonRow<DetectionFile>('detection_batches').as('row'))
     .orderBy('batch_no', 'desc')
     .limit(SHOWN_FILES)
     .execute();
@@ -23,8 +23,8 @@ export async function readFile(
   batchNo: number,
 ): Promise<FilePage | undefined> {
   const file = await views
-    .selectFrom('dashboard_files')
-    .select(jsonRow<DetectionFile>('dashboard_files').as('row'))
+    .selectFrom('detection_batches')
+    .select(jsonRow<DetectionFile>('detection_batches').as('row'))
     .where('batch_no', '=', batchNo)
     .executeTakeFirst();
   if (!file) return undefined;

@@ -16,8 +16,13 @@ export async function readProgress(views: Kysely<DashboardViews>): Promise<Progr
 
 export async function readPatterns(views: Kysely<DashboardViews>): Promise<Pattern[]> {
   const rows = await views
-    .selectFrom('dashboard_patterns')
-    .select(jsonRow<Pattern>('dashboard_patterns').as('row'))
+    .selectFrom((from) =>
+      from
+        .selectFrom('patterns')
+        .select(['pattern_id', 'action_type', 'description', 'is_enabled', 'thresholds'])
+        .as('shown'),
+    )
+    .select(jsonRow<Pattern>('shown').as('row'))
     .orderBy('pattern_id')
     .execute();
   return rows.map(({ row }) => row);

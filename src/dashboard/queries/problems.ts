@@ -6,7 +6,7 @@ import { jsonRow } from './json-rows.js';
 
 const SHOWN = 200;
 
-/** What did not count: quarantined objects and rejected rows, newest first. */
+/** Quarantined objects and rejected rows, newest first. */
 export async function readProblems(views: Kysely<DashboardViews>): Promise<ProblemsPage> {
   const rejectedRows = await views
     .selectFrom('dashboard_rejected_rows')
@@ -16,8 +16,14 @@ export async function readProblems(views: Kysely<DashboardViews>): Promise<Probl
     .limit(SHOWN)
     .execute();
   const quarantined = await views
-    .selectFrom('dashboard_quarantine')
-    .select(jsonRow<QuarantinedObject>('dashboard_quarantine').as('row'))
+    .selectFrom((from) =>
+      from
+        .selectFrom('chunks')
+        .select(['object_key', 'size_bytes', 'quarantined_at', 'error'])
+        .where('status', '=', 'quarantined')
+        .as('shown'),
+    )
+    .select(jsonRow<QuarantinedObject>('shown').as('row'))
     .orderBy('quarantined_at', 'desc')
     .orderBy('object_key')
     .limit(SHOWN)

@@ -11,7 +11,7 @@ interface StagedRecord {
   amount?: string;
 }
 
-describe('judge_staged_records', () => {
+describe('accept_staged_records', () => {
   const database = useDatabase('empty');
   let driver: ChunkDriver;
   before(async () => {
@@ -21,8 +21,8 @@ describe('judge_staged_records', () => {
 
   let files = 0;
 
-  /** Judges records, the first on line 2, in a transaction that is left open. */
-  async function judge(records: readonly StagedRecord[]) {
+  /** Accepts or rejects records, the first on line 2, in a transaction that is left open. */
+  async function accept(records: readonly StagedRecord[]) {
     const { client } = driver;
     const file = `file-${++files}`;
     await client.query('begin');
@@ -34,8 +34,8 @@ describe('judge_staged_records', () => {
         [place + 2, record.problem ?? null, record.line ?? '', customer, gender, merchant, amount],
       );
     }
-    const judged = await client.query<{ count: string }>(
-      'select bankpulse.judge_staged_records(p_object_key => $1) as count',
+    const counted = await client.query<{ count: string }>(
+      'select bankpulse.accept_staged_records(p_object_key => $1) as count',
       [file],
     );
     const accepted = await client.query<Record<string, string>>(
@@ -46,12 +46,12 @@ describe('judge_staged_records', () => {
        where object_key = $1 order by line_number`,
       [file],
     );
-    expect(Number(judged.rows[0]!.count)).to.equal(rejected.rows.length);
+    expect(Number(counted.rows[0]!.count)).to.equal(rejected.rows.length);
     return { accepted: accepted.rows, rejected: rejected.rows };
   }
 
   it('cleans accepted records, and keeps them in the order of their lines', async () => {
-    const { accepted, rejected } = await judge([
+    const { accepted, rejected } = await accept([
       { customer: " 'b' ", gender: "'F'", merchant: "\t'm'\n", amount: " '-1.50' " },
       { customer: 'a', gender: ' ', merchant: 'n', amount: "'1e2'" },
     ]);
@@ -64,7 +64,7 @@ describe('judge_staged_records', () => {
 
   it('rejects a record with the first thing that is wrong with it, and its line', async () => {
     const long = 'é'.repeat(501);
-    const { accepted, rejected } = await judge([
+    const { accepted, rejected } = await accept([
       { problem: 'the row has 3 fields, not 4', line: 'a,b,c', customer: '' },
       { customer: " '' ", line: 'no customer', amount: 'x' },
       { merchant: "''", line: 'no merchant' },
@@ -95,12 +95,12 @@ describe('judge_staged_records', () => {
         .join('')
         .replaceAll("'", '~');
     await driver.apply([{ customer: name(7), merchant: name(11) }]);
-    const { accepted, rejected } = await judge([{ customer: name(7), merchant: name(11) }]);
+    const { accepted, rejected } = await accept([{ customer: name(7), merchant: name(11) }]);
     expect([accepted.length, rejected.length]).to.deep.equal([1, 0]);
   });
 
   it('does nothing where nothing is staged', async () => {
-    expect(await judge([])).to.deep.equal({ accepted: [], rejected: [] });
+    expect(await accept([])).to.deep.equal({ accepted: [], rejected: [] });
   });
 });
 
