@@ -16,10 +16,6 @@ begin
 
   -- the state of the audited database, as its hot path has it
   create temporary table audited_pairs (like customer_merchant_stats);
-  create temporary table audited_merchants (like merchant_stats);
-  create temporary table audited_histogram (like merchant_count_histogram);
-  create temporary table audited_candidates (like upgrade_candidates);
-  create temporary table audited_top_counts (like merchant_top_counts);
 
   -- what the replay finds
   create temporary table replayed_chunks (
