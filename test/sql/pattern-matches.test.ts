@@ -194,6 +194,27 @@ const disagreements = `
     union all (table bankpulse.merchant_top_counts except table expected_top_counts)
   ) as rows
   where (select is_enabled from bankpulse.patterns where pattern_id = 'PatId1')
+  -- the views that rebuild and verify use, also while PatId1 is disabled
+  union all
+  select 'derived_merchant_stats', to_jsonb(rows) from (
+    (table bankpulse.derived_merchant_stats except table bankpulse.merchant_stats)
+    union all (table bankpulse.merchant_stats except table bankpulse.derived_merchant_stats)
+  ) as rows
+  union all
+  select 'derived_merchant_count_histogram', to_jsonb(rows) from (
+    (table bankpulse.derived_merchant_count_histogram except table bankpulse.merchant_count_histogram)
+    union all (table bankpulse.merchant_count_histogram except table bankpulse.derived_merchant_count_histogram)
+  ) as rows
+  union all
+  select 'derived_upgrade_candidates', to_jsonb(rows) from (
+    (table bankpulse.derived_upgrade_candidates except table open_candidates)
+    union all (table open_candidates except table bankpulse.derived_upgrade_candidates)
+  ) as rows
+  union all
+  select 'derived_merchant_top_counts', to_jsonb(rows) from (
+    (table bankpulse.derived_merchant_top_counts except table bankpulse.merchant_top_counts)
+    union all (table bankpulse.merchant_top_counts except table bankpulse.derived_merchant_top_counts)
+  ) as rows
   union all
   select 'a busy merchant of the chunk without a top count', to_jsonb(merchant_stats)
   from bankpulse.merchant_stats

@@ -1,6 +1,9 @@
 import { expect } from 'chai';
 import { readFile, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { runner } from 'node-pg-migrate';
 import type pg from 'pg';
+import { projectDir } from '../../src/config.js';
 import { connect } from '../../src/database/connection.js';
 import { createLog } from '../../src/log.js';
 import { migrate, pendingChanges } from '../../src/database/schema.js';
@@ -50,6 +53,54 @@ describe('migrating', () => {
       } finally {
         await other.end();
       }
+    });
+  });
+
+  describe('a database of the version before chunks.quarantined_at', () => {
+    const database = useDatabase('bare');
+
+    it('keeps its ledger: a quarantined object keeps its time, under another name', async () => {
+      const { client } = database();
+      await runner({
+        dbClient: client,
+        dir: join(projectDir, 'migrations'),
+        direction: 'up',
+        count: 2,
+        migrationsTable: 'migrations',
+        migrationsSchema: 'bankpulse',
+        createMigrationsSchema: true,
+        logger: {
+          debug: () => undefined,
+          info: () => undefined,
+          warn: () => undefined,
+          error: () => undefined,
+        },
+      });
+      await client.query(
+        `insert into bankpulse.runs default values;
+         insert into bankpulse.chunks (object_key, chunk_no, etag, size_bytes, status, applied_at, run_id, timings, error)
+         values
+           ('1.csv', 1, 'e', 0, 'applied', '2026-01-01 10:00:00Z', 1, '{"copy": 1, "judge": 2.5}', null),
+           ('2.csv', null, 'e', 0, 'quarantined', '2026-01-01 10:00:01Z', 1, null, 'empty')`,
+      );
+      expect((await migrate(client, log)).migrations).to.deep.equal(['0003_quarantined_at']);
+      const { rows } = await client.query(
+        `select object_key, applied_at, quarantined_at, timings from bankpulse.chunks order by object_key`,
+      );
+      expect(rows).to.deep.equal([
+        {
+          object_key: '1.csv',
+          applied_at: new Date('2026-01-01T10:00:00Z'),
+          quarantined_at: null,
+          timings: { copy: 1, accept: 2.5 },
+        },
+        {
+          object_key: '2.csv',
+          applied_at: null,
+          quarantined_at: new Date('2026-01-01T10:00:01Z'),
+          timings: null,
+        },
+      ]);
     });
   });
 
@@ -181,6 +232,23 @@ describe('the schema', () => {
          )`,
     );
     expect(without).to.deep.equal([]);
+  });
+
+  it('has derived views with exactly the columns of their tables', async () => {
+    const columns = async (relation: string) =>
+      column(
+        database().client,
+        `select attname || ' ' || format_type(atttypid, atttypmod) || ' ' || attcollation
+         from pg_attribute where attrelid = ('bankpulse.' || $1)::regclass and attnum > 0 order by attnum`,
+        [relation],
+      );
+    const views = await column(
+      database().client,
+      `select viewname from pg_views where schemaname = 'bankpulse' and viewname like 'derived%'`,
+    );
+    expect(views).to.have.length(4);
+    for (const view of views)
+      expect(await columns(view), view).to.deep.equal(await columns(view.replace('derived_', '')));
   });
 
   it('has no detection or chunk of a run that is not there', async () => {
