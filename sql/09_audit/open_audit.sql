@@ -1,8 +1,9 @@
--- Makes ready a scratch database in which the audit replays the ledger: the session's staging tables, and temporary
--- tables for what the replay finds, for what the files in S3 hold, and for the audited database's own state. The
--- audited ledger, detections, rules and outbox are copied into the scratch database's tables of the same names.
--- Writes: patterns (emptied, for those of the audited database); pg_temp.audited_*, replayed_*, file_rows.
--- Raises 55000 in a database where mechanism Y ever worked: a replay there would count everything twice.
+-- Prepares the session in the scratch database in which the audit replays the ledger: creates the staging tables, and
+-- temporary tables for the audited pairs, for the result of the replay and for the rows of the files in S3. The caller
+-- copies all other tables of the audited database into the tables of the same names; customer_merchant_stats is for the
+-- replay.
+-- Writes: patterns (emptied, for the rows of the audited database); pg_temp.audited_pairs, replayed_*, file_rows.
+-- Raises 55000 in a database where mechanism Y has ever worked: a replay there would count everything twice.
 create or replace function bankpulse.open_audit() returns void
 language plpgsql volatile
 set search_path = bankpulse, pg_temp
@@ -14,10 +15,10 @@ begin
   delete from patterns;
   perform open_staging();
 
-  -- the state of the audited database, as its hot path has it
+  -- customer_merchant_stats of the audited database
   create temporary table audited_pairs (like customer_merchant_stats);
 
-  -- what the replay finds
+  -- the result of the replay
   create temporary table replayed_chunks (
     chunk_no bigint primary key,
     row_count bigint not null,
@@ -31,23 +32,17 @@ begin
     primary key (pattern_id, merchant_id, customer_id)
   );
 
-  -- what the detection files hold; the header is row 0
+  -- the rows of the detection files; the header is row 0, fields is an array of text
   create temporary table file_rows (
     batch_no bigint not null,
     row_number bigint not null,
-    field_count bigint not null,
-    "YStartTime" text not null,
-    "detectionTime" text not null,
-    "patternId" text collate "C" not null,
-    "ActionType" text not null,
-    "customerName" text collate "C" not null,
-    "MerchantId" text collate "C" not null
+    fields jsonb not null
   );
 
-  -- whatever is lost with a scratch database can be had again
+  -- an audit that lost its scratch database starts anew, so no commit waits for the disk
   perform set_config('synchronous_commit', 'off', false);
 end;
 $$;
 
 comment on function bankpulse.open_audit() is
-  'Makes the audit''s temporary tables, in a scratch database; refuses in one that mechanism Y works in.';
+  'Creates the audit''s temporary tables in a scratch database; refuses a database in which mechanism Y has worked.';

@@ -10,7 +10,7 @@ import { messageOf } from '../errors.js';
 import type { Logger } from '../log.js';
 import type { ObjectStore } from '../s3/object-store.js';
 import { PatientStore } from '../s3/patient-store.js';
-import { DETECTION_FILE_COLUMNS, type Views } from '../database/views.js';
+import type { Views } from '../database/views.js';
 
 /** The keys of all objects where detection files are; chunks may lie below the same prefix. */
 export async function listDetectionFiles(
@@ -29,13 +29,6 @@ export async function listDetectionFiles(
 function recordsOf(content: Buffer): string[][] {
   if (!isUtf8(content) || content.includes(0)) throw new Error('it is not UTF-8 text');
   return parse(content, { relax_column_count: true });
-}
-
-/** A record for COPY, with as many fields as the table has columns. */
-function toCopy(batchNo: string, row: number, fields: readonly string[]): string {
-  const columns = DETECTION_FILE_COLUMNS.map((_, column) => fields[column] ?? '');
-  // without quotes COPY would take an empty field for null
-  return stringify([[batchNo, row, fields.length, ...columns]], { quoted_empty: true });
 }
 
 /**
@@ -76,7 +69,9 @@ export async function readDetectionFiles(
         continue;
       }
       readBatches.push(batchNo);
-      for (const [row, fields] of records.entries()) yield toCopy(batchNo, row, fields);
+      for (const [row, fields] of records.entries()) {
+        yield stringify([[batchNo, row, JSON.stringify(fields)]]);
+      }
       if (records.length === 0) faults.push(`${key}: the file of batch ${batchNo} is empty`);
     }
   }

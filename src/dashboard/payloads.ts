@@ -1,4 +1,4 @@
-import type { DetectionFileRow, Status } from '../database/views.js';
+import type { Status } from '../database/views.js';
 
 /**
  * What the dashboard's server sends to the page, as JSON: rows of the views of the same name in sql/, where each column
@@ -129,7 +129,8 @@ export interface DetectionFile {
 
 export interface FilePage {
   file: DetectionFile;
-  rows: Omit<DetectionFileRow, 'batch_no' | 'detection_id'>[];
+  /** In the view's order: `batch_no`, `detection_id`, then the columns of the file. */
+  rows: Record<string, string | number>[];
 }
 
 export interface RejectedRow {

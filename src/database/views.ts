@@ -3,7 +3,8 @@ export interface Views {
   /** Read as one JSON object, a Status: see status.ts. */
   pipeline_status: Record<string, unknown>;
   detection_batches: { batch_no: string; object_key: string; row_count: string; exported_at: Date | null };
-  detection_file_rows: DetectionFileRow;
+  /** One line of a detection file. `batch_no` and `detection_id` are its file and its place there; all else is written. */
+  detection_file_rows: { batch_no: string; detection_id: string } & Record<string, string>;
   importance_file: { file_name: string; fingerprint: string };
   detection_reasons: {
     detection_id: string;
@@ -21,22 +22,6 @@ export interface Views {
     quarantined_at: Date | null;
   };
 }
-
-/** The columns of a detection file, in order: what the view calls them is what the header says. */
-export const DETECTION_FILE_COLUMNS = [
-  'YStartTime',
-  'detectionTime',
-  'patternId',
-  'ActionType',
-  'customerName',
-  'MerchantId',
-] as const;
-
-/** One line of a detection file; `batch_no` and `detection_id` say where it stands and are not written. */
-export type DetectionFileRow = Record<
-  'batch_no' | 'detection_id' | (typeof DETECTION_FILE_COLUMNS)[number],
-  string
->;
 
 /** The row of pipeline_status, with numbers as numbers. */
 export interface Status {

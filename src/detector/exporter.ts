@@ -4,7 +4,7 @@ import { pipelineEvents } from '../events.js';
 import type { Logger } from '../log.js';
 import type { PatientStore } from '../s3/patient-store.js';
 import type { SqlFunctions } from '../database/functions.js';
-import { DETECTION_FILE_COLUMNS, type Views } from '../database/views.js';
+import type { Views } from '../database/views.js';
 
 /**
  * Writes the closed batches that have no file yet, in order. Key and content come from stored values alone, so that
@@ -26,13 +26,15 @@ export async function exportBatches(
   for (const { batch_no, object_key, row_count } of batches) {
     const rows = await views
       .selectFrom('detection_file_rows')
-      .select(DETECTION_FILE_COLUMNS)
+      .selectAll()
       .where('batch_no', '=', batch_no)
       .orderBy('detection_id')
       .execute();
     if (rows.length !== Number(row_count))
       throw new Error(`batch ${batch_no} has ${row_count} detections, but ${rows.length} rows for its file`);
-    const file = stringify(rows, { header: true, columns: [...DETECTION_FILE_COLUMNS] });
+    // the view has the columns of the file, in its order, behind the two that say where a row belongs
+    const columns = Object.keys(rows[0]!).filter((name) => name !== 'batch_no' && name !== 'detection_id');
+    const file = stringify(rows, { header: true, columns });
     await store.put(object_key, file, 'text/csv');
     await functions.markBatchExported(batch_no);
     pipelineEvents.publish('batchWritten', { batchNo: Number(batch_no), rows: Number(row_count) });

@@ -6,9 +6,11 @@ import { DataTable } from '/parts/data-table.js';
 import { Facts } from '/parts/facts.js';
 import { Loaded } from '/parts/loaded.js';
 
-const columns = ['YStartTime', 'detectionTime', 'patternId', 'ActionType', 'customerName', 'MerchantId'].map(
-  (key) => textColumn(key, key),
-);
+/** The columns of the file; `batch_no` and `detection_id` are not written. @param {object[]} rows */
+const columnsOf = (rows) =>
+  Object.keys(rows[0] ?? {})
+    .filter((name) => name !== 'batch_no' && name !== 'detection_id')
+    .map((name) => textColumn(name, name));
 
 /** A detection file, row by row as it is written. @param {{ id: string, live: import('/live.js').LiveData }} props */
 export function FilePage({ id, live: { progress } }) {
@@ -30,9 +32,9 @@ export function FilePage({ id, live: { progress } }) {
         <section class="card">
           <${DataTable}
             caption=${rows.length < file.row_count ? `The first ${formatCount(rows.length)} rows, as they are written` : 'Rows, as they are written'}
-            columns=${columns}
+            columns=${columnsOf(rows)}
             rows=${rows}
-            keyOf=${(/** @type {any} */ row) => `${row.patternId} ${row.MerchantId} ${row.customerName}`}
+            keyOf=${(/** @type {{ detection_id: number }} */ row) => row.detection_id}
             empty="It has no rows."
           />
         </section>

@@ -1,0 +1,16 @@
+-- The columns of a detection file in their order: those of detection_file_rows without batch_no and detection_id. They
+-- are spelled out in that view alone.
+-- Reads: the catalogue. Out: their names.
+create or replace function bankpulse.detection_file_columns() returns text[]
+language sql stable
+return array(
+  select attname::text
+  from pg_catalog.pg_attribute
+  where
+    attrelid = 'bankpulse.detection_file_rows'::regclass
+    and attnum > 0
+    and attname not in ('batch_no', 'detection_id')
+  order by attnum
+);
+
+comment on function bankpulse.detection_file_columns() is 'The columns of a detection file, in their order.';
