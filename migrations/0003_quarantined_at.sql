@@ -1,5 +1,5 @@
--- chunks.quarantined_at: a quarantined object has a time of its own, and applied_at is null for it. Rows are accepted or
--- rejected, so the step that sorts them is called accept in the timings. Drops what sql/ no longer defines.
+-- chunks.quarantined_at: a quarantined object has a time of its own, and applied_at is null for it. Rows are accepted
+-- or rejected, so the step that sorts them is called accept in the timings. Drops what sql/ no longer defines.
 
 -- Up Migration
 
@@ -27,7 +27,16 @@ alter table bankpulse.chunks
 comment on column bankpulse.chunks.applied_at is 'When the chunk was applied; null while the object is quarantined.';
 comment on column bankpulse.chunks.quarantined_at is 'When the object was quarantined; null if the chunk is applied.';
 comment on column bankpulse.chunks.run_id is 'The run that applied or quarantined it.';
+comment on column bankpulse.chunks.is_late is 'True if a greater object_number had been applied or quarantined before.';
+comment on column bankpulse.chunks.rules_hash is 'Hash of the thresholds and weights that the patterns were judged by.';
 comment on column bankpulse.chunks.timings is 'Milliseconds per step: copy, accept, pairs, merchants, histogram, detect.';
+comment on table bankpulse.rejected_rows is 'Rows that were rejected, with the reason. The other rows of their file count.';
+comment on index bankpulse.chunks_object_number is 'Finds the greatest number applied or quarantined.';
+comment on index bankpulse.detections_batch_no is 'Finds the rows of a file in their order, and the detections that are in no batch yet.';
+comment on table bankpulse.merchant_top_counts is
+  'Running state of PatId1: the lower end of the top share of a merchant''s customers, as of the last chunk that touched the merchant.';
+comment on column bankpulse.merchant_top_counts.top_count is
+  'The smallest number of transactions in the top share (10 % by default); null if the share is empty, because too many customers tie.';
 
 -- Down Migration
 

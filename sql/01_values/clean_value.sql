@@ -1,6 +1,6 @@
--- A text value as semantics has it: without surrounding ASCII white space, then without one pair of surrounding
--- single quotes (BankSim wraps every string so), and nothing after that.
--- In: the field as the file has it. Out: the value that is stored and compared. Reads no table.
+-- Removes surrounding ASCII white space, then one pair of surrounding single quotes, and nothing after that. BankSim
+-- wraps every string in such quotes.
+-- In: the field as it stands in the file. Out: the value that is stored and compared. Reads no table.
 create or replace function bankpulse.clean_value(p_field text) returns text
 language sql immutable parallel safe
 return (

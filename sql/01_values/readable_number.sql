@@ -1,5 +1,5 @@
--- A number as people read it: thousands apart, so many decimals.
--- In: the number, and how many decimals to round to. Out: text such as 1,829.40. Reads no table.
+-- A number as text for people, with commas between thousands.
+-- In: the number, and the number of decimals to round to. Out: text such as 1,829.40. Reads no table.
 create or replace function bankpulse.readable_number(p_number numeric, p_decimals integer default 0) returns text
 language sql stable parallel safe
 return to_char(

@@ -1,8 +1,8 @@
--- Works out what the staged rows make of each (merchant, customer) they touch; changes nothing yet.
--- Reads: pg_temp.staged_rows, customer_merchant_stats. Writes: pg_temp.touched_pairs. Out: how many rows there were.
+-- Computes the new values of each (merchant, customer) pair that the staged rows touch; changes no state yet.
+-- Reads: pg_temp.staged_rows, customer_merchant_stats. Writes: pg_temp.touched_pairs. Out: the number of staged rows.
 --
--- The staged rows are aggregated once and joined once to the stored state; everything after that works on the few
--- thousand pairs found here.
+-- It aggregates the staged rows once and joins them once to the stored state; all later steps work on the few
+-- thousand pairs in touched_pairs.
 create or replace function bankpulse.collect_touched_pairs() returns bigint
 language plpgsql volatile
 set search_path = bankpulse, pg_temp
@@ -10,8 +10,8 @@ as $$
 declare
   v_row_count bigint;
 begin
-  -- Planned anew each time: while the stats are small, reading them all beats a lookup per pair, and a plan kept from
-  -- then would read them all for ever.
+  -- execute plans the statement anew each time. While the stats are small, reading them all is cheaper than a lookup
+  -- per pair; a plan cached then would read them all for ever.
   execute $sql$
     insert into pg_temp.touched_pairs (
       merchant_id, customer_id, gender, transaction_count, total_amount, added_count, is_new, stats_row
@@ -46,4 +46,4 @@ end;
 $$;
 
 comment on function bankpulse.collect_touched_pairs() is
-  'Fills touched_pairs from the staged rows and the stored state; returns how many rows there were.';
+  'Fills touched_pairs from the staged rows and the stored state; returns the number of staged rows.';

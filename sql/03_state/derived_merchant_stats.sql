@@ -1,5 +1,5 @@
--- What merchant_stats must hold, computed from customer_merchant_stats. It reads the whole state: a rebuild fills the
--- table from it, and the audit compares the table with it. The hot path has update_merchant_stats instead.
+-- The rows that merchant_stats must hold, computed from customer_merchant_stats. It reads the whole state: a rebuild
+-- fills the table from it, and the audit compares the table with it. The hot path has update_merchant_stats instead.
 create or replace view bankpulse.derived_merchant_stats as
 select
   merchant_id,
@@ -10,7 +10,7 @@ select
 from bankpulse.customer_merchant_stats
 group by merchant_id;
 
-comment on view bankpulse.derived_merchant_stats is 'What merchant_stats must hold; reads the whole state.';
+comment on view bankpulse.derived_merchant_stats is 'The rows that merchant_stats must hold; reads the whole state.';
 comment on column bankpulse.derived_merchant_stats.merchant_id is 'The merchant.';
 comment on column bankpulse.derived_merchant_stats.transaction_count is 'Transactions at the merchant.';
 comment on column bankpulse.derived_merchant_stats.customer_count is 'Distinct customers.';

@@ -1,13 +1,13 @@
--- Moves each touched customer from its old number of transactions to its new one in the merchant's histogram.
--- Reads: pg_temp.touched_pairs. Writes: merchant_count_histogram. Numbers nobody has any more are removed, so that
--- the histogram stays as small as the numbers that occur.
+-- Moves each touched customer from the old number of transactions to the new one in the merchant's histogram. A
+-- number that no customer has any more loses its row, so the histogram has no more rows than numbers that occur.
+-- Reads: pg_temp.touched_pairs. Writes: merchant_count_histogram.
 create or replace function bankpulse.update_count_histogram() returns void
 language plpgsql volatile
 set search_path = bankpulse, pg_temp
 as $$
 begin
-  -- Planned anew each time: where a chunk changes a good part of the histogram, reading all of it beats a lookup per
-  -- change; a plan kept from when it was tiny would read all of it for ever.
+  -- execute plans the statement anew each time. Where a chunk changes a good part of the histogram, reading all of it
+  -- is cheaper than a lookup per change; a plan cached while it was tiny would read all of it for ever.
   execute $sql$
     merge into merchant_count_histogram as histogram
     using (

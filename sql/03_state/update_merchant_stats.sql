@@ -1,4 +1,4 @@
--- Adds what the touched pairs brought to each merchant's totals. A customer counts once, when new to the merchant.
+-- Adds the touched pairs to the totals of their merchants. A customer counts once, when new to the merchant.
 -- Reads: pg_temp.touched_pairs. Writes: merchant_stats, pg_temp.touched_merchants.
 create or replace function bankpulse.update_merchant_stats() returns void
 language plpgsql volatile

@@ -1,9 +1,10 @@
 -- Writes the touched pairs back to the state of each (merchant, customer).
--- Reads: pg_temp.touched_pairs. Writes: customer_merchant_stats. Raises if the state was changed by someone else
--- since the pairs were collected; nobody who holds to the lease does.
+-- Reads: pg_temp.touched_pairs. Writes: customer_merchant_stats. Raises 40001 if another session has changed the
+-- state since the pairs were collected; only a session that ignores the lease can do that.
 --
--- A pair is found again by its ctid, which needs no second look at the index: under the lease nobody moves it. The
--- update is planned anew each time, and may not read all stats instead, however small they were at first.
+-- The update finds each pair by its ctid and needs no second index lookup; the row stays where it is, because no
+-- other session writes while this one holds the lease. execute plans the update anew each time, and the settings
+-- below keep the planner from reading the whole table while it is small.
 create or replace function bankpulse.write_touched_pairs() returns void
 language plpgsql volatile
 set search_path = bankpulse, pg_temp

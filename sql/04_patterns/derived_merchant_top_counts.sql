@@ -1,6 +1,6 @@
--- What the rows of merchant_top_counts must be, computed from customer_merchant_stats: for each merchant that has a row,
--- the smallest number of transactions in the top share (10 % by default) of its customers. The audit compares the table
--- with it. The hot path reads the histogram instead, see detect_upgrade.
+-- The rows that merchant_top_counts must hold for the merchants it has, computed from customer_merchant_stats: for
+-- each, the smallest number of transactions in the top share (10 % by default) of its customers. The audit compares
+-- the table with it. The hot path reads the histogram instead, see detect_upgrade.
 create or replace view bankpulse.derived_merchant_top_counts as
 -- materialized, so that the threshold is read once and not for each row
 with upgrade as materialized (
@@ -26,7 +26,7 @@ from ranked_counts
 cross join upgrade
 group by merchant_id;
 
-comment on view bankpulse.derived_merchant_top_counts is 'What the rows of merchant_top_counts must be.';
+comment on view bankpulse.derived_merchant_top_counts is 'The rows that merchant_top_counts must hold for the merchants it has.';
 comment on column bankpulse.derived_merchant_top_counts.merchant_id is 'A merchant with a row in merchant_top_counts.';
 comment on column bankpulse.derived_merchant_top_counts.top_count is
   'The smallest number of transactions in the top share; null if the share is empty, because too many customers tie.';

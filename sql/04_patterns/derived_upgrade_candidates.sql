@@ -1,6 +1,6 @@
--- What upgrade_candidates must hold, computed from customer_weights: every pair whose weight is in the merchant's bottom
--- share (10 % by default) and that PatId1 has not detected; no pair while PatId1 is disabled. It ranks all weights:
--- rebuild_upgrade_candidates fills the table from it, and the audit compares the table with it.
+-- The rows that upgrade_candidates must hold, computed from customer_weights: every pair whose weight is in the
+-- merchant's bottom share (10 % by default) and that PatId1 has not detected; no pair while PatId1 is disabled. It
+-- ranks all weights: rebuild_upgrade_candidates fills the table from it, and the audit compares the table with it.
 --
 -- security_invoker: the caller needs the right to read each table, as if the query stood in the calling function.
 create or replace view bankpulse.derived_upgrade_candidates with (security_invoker = true) as
@@ -33,7 +33,7 @@ where
   );
 
 comment on view bankpulse.derived_upgrade_candidates is
-  'What upgrade_candidates must hold: the low weights without the pairs that PatId1 has detected.';
+  'The rows that upgrade_candidates must hold: the low weights without the pairs that PatId1 has detected.';
 comment on column bankpulse.derived_upgrade_candidates.merchant_id is 'The merchant.';
 comment on column bankpulse.derived_upgrade_candidates.customer_id is 'The customer.';
 comment on column bankpulse.derived_upgrade_candidates.average_weight is 'The customer''s weight for the merchant.';

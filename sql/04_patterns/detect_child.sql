@@ -1,15 +1,15 @@
--- PatId2, CHILD, from what the chunk touched: a customer with at least 80 transactions at a merchant and an average
--- of less than 23. Compared without division: total < 23 * count.
+-- PatId2, CHILD, among the pairs that the chunk touched: a customer with at least 80 transactions at a merchant and
+-- an average of less than 23. Compared without division: total < 23 * count.
 -- In: the pattern's thresholds. Reads: pg_temp.touched_pairs. Out: the touched pairs that satisfy it now.
 create or replace function bankpulse.detect_child(p_thresholds jsonb)
 returns table (merchant_id text, customer_id text, reason jsonb)
 language plpgsql stable
--- few rows expected: keeps the planner of the calling statement on index lookups into detections
+-- a low estimate, so that the planner of the calling statement chooses index lookups into detections
 rows 100
 set search_path = bankpulse, pg_temp
 as $$
 declare
-  -- as a whole number, which bigint is compared with faster
+  -- a whole number, because comparing a bigint with a numeric is slower
   v_transactions_from constant bigint := ceil(threshold(p_thresholds, 'transactions_from'));
   v_average_amount_below constant numeric := threshold(p_thresholds, 'average_amount_below');
 begin

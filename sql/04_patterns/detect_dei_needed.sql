@@ -1,10 +1,10 @@
--- PatId3, DEI-NEEDED, from what the chunk touched: a merchant with more than 100 women among its customers, but
--- fewer women than men.
+-- PatId3, DEI-NEEDED, among the merchants that the chunk touched: a merchant with more than 100 women among its
+-- customers, but fewer women than men.
 -- In: the pattern's thresholds. Reads: pg_temp.touched_merchants. Out: the touched merchants that satisfy it now.
 create or replace function bankpulse.detect_dei_needed(p_thresholds jsonb)
 returns table (merchant_id text, customer_id text, reason jsonb)
 language plpgsql stable
--- few rows expected: keeps the planner of the calling statement on index lookups into detections
+-- a low estimate, so that the planner of the calling statement chooses index lookups into detections
 rows 100
 set search_path = bankpulse, pg_temp
 as $$

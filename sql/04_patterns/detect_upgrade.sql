@@ -1,21 +1,24 @@
--- PatId1, UPGRADE, from what the chunk touched: customers in the top 10 % by transactions and the bottom 10 % by
--- weight, at a merchant with more than 50,000 transactions.
+-- PatId1, UPGRADE, at the merchants that the chunk touched: customers in the top 10 % by transactions and the bottom
+-- 10 % by weight, at a merchant with more than 50,000 transactions.
 -- In: the pattern's thresholds. Reads: pg_temp.touched_pairs, touched_merchants, merchant_count_histogram,
 -- customer_merchant_stats. Writes: upgrade_candidates, merchant_top_counts. Out: the pairs that satisfy it now and
 -- were not found before.
 --
--- The low weights are a fixed set, the candidates; what is found is no candidate any more. So, at a merchant whose
--- top_count, the lower end of the top share, is noted, every candidate that is still to be found was below it after the
--- chunk before. Either the chunk lifted it to the new lower end, or the lower end has fallen to it. The latter is rare;
--- so is a merchant without a noted top_count: one that has just passed 50,000, whose customers all tied, or any after a
--- change of rules or a rebuild. Then all its candidates are looked up.
+-- The candidates are the pairs with a low weight; weights change only with the importance file. A pair that is found
+-- is removed from them. merchant_top_counts holds each merchant's top_count, the smallest number of transactions in
+-- its top share, as of the last chunk that touched the merchant. Every candidate of the merchant that is not detected
+-- was below it then. So there are two ways for a candidate to enter the top share:
+--   risen      the chunk raised its number of transactions to the new top_count or above
+--   uncovered  the top_count has fallen, which is rare; the function then looks up all candidates of the merchant
+-- The function also looks up all of them if merchant_top_counts has no top_count for the merchant: it has just passed
+-- 50,000 transactions, too many of its customers tied, the rules have changed, or the state was rebuilt.
 create or replace function bankpulse.detect_upgrade(p_thresholds jsonb)
 returns table (merchant_id text, customer_id text, reason jsonb)
 language plpgsql volatile
--- few rows expected: keeps the planner of the calling statement on index lookups into detections
+-- a low estimate, so that the planner of the calling statement chooses index lookups into detections
 rows 100
 set search_path = bankpulse, pg_temp
--- planned anew each time, for tables as large as they are by then; they are expected to be in memory
+-- the planner plans anew for the present size of the tables, and takes them to be in memory
 set plan_cache_mode = force_custom_plan
 set random_page_cost = 1.1
 as $$
@@ -35,7 +38,7 @@ begin
     from pg_temp.touched_merchants as merchants
     left join merchant_top_counts as former on former.merchant_id = merchants.merchant_id
     left join lateral (
-      -- read from the smallest number on, and no further than to the one that is looked for
+      -- reads the histogram from the smallest number on, and stops at the first in the top share
       select ranked_counts.transaction_count as top_count
       from (
         select
@@ -58,7 +61,8 @@ begin
     set top_count = excluded.top_count
     where noted.top_count is distinct from excluded.top_count
   ),
-  -- offset 0, here and below, has each row looked up: the planner cannot know how few there are, and might read all
+  -- offset 0, here and below, forces a lookup per row: the planner cannot know how few rows there are, and might
+  -- otherwise read the whole table
   risen_candidates as (
     select candidates.*, touched_pairs.transaction_count
     from top_counts
@@ -101,7 +105,7 @@ begin
     union all
     select * from uncovered_candidates
   ),
-  -- found again by their ctid, as in write_touched_pairs: under the lease nobody moves them
+  -- by ctid, as in write_touched_pairs: no other session writes while this one holds the lease
   deleted_candidates as (
     delete from upgrade_candidates
     where ctid = any(array(select candidate_row from found_candidates))
@@ -129,4 +133,4 @@ end;
 $$;
 
 comment on function bankpulse.detect_upgrade(jsonb) is
-  'PatId1, UPGRADE: what the chunk made true, from the touched pairs, the histogram and the candidates.';
+  'PatId1, UPGRADE: the candidates that the chunk brought into the top share, by the touched pairs and the histogram.';

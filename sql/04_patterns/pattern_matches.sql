@@ -1,11 +1,12 @@
--- The declarative statement of every pattern: what holds now, straight from customer_merchant_stats and
--- customer_weights. It costs the whole state each time; the detect_* functions find the same from what a chunk
--- touched, and share no code with it: that they agree after every chunk is the project's central test.
+-- The declarative statement of every pattern: all pairs and merchants that satisfy one now, computed from
+-- customer_merchant_stats, customer_weights and the thresholds. It reads the whole state each time. The detect_*
+-- functions find the same from the pairs that a chunk touched, and share no code with it: that both agree after every
+-- chunk is the project's central test.
 --
--- percent_rank >= r is written smaller >= r * (count - 1), exact in decimals; greatest(count - 1, 1) gives a lone
--- customer the rank 0.
+-- percent_rank >= r is written smaller >= r * (count - 1), which is exact in decimals; greatest(count - 1, 1) gives a
+-- merchant's only customer the rank 0.
 create or replace view bankpulse.pattern_matches as
--- read once, not for each row
+-- materialized, so that each threshold is read once and not for each row
 with upgrade as materialized (
   select
     bankpulse.threshold(thresholds, 'merchant_transactions_above') as merchant_transactions_above,
@@ -108,7 +109,7 @@ having
   and count(*) filter (where stats.gender = 'F') < count(*) filter (where stats.gender = 'M');
 
 comment on view bankpulse.pattern_matches is
-  'What satisfies a pattern now: the declarative statement of all patterns, straight from the stats.';
+  'All that satisfies a pattern now, computed from the stats and weights: the declarative statement of all patterns.';
 comment on column bankpulse.pattern_matches.pattern_id is 'The pattern.';
 comment on column bankpulse.pattern_matches.merchant_id is 'The merchant.';
 comment on column bankpulse.pattern_matches.customer_id is 'The customer; empty for a pattern about the merchant alone.';

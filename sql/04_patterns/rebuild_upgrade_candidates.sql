@@ -1,5 +1,5 @@
--- Fills the candidates of PatId1 from nothing. record_detections calls it when thresholds or weights have changed or the
--- pattern was enabled or disabled; a rebuild of the state calls it too.
+-- Fills the candidates of PatId1 from nothing. record_detections calls it when thresholds or weights have changed or
+-- the pattern was enabled or disabled; a rebuild of the state calls it too.
 -- Reads: derived_upgrade_candidates and the tables it reads. Writes: upgrade_candidates, merchant_top_counts.
 create or replace function bankpulse.rebuild_upgrade_candidates() returns void
 language plpgsql volatile

@@ -1,8 +1,9 @@
--- Writes what the patterns find after a chunk, unless it was detected before, in the order of pattern, merchant and
--- customer. Each enabled pattern's detect function is asked; after a change of thresholds or weights, when older
--- state may match too, pattern_matches as well.
+-- Records the detections of a chunk: everything that an enabled pattern's detect function finds and that is not
+-- detected already, in the order of pattern, merchant and customer. After a change of thresholds or weights older
+-- state may match too; then it also records the rows of pattern_matches.
 -- In: the chunk, the run, the time of detection, and whether the rules changed. Reads: patterns, pattern_matches, and
--- what detect functions read. Writes: detections, and what they write. Out: how many new detections there are.
+-- the tables that detect functions read. Writes: detections, and the tables that detect functions write. Out: the
+-- number of new detections.
 create or replace function bankpulse.record_detections(
   p_chunk_no bigint,
   p_run_id bigint,
@@ -22,7 +23,7 @@ begin
   end if;
 
   for v_pattern in select * from patterns where is_enabled order by pattern_id loop
-    -- only the name of the function is put into the text: the patterns table is where it comes from
+    -- only the name of the function is put into the text, quoted; it comes from the table patterns
     execute format(
       $sql$
       with matches as (
@@ -66,4 +67,4 @@ end;
 $$;
 
 comment on function bankpulse.record_detections(bigint, bigint, timestamptz, boolean) is
-  'Asks every enabled pattern what the chunk made true and writes what is new; returns how many.';
+  'Records what the enabled patterns find after a chunk and is not detected already; returns how many.';

@@ -1,5 +1,5 @@
--- Heartbeat of the elected Y, on the session that holds the election lock and whose idle_session_timeout is short: if
--- it is silent, the server ends it. Locks nothing, so that it never waits for a chunk.
+-- Heartbeat of the elected Y, called on the session that holds the election lock. The server ends that session when
+-- no heartbeat comes, because its idle_session_timeout is short. Takes no lock, so that it never waits for a chunk.
 -- In: the caller's run. Reads: pipeline_lease. Raises BP001 (lease_lost).
 create or replace function bankpulse.check_lease(p_run_id bigint) returns void
 language plpgsql stable
@@ -13,4 +13,4 @@ end;
 $$;
 
 comment on function bankpulse.check_lease(bigint) is
-  'Shows that the elected Y lives; raises BP001 if it does not hold the lease any more.';
+  'Heartbeat of the elected Y; raises BP001 if the run no longer holds the lease.';

@@ -1,4 +1,4 @@
--- Notes that a run ended in good order. In: the run. Writes: runs.
+-- Records that a run ended in good order. In: the run. Writes: runs.
 create or replace function bankpulse.end_run(p_run_id bigint) returns void
 language sql volatile
 begin atomic
@@ -7,4 +7,4 @@ begin atomic
   where run_id = p_run_id;
 end;
 
-comment on function bankpulse.end_run(bigint) is 'Notes that a run ended in good order.';
+comment on function bankpulse.end_run(bigint) is 'Records that a run ended in good order.';

@@ -1,5 +1,5 @@
--- Notes what the last listing saw, for pipeline_status.
--- In: the run; how many objects wait, and since when the oldest of them lies in S3. Writes: runs.
+-- Records the result of the last listing, for pipeline_status.
+-- In: the run; the number of waiting objects, and since when the oldest of them has been in S3. Writes: runs.
 create or replace function bankpulse.record_listing(
   p_run_id bigint,
   p_pending_count bigint,
@@ -12,4 +12,4 @@ begin atomic
   where run_id = p_run_id;
 end;
 
-comment on function bankpulse.record_listing(bigint, bigint, timestamptz) is 'Notes what the last listing saw.';
+comment on function bankpulse.record_listing(bigint, bigint, timestamptz) is 'Records how many objects the last listing found waiting.';

@@ -1,12 +1,12 @@
--- Elects the one Y that works: whoever gets the session's advisory lock takes the lease. The lock is freed when the
--- session ends; safety does not depend on it but on hold_lease.
+-- Elects the one Y that works: the session that gets the advisory lock takes the lease. PostgreSQL frees the lock
+-- when the session ends. Safety depends on hold_lease, not on this lock.
 -- In: the caller's run. Writes: pipeline_lease. Out: whether the caller is elected.
 create or replace function bankpulse.try_take_over(p_run_id bigint) returns boolean
 language plpgsql volatile
 set search_path = bankpulse, pg_temp
 as $$
 begin
-  -- 4242001: an arbitrary number, the same in every version, that nothing else in this database locks
+  -- 4242001 is arbitrary, the same in every version, and no other lock in this database has it
   if not pg_try_advisory_lock(4242001) then
     return false;
   end if;

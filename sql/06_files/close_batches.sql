@@ -1,7 +1,7 @@
--- Cuts the detections that are in no batch yet into batches of p_batch_rows, in detection order, and numbers them on.
--- A shorter rest stays open, unless p_flush. A closed batch is never changed again.
+-- Cuts the detections that are in no batch yet into batches of p_batch_rows, in detection order, and continues the
+-- numbering. A shorter rest stays open unless p_flush is true. A closed batch never changes.
 -- In: the caller's run, the size of a batch, the prefix of the files, whether to close a shorter rest too.
--- Reads and writes: detections, detection_batches. Out: how many batches it closed. Raises BP001 (lease_lost).
+-- Reads and writes: detections, detection_batches. Out: the number of batches it closed. Raises BP001 (lease_lost).
 create or replace function bankpulse.close_batches(
   p_run_id bigint,
   p_batch_rows bigint,

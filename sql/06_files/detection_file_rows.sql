@@ -1,5 +1,6 @@
--- The rows of the detection files, exactly as they are written: columns in order, times and names formatted.
--- batch_no and detection_id say which file and where; they are not written.
+-- The rows of the detection files, exactly as they are written. To change a detection file, change this view: the
+-- header is the names of its columns, in their order, and all of them are text. batch_no and detection_id give the
+-- file and the order of its rows; they are not written.
 create or replace view bankpulse.detection_file_rows as
 select
   detections.batch_no,
@@ -16,10 +17,10 @@ where detections.batch_no is not null;
 
 comment on view bankpulse.detection_file_rows is 'The rows of the detection files as they are written.';
 comment on column bankpulse.detection_file_rows.batch_no is 'The file; not written.';
-comment on column bankpulse.detection_file_rows.detection_id is 'Order within the file; not written.';
+comment on column bankpulse.detection_file_rows.detection_id is 'Order of the rows in the file; not written.';
 comment on column bankpulse.detection_file_rows."YStartTime" is 'When the Y process that found it started; Indian Standard Time.';
 comment on column bankpulse.detection_file_rows."detectionTime" is 'When its chunk was applied; Indian Standard Time.';
 comment on column bankpulse.detection_file_rows."patternId" is 'The pattern.';
-comment on column bankpulse.detection_file_rows."ActionType" is 'What the merchant is told to do.';
+comment on column bankpulse.detection_file_rows."ActionType" is 'The action that the merchant is to take.';
 comment on column bankpulse.detection_file_rows."customerName" is 'The customer; empty if the pattern is about the merchant alone.';
 comment on column bankpulse.detection_file_rows."MerchantId" is 'The merchant.';

@@ -1,4 +1,4 @@
--- Notes that the file of a batch is written. In: the batch. Writes: detection_batches. Safe to call again.
+-- Records that the file of a batch is written. In: the batch. Writes: detection_batches. Safe to call again.
 create or replace function bankpulse.mark_batch_exported(p_batch_no bigint) returns void
 language sql volatile
 begin atomic
@@ -7,4 +7,4 @@ begin atomic
   where batch_no = p_batch_no and exported_at is null;
 end;
 
-comment on function bankpulse.mark_batch_exported(bigint) is 'Notes that the file of a batch is written.';
+comment on function bankpulse.mark_batch_exported(bigint) is 'Records that the file of a batch is written.';

@@ -1,4 +1,4 @@
--- Notes how long a step took.
+-- Adds the time that a step took, from its start until now.
 -- In: the timings so far, the step's name, when it began. Out: the timings with this step, in milliseconds to 3
 -- decimals. Reads no table.
 create or replace function bankpulse.add_timing(p_timings jsonb, p_step text, p_started_at timestamptz) returns jsonb

@@ -1,6 +1,6 @@
--- The newest detections, counted by pattern. A chunk's are the newest when it has just been applied, before its
--- transaction ends: nobody else can write any then.
--- In: how many. Reads: detections. Out: an object such as {"PatId1": 2, "PatId2": 1}.
+-- The newest detections, counted by pattern. Called after process_chunk in the same transaction, which holds the
+-- lease, it counts those of that chunk: no other session can have written any since.
+-- In: how many to count. Reads: detections. Out: an object such as {"PatId1": 2, "PatId2": 1}.
 create or replace function bankpulse.count_newest_detections(p_count bigint) returns jsonb
 language sql stable
 return (

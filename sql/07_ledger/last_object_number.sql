@@ -1,4 +1,4 @@
--- The greatest object number dealt with so far, applied or quarantined: whatever is smaller and unseen comes late.
+-- The greatest object number applied or quarantined so far; an unseen object with a smaller number is late.
 -- Reads: chunks. Out: the number; null before the first.
 create or replace function bankpulse.last_object_number() returns bigint
 language sql stable

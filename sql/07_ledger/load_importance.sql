@@ -1,4 +1,4 @@
--- Replaces the weights by the staged importance file: per merchant and customer the mean over all its rows.
+-- Replaces the weights by those of the staged importance file: per merchant and customer the mean over all its rows.
 -- In: the caller's run, the file's base name and sha256. Reads: pg_temp.staged_records, staged_rows.
 -- Writes: customer_weights, importance_file, rejected_rows. Out: the importance_file row. Raises BP001 (lease_lost).
 create or replace function bankpulse.load_importance(p_run_id bigint, p_file_name text, p_fingerprint text)

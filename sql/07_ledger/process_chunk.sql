@@ -1,11 +1,11 @@
--- Applies the staged chunk to the state, judges the patterns on it, writes the new detections and the ledger row, and
--- closes the batches that became full. All of that commits together with the COPY before it, or none of it does.
--- In: the caller's run; key, ETag and size of the object; how long the COPY took; how batches are cut and named.
+-- Applies the staged chunk to the state, judges the patterns after it, writes the new detections and the ledger row,
+-- and closes the batches that became full. All of that commits together with the COPY before it, or none of it does.
+-- In: the caller's run; key, ETag and size of the object; how long the COPY took; size and prefix of the batches.
 -- Reads and writes: pg_temp.staged_records, staged_rows, touched_pairs, touched_merchants; rejected_rows,
 -- customer_merchant_stats, merchant_stats, merchant_count_histogram, upgrade_candidates, merchant_top_counts,
 -- detections, detection_batches, chunks.
 -- Out: the ledger row. Raises BP001 (lease_lost), BP002 (object_number_taken), BP003 (object_in_ledger), 40001 if the
--- patterns were changed meanwhile.
+-- patterns were changed while it ran.
 create or replace function bankpulse.process_chunk(
   p_run_id bigint,
   p_object_key text,
@@ -17,7 +17,7 @@ create or replace function bankpulse.process_chunk(
 ) returns bankpulse.chunks
 language plpgsql volatile
 set search_path = bankpulse, pg_temp
--- compiling costs more than it saves on queries of a few milliseconds
+-- compiling a query costs more than it saves if the query takes a few milliseconds
 set jit = off
 as $$
 declare
@@ -29,7 +29,8 @@ declare
   v_step_started_at timestamptz := clock_timestamp();
 begin
   perform hold_lease(p_run_id);
-  -- Read committed: each statement below sees what was committed while we waited for the lease.
+  -- The transaction is read committed: each statement below sees what was committed while this one waited for the
+  -- lease.
   if exists (select from chunks where object_key = p_object_key) then
     raise exception 'the object is in the ledger already' using errcode = 'BP003';
   end if;
@@ -71,8 +72,8 @@ begin
   v_chunk.detection_count := record_detections(
     v_chunk.chunk_no, p_run_id, v_chunk.applied_at, v_chunk.rules_hash is distinct from v_last_rules_hash
   );
-  -- A detect function remembers what it judged: what other rules than the ledger's judged would be missed. A rule that
-  -- was changed and changed back is another version of its row.
+  -- A detect function remembers what it has judged. If it had judged by other rules than those in rules_hash, later
+  -- chunks would miss detections. xmin also tells a row that was changed and changed back.
   if array(select xmin from patterns order by pattern_id) <> v_pattern_versions then
     raise exception 'the patterns were changed while a chunk was applied' using errcode = '40001';
   end if;

@@ -1,5 +1,5 @@
--- Sets an object aside because of its content; it is left alone until retry_quarantined_chunk.
--- In: the caller's run; key, ETag and size of the object; why. Writes: chunks. Safe to call again.
+-- Quarantines an object because of its content: mechanism Y does not read it again until retry_quarantined_chunk.
+-- In: the caller's run; key, ETag and size of the object; the reason. Writes: chunks. Safe to call again.
 -- Raises BP001 (lease_lost).
 create or replace function bankpulse.quarantine_chunk(
   p_run_id bigint,

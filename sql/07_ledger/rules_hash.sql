@@ -1,5 +1,5 @@
--- Hash of everything that detections are judged by besides the stream: the enabled patterns with their thresholds,
--- and the importance file. Reads: patterns, importance_file.
+-- Hash of the rules, which are everything but the stream that detections depend on: the enabled patterns with their
+-- thresholds, and the importance file. Reads: patterns, importance_file.
 create or replace function bankpulse.rules_hash() returns text
 language sql stable
 return md5(

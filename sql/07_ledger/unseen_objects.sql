@@ -1,9 +1,9 @@
 -- Compares a listing with the ledger.
--- In: keys and ETags of the listing, side by side. Reads: chunks. Out: what there is to say of some of them:
+-- In: keys and ETags of the listing, in two arrays of the same order. Reads: chunks. Out: a row for an object that is
 --   new         not in the ledger, with its number
 --   unnumbered  not in the ledger, and never applied, because its name has no usable number
---   replaced    applied, but now another object stands under its key; it is not applied again
--- Objects whose name does not end in .csv or .csv.gz are none of ours.
+--   replaced    applied, but the key now has another ETag; it is not applied again
+-- Objects whose name does not end in .csv or .csv.gz are ignored.
 create or replace function bankpulse.unseen_objects(p_object_keys text[], p_etags text[])
 returns table (object_key text, object_number bigint, status text)
 language sql stable

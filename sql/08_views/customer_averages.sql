@@ -1,4 +1,5 @@
--- What each customer spends at a merchant. For people and checks; refresh_views() renews it.
+-- Number, sum and mean of each customer's transactions at a merchant. For people and checks; the pipeline does not
+-- read it. refresh_views() renews it.
 drop materialized view if exists bankpulse.customer_averages;
 create materialized view bankpulse.customer_averages as
 select

@@ -1,5 +1,6 @@
--- Where each customer of a merchant stands by transactions and by weight, each rank over its own population: the
--- stream's customers, and those the importance file lists. For people and checks; refresh_views() renews it.
+-- The percentile ranks of each customer of a merchant, by transactions among the customers in the stream, and by
+-- weight among the customers that the importance file lists. For people and checks; the pipeline does not read it.
+-- refresh_views() renews it.
 drop materialized view if exists bankpulse.customer_percentiles;
 create materialized view bankpulse.customer_percentiles as
 with ranked_counts as (
@@ -34,9 +35,9 @@ comment on materialized view bankpulse.customer_percentiles is
   'Percentile ranks of a merchant''s customers by transactions and by weight, as of the last refresh_views().';
 comment on column bankpulse.customer_percentiles.merchant_id is 'The merchant.';
 comment on column bankpulse.customer_percentiles.customer_id is 'The customer.';
-comment on column bankpulse.customer_percentiles.transaction_count is 'Transactions there; null if none were seen.';
+comment on column bankpulse.customer_percentiles.transaction_count is 'Transactions there; null if there is none.';
 comment on column bankpulse.customer_percentiles.count_percent_rank is
   'Share of the merchant''s other customers with strictly fewer transactions.';
-comment on column bankpulse.customer_percentiles.average_weight is 'Weight for the merchant; null if it lists none.';
+comment on column bankpulse.customer_percentiles.average_weight is 'Weight for the merchant; null if the importance file has none.';
 comment on column bankpulse.customer_percentiles.weight_percent_rank is
   'Share of the merchant''s other listed customers with a strictly smaller weight.';

@@ -1,5 +1,5 @@
--- Women and men among a merchant's customers, each customer counted once. For people and checks; refresh_views()
--- renews it.
+-- Women and men among a merchant's customers, each customer counted once. For people and checks; the pipeline does
+-- not read it. refresh_views() renews it.
 drop materialized view if exists bankpulse.merchant_gender_counts;
 create materialized view bankpulse.merchant_gender_counts as
 select

@@ -1,4 +1,4 @@
--- Where the pipeline stands, in one row; `npm run status` prints it.
+-- The state of the pipeline, in one row; `npm run status` prints it.
 create or replace view bankpulse.pipeline_status as
 select
   ledger.chunks_applied,
@@ -40,13 +40,13 @@ cross join (
 cross join bankpulse.pipeline_lease
 left join bankpulse.runs as working_run on working_run.run_id = pipeline_lease.run_id;
 
-comment on view bankpulse.pipeline_status is 'Where the pipeline stands, in one row.';
+comment on view bankpulse.pipeline_status is 'The state of the pipeline, in one row.';
 comment on column bankpulse.pipeline_status.chunks_applied is 'Chunks applied to the state.';
-comment on column bankpulse.pipeline_status.chunks_quarantined is 'Objects set aside because of their content.';
-comment on column bankpulse.pipeline_status.chunks_pending is 'Objects in S3 that wait, as of the working Y''s last listing.';
-comment on column bankpulse.pipeline_status.rows_applied is 'Transactions that count.';
+comment on column bankpulse.pipeline_status.chunks_quarantined is 'Objects quarantined because of their content.';
+comment on column bankpulse.pipeline_status.chunks_pending is 'Objects that waited in S3 at the last listing of the working Y.';
+comment on column bankpulse.pipeline_status.rows_applied is 'Rows accepted.';
 comment on column bankpulse.pipeline_status.rows_rejected is 'Rows of applied chunks that were rejected.';
 comment on column bankpulse.pipeline_status.detections is 'Detections by pattern.';
 comment on column bankpulse.pipeline_status.batches_exported is 'Detection files written to S3.';
 comment on column bankpulse.pipeline_status.batches_pending is 'Closed batches whose file is not written yet.';
-comment on column bankpulse.pipeline_status.lag_seconds is 'How long the oldest waiting object has been lying in S3; 0 if none waits.';
+comment on column bankpulse.pipeline_status.lag_seconds is 'How long the oldest waiting object has been in S3; 0 if none waits.';

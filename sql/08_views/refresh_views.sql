@@ -1,6 +1,6 @@
--- Renews the three materialized views. Only an owner may refresh, so this runs with the owner's rights.
--- Readers of the views wait while it runs; it does not wait for them longer than two seconds, but fails
--- (lock_not_available) and is called again later. Writes: the materialized views.
+-- Renews the three materialized views. Only an owner may refresh them, so the function runs with its owner's rights.
+-- Readers of the views wait while it runs. It waits for a reader at most two seconds, then fails with
+-- lock_not_available; the caller calls it again later. Writes: the materialized views.
 create or replace function bankpulse.refresh_views() returns void
 language plpgsql volatile security definer
 set search_path = bankpulse, pg_temp

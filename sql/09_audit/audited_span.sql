@@ -1,8 +1,8 @@
--- Which chunks can be judged again: those since the rules last changed, provided that the rules are still the same.
--- Former rules are not kept; only their hash is.
+-- The chunks that can be judged again: those since the last change of rules, provided that the rules have not changed
+-- after them. The ledger keeps the hash of former rules and not the rules.
 -- Reads: chunks, patterns, importance_file. Out: one row; none if no chunk was applied.
 --   first_chunk_no, last_chunk_no    the last span of chunks with one rules_hash
---   rules_count                      how many rules_hashes the ledger has
+--   rules_count                      number of rules_hashes in the ledger
 --   is_current                       whether patterns and weights are those of that span
 --   has_newer_weights                whether an importance file was loaded after it
 create or replace function bankpulse.audited_span()

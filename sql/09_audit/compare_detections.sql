@@ -1,6 +1,6 @@
--- Compares the detections with what the replay found.
--- In: the first chunk that was judged again, and the last; detections of earlier chunks are taken as given, those of
--- later ones could not be judged. Reads: detections, pg_temp.replayed_detections. Out: differences, one a row.
+-- Compares the detections with those of the replay.
+-- In: the first chunk that was judged again, and the last. Detections of earlier chunks are taken as given; chunks
+-- after the last could not be replayed. Reads: detections, pg_temp.replayed_detections. Out: differences, one a row.
 create or replace function bankpulse.compare_detections(p_first_judged_no bigint, p_last_judged_no bigint)
 returns setof text
 language plpgsql stable
@@ -11,7 +11,7 @@ begin
   with judged_detections as (
     select * from detections where chunk_no >= p_first_judged_no
   ),
-  replayed_ones as (
+  judged_replays as (
     select * from pg_temp.replayed_detections where chunk_no >= p_first_judged_no
   )
   select
@@ -22,7 +22,7 @@ begin
       else format('wrong chunk: detected in chunk %s, and it first held after chunk %s', found.chunk_no, replayed.chunk_no)
     end
   from judged_detections as found
-  full join replayed_ones as replayed using (pattern_id, merchant_id, customer_id)
+  full join judged_replays as replayed using (pattern_id, merchant_id, customer_id)
   where
     found.chunk_no is distinct from replayed.chunk_no
     and (replayed.chunk_no is not null or found.chunk_no <= p_last_judged_no)

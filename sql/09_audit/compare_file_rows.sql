@@ -1,6 +1,8 @@
 -- Compares the rows of the files in S3 with the detections: each detection of a file that was read must be in exactly
--- that file, once, as detection_file_rows gives it, and all rows in the order of chunk, pattern, merchant and customer.
--- In: the batches whose files were read. Reads: detections, detection_batches, detection_file_rows, pg_temp.file_rows.
+-- that file, once, as detection_file_rows gives it, and all rows in the order of chunk, pattern, merchant and
+-- customer.
+-- In: the batches whose files were read. Reads: detections, detection_batches, detection_file_rows,
+-- pg_temp.file_rows.
 -- Out: differences, one a row.
 --
 -- Names are compared as they are written, escaped. Two names can be written alike (=x and '=x): rows about the same

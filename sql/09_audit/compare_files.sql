@@ -1,5 +1,5 @@
 -- Compares the files in S3 with the outbox and the detections.
--- In: the batches whose files were read, and the keys of all objects that lie where detection files are.
+-- In: the batches whose files were read, and the keys of all objects under the prefix of the detection files.
 -- Reads: detections, detection_batches, detection_file_rows, pg_temp.file_rows. Out: differences, one a row.
 create or replace function bankpulse.compare_files(p_read_batches bigint[], p_listed_keys text[]) returns setof text
 language plpgsql stable

@@ -1,5 +1,5 @@
 -- Compares the ledger with its replay.
--- In: the first chunk that was judged again; of earlier ones only the number of detections can be checked.
+-- In: the first chunk that was judged again; of an earlier chunk only the number of detections is compared.
 -- Reads: chunks, detections, pg_temp.replayed_chunks. Out: differences, one a row, in the order of chunks.
 create or replace function bankpulse.compare_ledger(p_first_judged_no bigint) returns setof text
 language plpgsql stable

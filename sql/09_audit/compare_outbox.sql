@@ -1,5 +1,5 @@
--- Compares the outbox with the objects that lie where detection files are, and with the detections; batches are
--- numbered without holes.
+-- Compares the outbox with the objects under the prefix of the detection files, and with the detections. Batches must
+-- be numbered without holes.
 -- In: the keys of those objects. Reads: detections, detection_batches. Out: differences, one a row.
 create or replace function bankpulse.compare_outbox(p_listed_keys text[]) returns setof text
 language plpgsql stable

@@ -1,7 +1,7 @@
 -- Compares the audited database's state with the state that the replay gives: its pairs, and what the derived_* views
 -- compute from them.
--- Reads: pg_temp.audited_pairs, merchant_stats, merchant_count_histogram, upgrade_candidates, merchant_top_counts, all
--- copied from the audited database; customer_merchant_stats, which the replay has filled; derived_*, detections.
+-- Reads: pg_temp.audited_pairs, merchant_stats, merchant_count_histogram, upgrade_candidates, merchant_top_counts,
+-- all copied from the audited database; customer_merchant_stats, which the replay has filled; derived_*, detections.
 -- Out: differences, one a row.
 --
 -- A candidate that is detected already is no difference, nor is a merchant without a row in merchant_top_counts: with

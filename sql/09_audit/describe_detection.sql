@@ -1,5 +1,6 @@
--- A detection in words, for the audit's lines. In: pattern, merchant, customer ('' for a pattern about the merchant
--- alone). Out: text; it holds the names as they are. Reads no table.
+-- A detection in words, for the audit's lines.
+-- In: pattern, merchant, customer ('' for a pattern about the merchant alone). Out: text with the names as given; the
+-- caller makes them printable. Reads no table.
 create or replace function bankpulse.describe_detection(p_pattern_id text, p_merchant_id text, p_customer_id text)
 returns text
 language sql immutable parallel safe

@@ -1,6 +1,6 @@
--- The columns of a detection file in their order: those of detection_file_rows without batch_no and detection_id. They
--- are spelled out in that view alone.
--- Reads: the catalogue. Out: their names.
+-- The columns of a detection file in their order: those of the view detection_file_rows, where alone they are spelled
+-- out, without batch_no and detection_id.
+-- Reads: pg_attribute. Out: their names.
 create or replace function bankpulse.detection_file_columns() returns text[]
 language sql stable
 return array(

@@ -2,8 +2,8 @@
 -- outbox and rejected rows stay.
 -- In: the caller's run. Writes: customer_merchant_stats, merchant_stats, merchant_count_histogram,
 -- upgrade_candidates, merchant_top_counts. Raises BP001 (lease_lost).
--- Deleted, not truncated: readers go on seeing the former state until the commit. For the tables' owner: mechanism Y's
--- role never empties anything.
+-- It deletes and does not truncate, so that readers see the former state until the commit. Only the tables' owner may
+-- call it: bankpulse_writer has no right to delete pairs and merchants.
 create or replace function bankpulse.empty_state(p_run_id bigint) returns void
 language plpgsql volatile
 set search_path = bankpulse, pg_temp
@@ -18,4 +18,4 @@ begin
 end;
 $$;
 
-comment on function bankpulse.empty_state(bigint) is 'Empties the running state, for a rebuild to fill it again.';
+comment on function bankpulse.empty_state(bigint) is 'Empties the running state, so that a rebuild can fill it again.';

@@ -1,7 +1,7 @@
 -- Prepares the session in the scratch database in which the audit replays the ledger: creates the staging tables, and
--- temporary tables for the audited pairs, for the result of the replay and for the rows of the files in S3. The caller
--- copies all other tables of the audited database into the tables of the same names; customer_merchant_stats is for the
--- replay.
+-- temporary tables for the audited pairs, for the result of the replay and for the rows of the files in S3. The
+-- caller copies all other tables of the audited database into the tables of the same names; customer_merchant_stats
+-- is for the replay.
 -- Writes: patterns (emptied, for the rows of the audited database); pg_temp.audited_pairs, replayed_*, file_rows.
 -- Raises 55000 in a database where mechanism Y has ever worked: a replay there would count everything twice.
 create or replace function bankpulse.open_audit() returns void

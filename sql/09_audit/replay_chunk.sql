@@ -1,17 +1,17 @@
--- Replays a staged chunk in a scratch database: its rows are added to customer_merchant_stats, and what satisfies a
--- pattern then, and did not before, is a detection of this chunk.
--- In: the chunk, its key, and whether the patterns are to be judged. Reads: pg_temp.staged_records, staged_rows,
--- pattern_matches and what that reads. Writes: customer_merchant_stats, rejected_rows, pg_temp.replayed_chunks,
--- replayed_detections. Raises if open_audit did not make these.
+-- Replays a staged chunk in a scratch database: adds its rows to customer_merchant_stats and records as detections of
+-- this chunk the rows of pattern_matches that were not there before.
+-- In: the chunk, its key, and whether to judge the patterns. Reads: pg_temp.staged_records, staged_rows,
+-- pattern_matches and the tables it reads. Writes: customer_merchant_stats, rejected_rows, pg_temp.replayed_chunks,
+-- replayed_detections. Raises if open_audit was not called in the session.
 --
--- It shares with the hot path how a file is cut into rows and how a row is judged (layers 01 and 02), and nothing of
--- layers 03, 04 and 05 but pattern_matches: no touched pairs, no running totals, no histogram, no candidates.
--- pattern_matches reads the whole state, so a replay costs the number of chunks times the size of the state.
+-- With the hot path it shares how a file is cut into rows and how a row is accepted (01_values, 02_staging), and
+-- pattern_matches; it has no touched pairs, running totals, histogram or candidates. pattern_matches reads the whole
+-- state, so a replay costs the number of chunks times the size of the state.
 create or replace function bankpulse.replay_chunk(p_chunk_no bigint, p_object_key text, p_is_judged boolean)
 returns void
 language plpgsql volatile
 set search_path = bankpulse, pg_temp
--- for tables that grow from nothing and have no statistics yet
+-- the tables grow from nothing and have no statistics: the planner would take them for small
 set enable_nestloop = off
 set jit = off
 as $$
@@ -36,7 +36,7 @@ begin
     total_amount = stats.total_amount + excluded.total_amount;
 
   if p_is_judged then
-    -- planned anew each time, for a state as large as it is by then
+    -- execute plans the statement anew each time, for the present size of the state
     execute $sql$
       insert into pg_temp.replayed_detections (pattern_id, merchant_id, customer_id, chunk_no)
       select pattern_id, merchant_id, customer_id, $1
@@ -49,4 +49,4 @@ end;
 $$;
 
 comment on function bankpulse.replay_chunk(bigint, text, boolean) is
-  'Adds a staged chunk to the scratch database''s state and notes what pattern_matches finds new after it.';
+  'Adds a staged chunk to the scratch database''s state and records the new rows of pattern_matches.';

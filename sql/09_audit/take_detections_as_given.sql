@@ -1,6 +1,6 @@
--- Notes the detections of chunks that are not judged again: they are no news to the replay.
--- In: the first chunk that will be judged. Reads: detections. Writes: pg_temp.replayed_detections. Raises if open_audit
--- did not make that.
+-- Copies the detections of the chunks that are not judged again into the replay, which then does not find them anew.
+-- In: the first chunk that will be judged. Reads: detections. Writes: pg_temp.replayed_detections. Raises if
+-- open_audit was not called in the session.
 create or replace function bankpulse.take_detections_as_given(p_first_judged_no bigint) returns void
 language plpgsql volatile
 set search_path = bankpulse, pg_temp
@@ -14,4 +14,4 @@ end;
 $$;
 
 comment on function bankpulse.take_detections_as_given(bigint) is
-  'Notes the detections of chunks before this one as known to the replay.';
+  'Copies the detections of chunks before this one into the replay.';

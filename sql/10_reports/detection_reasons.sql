@@ -1,6 +1,6 @@
--- Why each detection fired, as a sentence (reason_text) and in a few words (reason_summary), from the numbers stored at
--- that moment; later changes of thresholds do not affect it. A pattern that this view does not know, or numbers it does
--- not expect, are shown as they are stored.
+-- The reason of each detection as a sentence (reason_text) and in a few words (reason_summary), from the numbers
+-- stored with the detection; later changes of thresholds do not affect it. If the view does not know the pattern, or
+-- a number that the sentence needs is missing, both columns show reason as it is stored.
 create or replace view bankpulse.detection_reasons as
 select
   detection_id,
@@ -66,7 +66,7 @@ select
     )
   end as reason_summary
 from bankpulse.detections
--- not a common table expression: the newest ones are asked for, and shall be found by index through the view
+-- lateral and not a common table expression, so that a query for the newest detections finds them by index
 cross join lateral (
   select
     coalesce(
@@ -81,7 +81,7 @@ cross join lateral (
       end,
       false
     )
-) as judged (is_known)
+) as checks (is_known)
 cross join lateral jsonb_to_record(case when is_known then reason else '{}' end) as numbers (
   merchant_transactions numeric,
   transactions numeric,
@@ -94,14 +94,14 @@ cross join lateral jsonb_to_record(case when is_known then reason else '{}' end)
   male_customers numeric
 );
 
-comment on view bankpulse.detection_reasons is 'Who was detected and why, in a sentence and in a few words.';
+comment on view bankpulse.detection_reasons is 'Each detection with its reason, in a sentence and in a few words.';
 comment on column bankpulse.detection_reasons.detection_id is 'Order of detection; the greatest is the newest.';
 comment on column bankpulse.detection_reasons.pattern_id is 'The pattern.';
-comment on column bankpulse.detection_reasons.action_type is 'What the merchant is told to do.';
+comment on column bankpulse.detection_reasons.action_type is 'The action that the merchant is to take.';
 comment on column bankpulse.detection_reasons.merchant_id is 'The merchant.';
 comment on column bankpulse.detection_reasons.customer_id is 'The customer; empty for a pattern about the merchant alone.';
 comment on column bankpulse.detection_reasons.chunk_no is 'The chunk after which it first held.';
 comment on column bankpulse.detection_reasons.detected_at is 'When that chunk was applied.';
 comment on column bankpulse.detection_reasons.batch_no is 'The detection file it is in; null until that is closed.';
-comment on column bankpulse.detection_reasons.reason_text is 'Why it fired, by the numbers of that moment, in a sentence.';
+comment on column bankpulse.detection_reasons.reason_text is 'The reason, in a sentence, with the numbers at the time of detection.';
 comment on column bankpulse.detection_reasons.reason_summary is 'The same in a few words, without the names.';

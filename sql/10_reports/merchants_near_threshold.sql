@@ -1,5 +1,5 @@
--- Merchants that have not passed the number of transactions that PatId1 asks for (50,000), the nearest first, and
--- how far they have to go. The present pace is the merchant's share of all transactions so far, of the mean size of
+-- Merchants that have not passed the number of transactions that PatId1 requires (50,000), the nearest first, and the
+-- number that is missing. The present pace is the merchant's share of all transactions so far, times the mean size of
 -- the last ten chunks.
 create or replace view bankpulse.merchants_near_threshold as
 with upgrade_thresholds as (
@@ -36,12 +36,12 @@ from paced_merchants
 order by transactions_to_go, merchant_id;
 
 comment on view bankpulse.merchants_near_threshold is
-  'Merchants that have not passed the transactions PatId1 asks for (50,000), the nearest first.';
+  'Merchants that have not passed the number of transactions that PatId1 requires (50,000), the nearest first.';
 comment on column bankpulse.merchants_near_threshold.merchant_id is 'The merchant.';
 comment on column bankpulse.merchants_near_threshold.transaction_count is 'Transactions so far.';
-comment on column bankpulse.merchants_near_threshold.transactions_to_go is 'How many more pass the threshold.';
-comment on column bankpulse.merchants_near_threshold.share_reached is 'Transactions so far as a share of the threshold: near from 0.9.';
+comment on column bankpulse.merchants_near_threshold.transactions_to_go is 'Number of transactions that are missing to pass the threshold.';
+comment on column bankpulse.merchants_near_threshold.share_reached is 'Transactions so far as a share of the threshold.';
 comment on column bankpulse.merchants_near_threshold.transactions_per_chunk is
-  'The present pace: its share of all transactions, of the mean size of the last ten chunks.';
+  'The present pace: its share of all transactions, times the mean size of the last ten chunks.';
 comment on column bankpulse.merchants_near_threshold.chunks_to_go is
   'Chunks until it passes the threshold at that pace; null if there is none.';

@@ -1,11 +1,11 @@
--- Who is near to firing: a pattern is near if it would hold were each of its thresholds 10 % easier to reach, does
--- not hold now, and was not detected before. By default that is
+-- Pairs and merchants that are near to a detection: the pattern does not hold now and was not detected, but it would
+-- hold if each of its thresholds were 10 % easier to reach. By default that is
 --   PatId1  merchant_transactions > 45,000 (instead of 50,000), count_percent_rank >= 0.81 (0.9),
 --           weight_percent_rank <= 0.11 (0.1)
 --   PatId2  transactions >= 72 (80), average < 25.3 (23)
 --   PatId3  women > 90 (100), women < 1.1 * men (men)
--- Compared exactly, with whole numbers and decimals, as pattern_matches does. The ranks are looked up for merchants
--- with enough transactions only, by count in the histogram.
+-- The view compares exactly, with whole numbers and decimals, as pattern_matches does. It ranks only at merchants
+-- with enough transactions, by count in the histogram.
 create or replace view bankpulse.near_matches as
 with upgrade_thresholds as materialized (
   select
@@ -50,7 +50,7 @@ ranked_counts as (
   inner join bankpulse.merchant_count_histogram as histogram on histogram.merchant_id = busy_merchants.merchant_id
   where histogram.customer_count > 0
 ),
--- joined before they are ranked: a view that ranks all weights would cost that for every merchant
+-- joined first and ranked afterwards, so that only the weights of busy merchants are ranked
 ranked_weights as (
   select
     weights.merchant_id,
@@ -236,10 +236,10 @@ where
   );
 
 comment on view bankpulse.near_matches is
-  'Who is near to firing: not detected, and every threshold of the pattern is met or missed by at most 10 %.';
+  'Near to a detection: not detected, and every threshold of the pattern is met or missed by at most 10 %.';
 comment on column bankpulse.near_matches.pattern_id is 'The pattern.';
-comment on column bankpulse.near_matches.action_type is 'What the merchant would be told to do.';
+comment on column bankpulse.near_matches.action_type is 'The action that the merchant would have to take.';
 comment on column bankpulse.near_matches.merchant_id is 'The merchant.';
 comment on column bankpulse.near_matches.customer_id is 'The customer; empty for a pattern about the merchant alone.';
-comment on column bankpulse.near_matches.missing_text is 'What is missing, in words.';
-comment on column bankpulse.near_matches.standing is 'The numbers now, named as in detections.reason.';
+comment on column bankpulse.near_matches.missing_text is 'The conditions that are missing, in words.';
+comment on column bankpulse.near_matches.standing is 'The present numbers, named as in detections.reason.';

@@ -1,4 +1,4 @@
--- Applied chunks, the slowest first, and where their time went. Reads the ledger.
+-- Applied chunks with the time of each step, the slowest first. Reads the ledger.
 create or replace view bankpulse.slowest_chunks as
 select
   chunks.chunk_no,
@@ -20,7 +20,7 @@ cross join lateral (
 where chunks.status = 'applied'
 order by steps.total_ms desc, chunks.chunk_no;
 
-comment on view bankpulse.slowest_chunks is 'Applied chunks, the slowest first, and where their time went.';
+comment on view bankpulse.slowest_chunks is 'Applied chunks with the time of each step, the slowest first.';
 comment on column bankpulse.slowest_chunks.chunk_no is 'The chunk.';
 comment on column bankpulse.slowest_chunks.row_count is 'Rows accepted.';
 comment on column bankpulse.slowest_chunks.detection_count is 'New detections after it.';

@@ -1,4 +1,4 @@
--- What was applied in each minute in which anything was, the newest first. Reads the ledger.
+-- Chunks, rows and detections of each minute in which a chunk was applied, the newest first. Reads the ledger.
 create or replace view bankpulse.throughput_per_minute as
 select
   date_trunc('minute', chunks.applied_at) as minute,

@@ -1,5 +1,5 @@
--- A customer at each merchant they went to: what they did, and where they stand there. Ask for one customer: the
--- merchants are gone through, and each rank is counted.
+-- A customer at each merchant: transactions, amounts, and the ranks among the merchant's customers. Select one
+-- customer: the view then looks up that customer at every merchant and counts each rank.
 create or replace view bankpulse.dashboard_customers as
 select
   stats.customer_id,
@@ -40,5 +40,5 @@ comment on column bankpulse.dashboard_customers.transaction_count is 'Transactio
 comment on column bankpulse.dashboard_customers.total_amount is 'Exact sum of their amounts.';
 comment on column bankpulse.dashboard_customers.average_amount is 'Their mean.';
 comment on column bankpulse.dashboard_customers.count_percent_rank is 'Share of the merchant''s other customers with strictly fewer transactions.';
-comment on column bankpulse.dashboard_customers.average_weight is 'Weight for the merchant; null if it lists none.';
+comment on column bankpulse.dashboard_customers.average_weight is 'Weight for the merchant; null if the importance file has none.';
 comment on column bankpulse.dashboard_customers.weight_percent_rank is 'Share of the merchant''s other listed customers with a strictly smaller weight.';

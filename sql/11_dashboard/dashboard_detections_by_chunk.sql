@@ -1,5 +1,6 @@
--- New detections of the newest 240 chunks by pattern, for the dashboard's chart. A chunk without any has no row.
--- Detections are numbered in the order of chunks: the newest ones are as many as those chunks have, and found by index.
+-- New detections of the newest 240 chunks by pattern, for the dashboard's chart. A chunk without detections has no
+-- row. Detections are numbered in the order of chunks, so those of the newest chunks are the newest detections, which
+-- the index finds.
 create or replace view bankpulse.dashboard_detections_by_chunk as
 with newest_detections as (
   select chunk_no, pattern_id

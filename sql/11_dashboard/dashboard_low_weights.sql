@@ -1,5 +1,6 @@
--- The customers with the lowest weights for a merchant (the bottom 10 % by PatId1's default threshold), how often they
--- come, and whether PatId1 has found them. Ask for one merchant: it ranks all weights of it.
+-- The customers with the lowest weights for a merchant (the bottom 10 % by PatId1's default threshold), their number
+-- of transactions, and whether PatId1 has detected them. Select one merchant: the view then ranks the weights of that
+-- merchant only.
 create or replace view bankpulse.dashboard_low_weights as
 with ranked_weights as (
   select
@@ -40,6 +41,6 @@ comment on column bankpulse.dashboard_low_weights.merchant_id is 'The merchant.'
 comment on column bankpulse.dashboard_low_weights.customer_id is 'The customer.';
 comment on column bankpulse.dashboard_low_weights.average_weight is 'Weight for the merchant.';
 comment on column bankpulse.dashboard_low_weights.weight_percent_rank is 'Share of the merchant''s other listed customers with a strictly smaller weight.';
-comment on column bankpulse.dashboard_low_weights.transaction_count is 'Transactions there; 0 if none were seen.';
+comment on column bankpulse.dashboard_low_weights.transaction_count is 'Transactions there; 0 if there is none.';
 comment on column bankpulse.dashboard_low_weights.is_in_top_share is 'Whether that is in the top share of the merchant''s customers.';
-comment on column bankpulse.dashboard_low_weights.detected_in_chunk is 'The chunk after which PatId1 found the customer there; null if it has not.';
+comment on column bankpulse.dashboard_low_weights.detected_in_chunk is 'The chunk after which PatId1 detected the customer there; null if it has not.';

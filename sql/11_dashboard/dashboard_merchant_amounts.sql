@@ -1,5 +1,6 @@
--- What is spent at a merchant. Adds up the state of all its customers: asked for a merchant, that is cheap; asked for
--- all of them, it reads the whole state, so the dashboard does that only while the table is shown, and seldom.
+-- Sum and mean of the amounts at a merchant, added up from the state of its customers. That is cheap for one
+-- merchant. For all merchants it reads the whole state, so the dashboard does that seldom, and only while it shows
+-- the table.
 create or replace view bankpulse.dashboard_merchant_amounts as
 select
   merchant_id,

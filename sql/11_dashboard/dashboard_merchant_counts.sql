@@ -1,5 +1,5 @@
--- How many customers of a merchant have how many transactions, in at most 60 bars of equal width, from the histogram.
--- Ask for one merchant. A bar without customers has no row.
+-- The distribution of a merchant's customers by their number of transactions, in at most 60 bars of equal width, from
+-- the histogram. A bar without customers has no row. Select one merchant.
 create or replace view bankpulse.dashboard_merchant_counts as
 with bar_widths as (
   select merchant_id, ceil(max(transaction_count) / 60.0)::bigint as bar_width
@@ -21,4 +21,4 @@ comment on view bankpulse.dashboard_merchant_counts is
 comment on column bankpulse.dashboard_merchant_counts.merchant_id is 'The merchant.';
 comment on column bankpulse.dashboard_merchant_counts.from_count is 'Least number of transactions in the bar.';
 comment on column bankpulse.dashboard_merchant_counts.to_count is 'Greatest number of transactions in the bar.';
-comment on column bankpulse.dashboard_merchant_counts.customer_count is 'Customers with so many.';
+comment on column bankpulse.dashboard_merchant_counts.customer_count is 'Customers in the bar.';

@@ -1,5 +1,6 @@
--- The dashboard's table of merchants, from the running state per merchant; cheap. What it costs to know amounts
--- stands apart, in dashboard_merchant_amounts. A threshold that is missing gives null, no error: people are looking.
+-- The dashboard's table of merchants. It is cheap, because it reads one row per merchant; the amounts, which cost
+-- more, are in dashboard_merchant_amounts. A missing threshold gives null and no error, so that the page still shows
+-- the rest.
 create or replace view bankpulse.dashboard_merchants as
 select
   stats.merchant_id,
@@ -28,6 +29,6 @@ comment on column bankpulse.dashboard_merchants.transaction_count is 'Transactio
 comment on column bankpulse.dashboard_merchants.customer_count is 'Distinct customers.';
 comment on column bankpulse.dashboard_merchants.female_count is 'Distinct customers whose gender there is F.';
 comment on column bankpulse.dashboard_merchants.male_count is 'Distinct customers whose gender there is M.';
-comment on column bankpulse.dashboard_merchants.merchant_transactions_above is 'The threshold of PatId1 (50,000 by default): more transactions than that are asked for.';
-comment on column bankpulse.dashboard_merchants.transactions_to_go is 'How many more transactions pass that threshold; 0 if it has passed.';
+comment on column bankpulse.dashboard_merchants.merchant_transactions_above is 'The threshold of PatId1 (50,000 by default), which a merchant must pass.';
+comment on column bankpulse.dashboard_merchants.transactions_to_go is 'Number of transactions that are missing to pass that threshold; 0 if it has passed.';
 comment on column bankpulse.dashboard_merchants.detection_count is 'Detections at the merchant.';

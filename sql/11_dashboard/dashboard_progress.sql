@@ -1,7 +1,8 @@
--- What the dashboard shows at the top, in one row: pipeline_status, and how fast it goes. Asked about once a second
--- while somebody looks, so beside pipeline_status it reads the newest chunks only, by index.
+-- The figures at the top of the dashboard, in one row: pipeline_status and the pace. The dashboard asks about once a
+-- second while a page is open, so besides pipeline_status the view reads only the newest chunks, by index.
 --
--- The pace is that of the last twenty chunks of one run; nothing for much longer than they took apart means 0.
+-- The pace is that of the last twenty chunks of one run. It is 0 once no chunk has come for five times their mean
+-- distance, and for at least 10 s.
 create or replace view bankpulse.dashboard_progress as
 with newest_chunk as (
   select chunk_no, run_id, applied_at
@@ -25,7 +26,7 @@ pace as (
   select
     max(applied_at) as last_applied_at,
     percentile_cont(0.5) within group (order by elapsed_ms::double precision)::numeric(20, 1) as median_chunk_ms,
-    -- the oldest chunk only says when the others began
+    -- without the rows of the oldest chunk: only its time counts, as the beginning of the next
     (sum(row_count) - (array_agg(row_count order by chunk_no))[1])
     / nullif(extract(epoch from max(applied_at) - min(applied_at)), 0) as rows_per_second,
     greatest(5 * (max(applied_at) - min(applied_at)) / nullif(count(*) - 1, 0), interval '10 s') as longest_pause
@@ -64,19 +65,19 @@ left join bankpulse.runs as working_run on working_run.run_id = pipeline_lease.r
 
 comment on view bankpulse.dashboard_progress is 'The top of the dashboard, in one row: pipeline_status and the pace.';
 comment on column bankpulse.dashboard_progress.chunks_applied is 'Chunks applied to the state.';
-comment on column bankpulse.dashboard_progress.chunks_quarantined is 'Objects set aside because of their content.';
-comment on column bankpulse.dashboard_progress.chunks_pending is 'Objects in S3 that wait, as of the working Y''s last listing.';
-comment on column bankpulse.dashboard_progress.rows_applied is 'Transactions that count.';
+comment on column bankpulse.dashboard_progress.chunks_quarantined is 'Objects quarantined because of their content.';
+comment on column bankpulse.dashboard_progress.chunks_pending is 'Objects that waited in S3 at the last listing of the working Y.';
+comment on column bankpulse.dashboard_progress.rows_applied is 'Rows accepted.';
 comment on column bankpulse.dashboard_progress.rows_rejected is 'Rows of applied chunks that were rejected.';
 comment on column bankpulse.dashboard_progress.detections is 'Detections by pattern.';
 comment on column bankpulse.dashboard_progress.batches_exported is 'Detection files written to S3.';
 comment on column bankpulse.dashboard_progress.batches_pending is 'Closed batches whose file is not written yet.';
-comment on column bankpulse.dashboard_progress.lag_seconds is 'How long the oldest waiting object has been lying in S3; 0 if none waits.';
+comment on column bankpulse.dashboard_progress.lag_seconds is 'How long the oldest waiting object has been in S3; 0 if none waits.';
 comment on column bankpulse.dashboard_progress.chunks_uploaded is 'Chunks in S3: applied, waiting and quarantined.';
-comment on column bankpulse.dashboard_progress.rows_per_second is 'Rows applied per second of the clock over the last twenty chunks; 0 when they stopped coming.';
-comment on column bankpulse.dashboard_progress.median_chunk_ms is 'Median of the milliseconds the last twenty chunks took to apply.';
+comment on column bankpulse.dashboard_progress.rows_per_second is 'Rows applied per second over the last twenty chunks; 0 when no more chunks come.';
+comment on column bankpulse.dashboard_progress.median_chunk_ms is 'Median of the milliseconds that the last twenty chunks took.';
 comment on column bankpulse.dashboard_progress.last_applied_at is 'When the newest chunk was applied.';
 comment on column bankpulse.dashboard_progress.run_id is 'The run that holds the lease.';
 comment on column bankpulse.dashboard_progress.run_started_at is 'When that run started.';
 comment on column bankpulse.dashboard_progress.run_state is
-  'none: no Y ever worked; ended; silent: it has not listed for 30 s; working: chunks wait; waiting: none do.';
+  'none: no Y has ever worked; ended; silent: it has not listed for 30 s; working: chunks wait; waiting: no chunk waits.';

@@ -1,5 +1,5 @@
--- Rejected rows for the dashboard: of the newest 100 chunks that have any, and of the importance file, the first 50
--- each. However many there are, only so many are read.
+-- Rejected rows for the dashboard: the first 50 of each of the newest 100 chunks that have any, and of the importance
+-- file. These limits keep the view cheap however many rows are rejected.
 create or replace view bankpulse.dashboard_rejected_rows as
 with rejecting_files as (
   (
@@ -33,7 +33,7 @@ cross join lateral (
 comment on view bankpulse.dashboard_rejected_rows is 'Rejected rows of the newest chunks that have any, and of the importance file.';
 comment on column bankpulse.dashboard_rejected_rows.chunk_no is 'The chunk; null for the importance file.';
 comment on column bankpulse.dashboard_rejected_rows.object_key is 'Key of the chunk, or name of the importance file.';
-comment on column bankpulse.dashboard_rejected_rows.rejected_count is 'Rejected rows of that file in all.';
+comment on column bankpulse.dashboard_rejected_rows.rejected_count is 'Number of rejected rows of that file.';
 comment on column bankpulse.dashboard_rejected_rows.line_number is 'Physical line on which the row starts.';
 comment on column bankpulse.dashboard_rejected_rows.reason is 'Why it was rejected.';
-comment on column bankpulse.dashboard_rejected_rows.line is 'The row as it came.';
+comment on column bankpulse.dashboard_rejected_rows.line is 'The row as it stands in the file.';

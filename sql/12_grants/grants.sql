@@ -1,12 +1,12 @@
--- bankpulse_writer: exactly what mechanism Y needs. bankpulse_reader: to look at everything and change nothing.
--- Grant them to login roles: grant bankpulse_reader to alice. Roles belong to the whole server; where the migrating
--- role may not create them, this says so once and goes on without.
+-- The rights of two roles: bankpulse_writer may do exactly what mechanism Y does; bankpulse_reader may read
+-- everything and change nothing. Grant them to login roles: grant bankpulse_reader to alice. Roles belong to the
+-- whole server; if the migrating role may not create them, this file raises one warning and changes nothing.
 --
--- Applied again, as the last file, whenever a migration or another file was: what they made anew is granted here, not
--- by default privileges, which would only hold for what the same role makes. Declarative: all grants are revoked and
--- granted again, so a grant removed from this file is revoked.
+-- npm run migrate applies this file last, after every migration and every change of another file, because objects
+-- that were created anew need their grants. Default privileges would cover only objects created by the same role. All
+-- grants are revoked and granted again, so a grant removed from this file is revoked.
 
--- the functions that run with their owner's rights
+-- these functions run with their owner's rights
 revoke execute on function bankpulse.refresh_views(), bankpulse.retry_quarantined_chunk(text) from public;
 
 do $$
@@ -18,7 +18,7 @@ begin
       begin
         execute format('create role %I nologin', v_role);
       exception
-        when duplicate_object or unique_violation then null; -- another migration was quicker
+        when duplicate_object or unique_violation then null; -- another session created it meanwhile
       end;
     end if;
   end loop;
@@ -29,14 +29,13 @@ begin
   grant usage on schema bankpulse to bankpulse_writer, bankpulse_reader;
   grant select on all tables in schema bankpulse to bankpulse_writer, bankpulse_reader;
 
-  -- The past stays: no ledger row, detection, batch or run is ever deleted, and of what is in them only these columns
-  -- change.
+  -- The past stays: Y never deletes a ledger row, detection, batch or run, and changes only these columns of them.
   grant insert on bankpulse.chunks to bankpulse_writer;
   grant insert, update (batch_no) on bankpulse.detections to bankpulse_writer;
   grant insert, update (exported_at) on bankpulse.detection_batches to bankpulse_writer;
   grant insert, update (ended_at, pending_count, oldest_pending_at, listed_at) on bankpulse.runs to bankpulse_writer;
   grant update (run_id, taken_at) on bankpulse.pipeline_lease to bankpulse_writer;
-  -- replaced as a whole by another importance file, with what was rejected of it
+  -- another importance file replaces these as a whole, with its rejected rows
   grant insert, delete on bankpulse.importance_file, bankpulse.customer_weights, bankpulse.rejected_rows
   to bankpulse_writer;
   -- the running state
@@ -55,7 +54,8 @@ exception
 end;
 $$;
 
--- Staging needs temporary tables. Everybody may make them, unless the owner has revoked it from public.
+-- Staging needs temporary tables. Every role may create them, unless the database's owner has revoked that from
+-- public.
 do $$
 begin
   if not exists (select from pg_roles where rolname = 'bankpulse_writer') then
