@@ -1,7 +1,7 @@
 import { setTimeout as sleep } from 'node:timers/promises';
-import { stopTestDatabase } from '../../test/support/database.js';
 import type { Place } from '../../test/support/faults/place.js';
-import { stopTestS3, testObjectStore, type TestObjectStore } from '../../test/support/s3.js';
+import { closeTestStores, testObjectStore, type TestObjectStore } from '../../test/support/s3.js';
+import { sharedDatabase, sharedStore } from '../../test/support/servers.js';
 import { Cluster } from './cluster.js';
 
 /** The servers of a soak. Ends with `close`. */
@@ -47,8 +47,8 @@ export async function openServers(postgresBin: string | undefined): Promise<Serv
       },
     }),
     async close() {
-      await stopTestS3();
-      await stopTestDatabase();
+      await closeTestStores();
+      await Promise.all([sharedDatabase.stop(), sharedStore.stop()]);
       await cluster?.remove();
     },
   };

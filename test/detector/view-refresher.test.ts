@@ -19,9 +19,11 @@ describe('ViewRefresher', () => {
   let ending: AbortController;
 
   beforeEach(async () => {
-    log = [];
+    // what the refresher of an earlier test still says goes into that test's log
+    const lines: LogLine[] = [];
+    log = lines;
     ending = new AbortController();
-    logger = pino({ level: 'debug' }, { write: (line: string) => log.push(JSON.parse(line) as LogLine) });
+    logger = pino({ level: 'debug' }, { write: (line: string) => lines.push(JSON.parse(line) as LogLine) });
     refresher = new ViewRefresher(database().config, logger, ending.signal, {
       shareOfTime: 0.5,
       firstLimitMs: 50,

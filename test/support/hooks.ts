@@ -1,14 +1,23 @@
 import type { Context } from 'mocha';
-import { stopTestDatabase } from './database.js';
-import { stopTestS3 } from './s3.js';
+import { closeTestStores } from './s3.js';
+import { sharedDatabase, sharedStore } from './servers.js';
 
 // A developer's .env must not lead a test to real data; see readEnvironmentFiles in src/config.ts.
 process.env.NODE_ENV = 'test';
 
+/** In mocha's first process, before the first file. */
+export async function mochaGlobalSetup(this: { isParallelMode(): boolean }): Promise<void> {
+  if (this.isParallelMode()) await Promise.all([sharedDatabase.announce(), sharedStore.announce()]);
+}
+
+/** In mocha's first process, after the last file. */
+export async function mochaGlobalTeardown(): Promise<void> {
+  await Promise.all([sharedDatabase.stop(), sharedStore.stop()]);
+}
+
 export const mochaHooks = {
   async afterAll(this: Context) {
     this.timeout(60_000);
-    await stopTestS3();
-    await stopTestDatabase();
+    await closeTestStores();
   },
 };

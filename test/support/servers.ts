@@ -1,0 +1,158 @@
+import { readFile, mkdtemp, chmod, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { projectDir } from '../../src/config.js';
+import { connect } from '../../src/database/connection.js';
+import { migrate } from '../../src/database/schema.js';
+import { useEmbedded, type EmbeddedServices } from '../../src/embedded/client.js';
+import { createLog } from '../../src/log.js';
+
+/**
+ * The servers that all tests share. With `--parallel` mocha's first process starts both before the first file, and the
+ * workers find their addresses in the environment; otherwise each server starts when a test first asks for it.
+ */
+
+/** Databases that each test's own is cloned from: one with the schema alone, one with test/seed.sql too. */
+export type Template = 'empty' | 'seeded';
+
+export interface SharedDatabase {
+  /** Of a role that may create databases and roles. */
+  url: string;
+  templates: Record<Template, string>;
+}
+
+export interface SharedStore {
+  endpoint: string;
+  accessKeyId: string;
+  secretAccessKey: string;
+}
+
+interface Running<Address> {
+  address: Address;
+  stop: () => Promise<void>;
+}
+
+/** One server: started at most once, by this process or by mocha's first one. */
+class SharedServer<Address> {
+  #running: Promise<Running<Address>> | undefined;
+
+  constructor(
+    /** The variable that tells the workers its address. */
+    private readonly variable: string,
+    private readonly start: () => Promise<Running<Address>>,
+  ) {}
+
+  async address(): Promise<Address> {
+    const told = process.env[this.variable];
+    if (told !== undefined) return JSON.parse(told) as Address;
+    this.#running ??= this.start();
+    return (await this.#running).address;
+  }
+
+  /** For the workers, which inherit the environment. */
+  async announce(): Promise<void> {
+    process.env[this.variable] = JSON.stringify(await this.address());
+  }
+
+  /** Ends what this process has started. */
+  async stop(): Promise<void> {
+    const running = this.#running;
+    this.#running = undefined;
+    delete process.env[this.variable];
+    await (await running)?.stop();
+  }
+}
+
+/** An embedded server in a home of its own, which goes with it. */
+async function startEmbedded(needs: { postgres: boolean; s3: boolean }): Promise<Running<EmbeddedServices>> {
+  const home = await mkdtemp(join(tmpdir(), 'bankpulse-test-home-'));
+  // when root runs the tests, PostgreSQL runs as another user, who must be able to enter
+  await chmod(home, 0o711);
+  const services = await useEmbedded(home, needs);
+  return {
+    address: services,
+    stop: async () => {
+      await services.release();
+      await rm(home, { recursive: true, force: true, maxRetries: 20 });
+    },
+  };
+}
+
+/** Runs statements in a session of their own. */
+export async function administer(url: string, ...statements: string[]): Promise<void> {
+  const client = await connect({ connectionString: url });
+  try {
+    for (const statement of statements) await client.query(statement);
+  } finally {
+    await client.end();
+  }
+}
+
+export function onDatabase(url: string, database: string): string {
+  const changed = new URL(url);
+  changed.pathname = `/${database}`;
+  return changed.href;
+}
+
+/**
+ * With `strategy file_copy`, which is fast on a server without fsync: the default logs each page, and the drop of the
+ * database has to wait until they all are written.
+ */
+export const cloneOf = (name: string, template: string) =>
+  `create database ${name} template ${template} strategy file_copy`;
+
+async function makeTemplates(url: string): Promise<SharedDatabase['templates']> {
+  const templates = {
+    empty: `bankpulse_test_${process.pid}_empty`,
+    seeded: `bankpulse_test_${process.pid}_seeded`,
+  };
+  await administer(url, `create database ${templates.empty} template template0 encoding 'UTF8'`);
+  const empty = await connect({ connectionString: onDatabase(url, templates.empty) });
+  await migrate(empty, createLog('error'));
+  await empty.end();
+  await administer(url, cloneOf(templates.seeded, templates.empty));
+  await administer(
+    onDatabase(url, templates.seeded),
+    await readFile(join(projectDir, 'test', 'seed.sql'), 'utf8'),
+  );
+  return templates;
+}
+
+/** The server at TEST_DATABASE_URL, or an embedded one. */
+async function startDatabase(): Promise<Running<SharedDatabase>> {
+  const url = process.env.TEST_DATABASE_URL;
+  if (!url) {
+    const { address, stop } = await startEmbedded({ postgres: true, s3: false });
+    const databaseUrl = address.databaseUrl!;
+    // Only a machine that goes down loses what was not synced, and no test takes it down.
+    await administer(databaseUrl, 'alter system set fsync = off', 'select pg_reload_conf()');
+    return { address: { url: databaseUrl, templates: await makeTemplates(databaseUrl) }, stop };
+  }
+  await administer(url).catch((error: unknown) => {
+    throw new Error('no server answers at TEST_DATABASE_URL; correct or unset it (embedded then)', {
+      cause: error,
+    });
+  });
+  const templates = await makeTemplates(url);
+  const stop = () =>
+    administer(
+      url,
+      ...Object.values(templates).map((name) => `drop database if exists ${name} with (force)`),
+    );
+  return { address: { url, templates }, stop };
+}
+
+/** The server at TEST_S3_ENDPOINT, or an embedded one. */
+async function startStore(): Promise<Running<SharedStore>> {
+  const endpoint = process.env.TEST_S3_ENDPOINT;
+  if (endpoint) {
+    const accessKeyId = process.env.TEST_S3_ACCESS_KEY || 'bankpulse';
+    const secretAccessKey = process.env.TEST_S3_SECRET_KEY || 'bankpulse-secret';
+    return { address: { endpoint, accessKeyId, secretAccessKey }, stop: () => Promise.resolve() };
+  }
+  const { address, stop } = await startEmbedded({ postgres: false, s3: true });
+  return { address: address.s3!, stop };
+}
+
+export const sharedDatabase = new SharedServer('BANKPULSE_TEST_POSTGRES', startDatabase);
+export const sharedStore = new SharedServer('BANKPULSE_TEST_S3', startStore);
