@@ -1,78 +1,80 @@
+import { realpathSync } from 'node:fs';
+import { fileURLToPath } from 'node:url';
 import { Command, CommanderError } from 'commander';
 import { UsageError, UserError, codeOf, isDataError } from './errors.js';
 import { printable } from './text/printable.js';
 
-// Each command loads its own libraries alone: those of the others would double the time of its start.
-const program = new Command('bankpulse')
-  .description('Watches a stream of bank transactions and tells merchants which customers to act on.')
-  .exitOverride()
-  .showHelpAfterError();
+/**
+ * The commands; each loads its own libraries alone, since those of the others would double the time of its start.
+ * `end` is told what the process ends with, where that is not 0.
+ */
+function programOf(end: (exitCode: number) => void): Command {
+  const program = new Command('bankpulse')
+    .description('Watches a stream of bank transactions and tells merchants which customers to act on.')
+    .exitOverride()
+    .showHelpAfterError();
 
-const onceText = 'end when everything in the bucket is dealt with, instead of listening on';
-program
-  .command('start')
-  .description('mechanisms X and Y together')
-  .option('--once', onceText, false)
-  .action(async (options: { once: boolean }) => (await import('./commands/start.js')).runStart(options));
-program
-  .command('produce')
-  .description('mechanism X: cut the transactions into chunks in S3')
-  .action(async () => (await import('./commands/produce.js')).runProduce());
-program
-  .command('detect')
-  .description('mechanism Y: apply the chunks, write the detections')
-  .option('--once', onceText, false)
-  .action(async (options: { once: boolean }) => (await import('./commands/detect.js')).runDetect(options));
-program
-  .command('migrate')
-  .description('bring the schema up to date')
-  .action(async () => (await import('./commands/migrate.js')).runMigrate());
-program
-  .command('generate')
-  .description('write a pair of input files like BankSim')
-  .option('--rows <number>', 'rows of each file')
-  .option('--seed <number>', 'same rows and seed, same bytes')
-  .option('--out <folder>', 'where to (default: data)')
-  .action(async (options: { rows?: string; seed?: string; out?: string }) =>
-    (await import('./commands/generate.js')).runGenerate(options),
-  );
-program
-  .command('seed')
-  .description('load a small data set with all three patterns')
-  .action(async () => (await import('./commands/seed.js')).runSeed());
-program
-  .command('status')
-  .description('where the pipeline stands')
-  .option('--json', 'as one JSON object')
-  .action(async (options: { json?: boolean }) => (await import('./commands/status.js')).runStatus(options));
-program
-  .command('quarantine')
-  .description('list quarantined objects, or let one be tried again')
-  .option('--retry <key>', 'take this object out of quarantine')
-  .action(async (options: { retry?: string }) =>
-    (await import('./commands/quarantine.js')).runQuarantine(options),
-  );
-program
-  .command('verify')
-  .description('replay the ledger in a scratch database and compare')
-  .action(async () => {
-    process.exitCode = await (await import('./commands/verify.js')).runVerify();
-  });
-program
-  .command('rebuild')
-  .description('build the running state again from the ledger and S3')
-  .action(async () => {
-    process.exitCode = await (await import('./commands/rebuild.js')).runRebuild();
-  });
-program
-  .command('psql')
-  .description('psql on the configured database')
-  .argument('[args...]')
-  .allowUnknownOption()
-  .helpOption(false)
-  .action(async (args: string[]) => {
-    process.exitCode = await (await import('./commands/psql.js')).runPsql(args);
-  });
+  const onceText = 'end when everything in the bucket is dealt with, instead of listening on';
+  program
+    .command('start')
+    .description('mechanisms X and Y together')
+    .option('--once', onceText, false)
+    .action(async (options: { once: boolean }) => (await import('./commands/start.js')).runStart(options));
+  program
+    .command('produce')
+    .description('mechanism X: cut the transactions into chunks in S3')
+    .action(async () => (await import('./commands/produce.js')).runProduce());
+  program
+    .command('detect')
+    .description('mechanism Y: apply the chunks, write the detections')
+    .option('--once', onceText, false)
+    .action(async (options: { once: boolean }) => (await import('./commands/detect.js')).runDetect(options));
+  program
+    .command('migrate')
+    .description('bring the schema up to date')
+    .action(async () => (await import('./commands/migrate.js')).runMigrate());
+  program
+    .command('generate')
+    .description('write a pair of input files like BankSim')
+    .option('--rows <number>', 'rows of each file')
+    .option('--seed <number>', 'same rows and seed, same bytes')
+    .option('--out <folder>', 'where to (default: data)')
+    .action(async (options: { rows?: string; seed?: string; out?: string }) =>
+      (await import('./commands/generate.js')).runGenerate(options),
+    );
+  program
+    .command('seed')
+    .description('load a small data set with all three patterns')
+    .action(async () => (await import('./commands/seed.js')).runSeed());
+  program
+    .command('status')
+    .description('where the pipeline stands')
+    .option('--json', 'as one JSON object')
+    .action(async (options: { json?: boolean }) => (await import('./commands/status.js')).runStatus(options));
+  program
+    .command('quarantine')
+    .description('list quarantined objects, or let one be tried again')
+    .option('--retry <key>', 'take this object out of quarantine')
+    .action(async (options: { retry?: string }) =>
+      (await import('./commands/quarantine.js')).runQuarantine(options),
+    );
+  program
+    .command('verify')
+    .description('replay the ledger in a scratch database and compare')
+    .action(async () => end(await (await import('./commands/verify.js')).runVerify()));
+  program
+    .command('rebuild')
+    .description('build the running state again from the ledger and S3')
+    .action(async () => end(await (await import('./commands/rebuild.js')).runRebuild()));
+  program
+    .command('psql')
+    .description('psql on the configured database')
+    .argument('[args...]')
+    .allowUnknownOption()
+    .helpOption(false)
+    .action(async (args: string[]) => end(await (await import('./commands/psql.js')).runPsql(args)));
+  return program;
+}
 
 /** Says what went wrong, and how the process ends because of it: 1 failed, 2 wrong usage or configuration. */
 function report(error: unknown): number {
@@ -96,11 +98,19 @@ function report(error: unknown): number {
   return 1;
 }
 
-// by itself Node would print all that an error holds
-process.on('uncaughtException', (error) => process.exit(report(error)));
+/** Runs one command, as the shell gives it: `main(['status', '--json'])`. @returns what the process ends with. */
+export async function main(argv: readonly string[]): Promise<number> {
+  let exitCode = 0;
+  try {
+    await programOf((code) => (exitCode = code)).parseAsync(argv, { from: 'user' });
+    return exitCode;
+  } catch (error) {
+    return report(error);
+  }
+}
 
-try {
-  await program.parseAsync();
-} catch (error) {
-  process.exitCode = report(error);
+if (process.argv[1] !== undefined && realpathSync(process.argv[1]) === fileURLToPath(import.meta.url)) {
+  // by itself Node would print all that an error holds
+  process.on('uncaughtException', (error) => process.exit(report(error)));
+  process.exitCode = await main(process.argv.slice(2));
 }

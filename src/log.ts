@@ -32,7 +32,11 @@ export function createLog(level: string, { leavesOutRoutine = false } = {}): Log
   }
   if (!process.stderr.isTTY) {
     hooks.streamWrite = printableJson;
-    return pino(options, pino.destination({ dest: 2, sync: true }));
+    // a destination of pino's outlives its reader; where the stream was exchanged, its descriptor is not 2
+    return pino(
+      options,
+      process.stderr.fd === 2 ? pino.destination({ dest: 2, sync: true }) : process.stderr,
+    );
   }
   hooks.streamWrite = (line) => keepEscapes(printableJson(line));
   const format = prettyFactory({

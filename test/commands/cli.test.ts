@@ -11,7 +11,7 @@ import {
   type TestDatabase,
 } from '../support/database.js';
 import { FaultProxy } from '../support/fault-proxy.js';
-import { Command, expectRefusal, run, type Ended } from '../support/process.js';
+import { Command, expectRefusal, run, runProcess, type Ended } from '../support/process.js';
 import { testObjectStore, type TestObjectStore } from '../support/s3.js';
 
 const ROWS = 20_000;
@@ -59,7 +59,7 @@ describe('the command line', () => {
 
   describe('used wrongly', () => {
     it('ends with 2 at an unknown option, and says how it is used', async () => {
-      const { code, stdout, stderr } = await run(['start', '--twice']);
+      const { code, stdout, stderr } = await runProcess(['start', '--twice']);
       expect({ code, stdout }).to.deep.equal({ code: 2, stdout: '' });
       expect(stderr).to.match(/unknown option '--twice'[^]*Usage: bankpulse start/);
     });
@@ -145,7 +145,7 @@ describe('the command line', () => {
 
     it('"migrate" makes it, and does nothing the second time', async () => {
       const env = { DATABASE_URL: database().url };
-      const first = await run(['migrate'], env);
+      const first = await runProcess(['migrate'], env);
       expect(first).to.deep.include({ code: 0, stderr: '' });
       expect(first.stdout).to.match(
         /^Applied:\n {2}migrations\/0001_create_tables\.sql\n[^]* {2}sql\/9900_grants\.sql\n$/,
@@ -159,7 +159,7 @@ describe('the command line', () => {
 
     it('"seed" loads the small data set once', async () => {
       const env = { DATABASE_URL: database().url };
-      expect(await run(['seed'], env)).to.deep.include({ code: 0, stderr: '' });
+      expect(await runProcess(['seed'], env)).to.deep.include({ code: 0, stderr: '' });
       const { rows } = await database().client.query(
         'select distinct pattern_id from bankpulse.detections order by pattern_id',
       );
@@ -176,7 +176,7 @@ describe('the command line', () => {
     const database = useDatabase('bare');
     let result: Ended;
     before(async () => {
-      result = await run(['start', '--once'], environment(database(), 'once'));
+      result = await runProcess(['start', '--once'], environment(database(), 'once'));
     });
 
     it('migrates, applies everything, and ends with 0 and a summary on stdout', () => {
@@ -207,7 +207,9 @@ describe('the command line', () => {
     });
 
     it('"status --json" then is the row of pipeline_status, with numbers as numbers', async () => {
-      const { code, stdout, stderr } = await run(['status', '--json'], { DATABASE_URL: database().url });
+      const { code, stdout, stderr } = await runProcess(['status', '--json'], {
+        DATABASE_URL: database().url,
+      });
       expect({ code, stderr }).to.deep.equal({ code: 0, stderr: '' });
       const status = JSON.parse(stdout) as Record<string, unknown>;
       const { fields } = await database().client.query('select * from bankpulse.pipeline_status');
@@ -242,7 +244,7 @@ describe('the command line', () => {
       expect(stdout).to.match(/1 accepted, 1 rejected/);
       expect(stdout).to.include(`quarantined ${key}: the header has no column "gender"\n`);
 
-      const listed = await run(['quarantine'], env);
+      const listed = await runProcess(['quarantine'], env);
       expect(listed).to.deep.equal({
         code: 0,
         stdout: `${key}: the header has no column "gender"\n`,

@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { expect } from 'chai';
 import { PASSWORD, useDatabase, withRole } from '../support/database.js';
-import { Command, expectRefusal, run } from '../support/process.js';
+import { Command, expectRefusal, run, runProcess } from '../support/process.js';
 
 describe('npm run psql', function () {
   let folder: string;
@@ -53,7 +53,7 @@ describe('npm run psql', function () {
       await withRole(database(), 'superuser', async (url, role) => {
         const query = 'select current_database(), current_user, count(*) from patterns';
         const env = { DATABASE_URL: url };
-        const { code, stdout } = await run(['psql', '-X', '-A', '-t', '-c', query], env);
+        const { code, stdout } = await runProcess(['psql', '-X', '-A', '-t', '-c', query], env);
         expect({ code, stdout }).to.deep.equal({ code: 0, stdout: `${database().name}|${role}|3\n` });
       });
     });
@@ -64,7 +64,7 @@ describe('npm run psql', function () {
       await withRole(database(), '', async (url) => {
         const detours = { PGSERVICEFILE: services, PGSERVICE: 'other', PGHOSTADDR: '127.0.0.2', PGPORT: '1' };
         const query = 'select current_database()';
-        const { code, stdout } = await run(['psql', '-X', '-A', '-t', '-c', query], {
+        const { code, stdout } = await runProcess(['psql', '-X', '-A', '-t', '-c', query], {
           DATABASE_URL: url,
           ...detours,
         });

@@ -10,7 +10,7 @@ import { Readable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
 import { useEmbedded, type EmbeddedServices } from '../../src/embedded/client.js';
 import { loadState } from '../../src/embedded/state.js';
-import { run } from '../support/process.js';
+import { run, runProcess } from '../support/process.js';
 
 /** What must stand nowhere. */
 const SECRETS = {
@@ -144,8 +144,14 @@ describe('secrets and rows', function () {
     return url.href;
   };
 
-  async function command(args: string[], code: number, env: Record<string, string>): Promise<void> {
-    const result = await run(args, {
+  /** `by` main alone where nothing but the output is looked at. */
+  async function command(
+    args: string[],
+    code: number,
+    env: Record<string, string>,
+    by = runProcess,
+  ): Promise<void> {
+    const result = await by(args, {
       TRANSACTIONS_CSV: join(folder, 'transactions.csv'),
       IMPORTANCE_CSV: join(folder, 'importance.csv'),
       CHUNK_INTERVAL_MS: '0',
@@ -185,10 +191,10 @@ describe('secrets and rows', function () {
     );
     bucketStore.close();
     await command(['detect', '--once'], 0, { ...store(), DATABASE_URL: embedded.databaseUrl! });
-    await command(['status'], 0, { BANKPULSE_HOME });
-    await command(['status', '--json'], 0, { BANKPULSE_HOME });
-    await command(['quarantine'], 0, { BANKPULSE_HOME });
-    await command(['migrate'], 0, { BANKPULSE_HOME });
+    await command(['status'], 0, { BANKPULSE_HOME }, run);
+    await command(['status', '--json'], 0, { BANKPULSE_HOME }, run);
+    await command(['quarantine'], 0, { BANKPULSE_HOME }, run);
+    await command(['migrate'], 0, { BANKPULSE_HOME }, run);
     const [counts] = await embeddedQuery(
       `select rows_applied::int, rows_rejected::int, chunks_quarantined::int from bankpulse.pipeline_status`,
     );
@@ -202,25 +208,35 @@ describe('secrets and rows', function () {
     const unreachable = databaseAs('bankpulse', SECRETS.password, '1');
     const powerless = databaseAs('stranger', SECRETS.password);
     for (const args of [['migrate'], ['quarantine', '--retry', 'x']])
-      await command(args, 1, { DATABASE_URL: wrong });
-    await command(['detect', '--once'], 1, { ...store(), DATABASE_URL: wrong });
+      await command(args, 1, { DATABASE_URL: wrong }, run);
+    await command(['detect', '--once'], 1, { ...store(), DATABASE_URL: wrong }, run);
     await command(['psql', '-X', '-c', 'select 1'], 2, { ...deniedStore(), DATABASE_URL: wrong });
-    await command(['status'], 1, { DATABASE_URL: unreachable });
-    await command(['status'], 1, {
-      DB_HOST: '127.0.0.1',
-      DB_PORT: '1',
-      DB_USER: 'bankpulse',
-      DB_PASSWORD: SECRETS.password,
-    });
-    await command(['detect', '--once'], 1, { ...store(), DATABASE_URL: powerless });
-    await command(['produce'], 1, rows);
+    await command(['status'], 1, { DATABASE_URL: unreachable }, run);
+    await command(
+      ['status'],
+      1,
+      {
+        DB_HOST: '127.0.0.1',
+        DB_PORT: '1',
+        DB_USER: 'bankpulse',
+        DB_PASSWORD: SECRETS.password,
+      },
+      run,
+    );
+    await command(['detect', '--once'], 1, { ...store(), DATABASE_URL: powerless }, run);
+    await command(['produce'], 1, rows, run);
     await command(['start', '--once'], 1, { ...rows, DATABASE_URL: embedded.databaseUrl! });
     await command(['produce'], 1, {
       ...rows,
       AWS_ENDPOINT_URL_S3: `http://u:${SECRETS.password}@127.0.0.1:1`,
     });
-    await command(['status'], 2, { DATABASE_URL: `postgres://u:${SECRETS.password}@h:port/x` });
-    await command(['status'], 2, { DATABASE_URL: `postgres://u:${SECRETS.password}@h/x?sslrootcert=/none` });
+    await command(['status'], 2, { DATABASE_URL: `postgres://u:${SECRETS.password}@h:port/x` }, run);
+    await command(
+      ['status'],
+      2,
+      { DATABASE_URL: `postgres://u:${SECRETS.password}@h/x?sslrootcert=/none` },
+      run,
+    );
     for (const { command: name, text } of outputs) expectClean(name, text);
   });
 

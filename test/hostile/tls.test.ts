@@ -9,7 +9,7 @@ import { once } from 'node:events';
 import { expect } from 'chai';
 import { children, csv } from '../support/detector.js';
 import { startOwnPostgres, SUPERUSER_PASSWORD, type OwnPostgres } from '../support/own-postgres.js';
-import { run, type Ended } from '../support/process.js';
+import { run, runProcess, type Ended } from '../support/process.js';
 import { testObjectStore, type TestObjectStore } from '../support/s3.js';
 
 const openssl = (folder: string, ...args: string[]) =>
@@ -169,7 +169,8 @@ describe('TLS', () => {
     });
 
     it('takes sslmode=require for verify-full, as pg does, and says so; no-verify verifies nothing', async () => {
-      const refused = await run(['status'], { DATABASE_URL: url('?sslmode=require') });
+      // as a process: the warning comes once in the life of one
+      const refused = await runProcess(['status'], { DATABASE_URL: url('?sslmode=require') });
       expect(refused).to.include({ code: 1, stdout: '' });
       expect(refused.stderr).to.match(/\nerror: .*certificate/);
       expect(refused.stderr).to.match(/treated as aliases for 'verify-full'/);
@@ -182,7 +183,8 @@ describe('TLS', () => {
 
     it('works with DB_HOST by PGSSLMODE and NODE_EXTRA_CA_CERTS; PGSSLROOTCERT is not read', async () => {
       const verified = { ...parts(), PGSSLMODE: 'verify-full' };
-      expect(await run(['status'], { ...verified, NODE_EXTRA_CA_CERTS: file('ca.crt') })).to.include({
+      // Node reads NODE_EXTRA_CA_CERTS when a process starts
+      expect(await runProcess(['status'], { ...verified, NODE_EXTRA_CA_CERTS: file('ca.crt') })).to.include({
         code: 0,
         stderr: '',
       });
@@ -191,7 +193,7 @@ describe('TLS', () => {
         /certificate.*NODE_EXTRA_CA_CERTS=FILE in the environment/,
       );
       expectRefusal(
-        await run(['status'], {
+        await runProcess(['status'], {
           ...verified,
           DB_HOST: '127.0.0.1',
           NODE_EXTRA_CA_CERTS: file('ca.crt'),
@@ -224,7 +226,7 @@ describe('TLS', () => {
         ],
       ] as const) {
         it(`works with ${what}`, async () => {
-          expect(await run(['psql', ...query], env())).to.include({ code: 0, stdout: 't\n' });
+          expect(await runProcess(['psql', ...query], env())).to.include({ code: 0, stdout: 't\n' });
         });
       }
 
@@ -233,11 +235,11 @@ describe('TLS', () => {
         await copyFile(file('other-ca.crt'), file('home/.postgresql/root.crt'));
         await writeFile(file('home/.psqlrc'), '\\echo read\n');
         const env = { DATABASE_URL: url('?sslmode=no-verify'), HOME: file('home') };
-        expect(await run(['psql', ...query], env)).to.include({ code: 0, stdout: 't\n' });
+        expect(await runProcess(['psql', ...query], env)).to.include({ code: 0, stdout: 't\n' });
         const withFile = query.filter((argument) => argument !== '-X');
-        expect(await run(['psql', ...withFile], env)).to.include({ code: 0, stdout: 'read\nt\n' });
+        expect(await runProcess(['psql', ...withFile], env)).to.include({ code: 0, stdout: 'read\nt\n' });
         const verified = { ...env, DATABASE_URL: url('?sslmode=require&uselibpqcompat=true') };
-        expect((await run(['psql', ...query], verified)).stderr).to.match(/certificate/);
+        expect((await runProcess(['psql', ...query], verified)).stderr).to.match(/certificate/);
       });
 
       for (const [what, env] of [
@@ -250,7 +252,7 @@ describe('TLS', () => {
         ],
       ] as const) {
         it(`refuses ${what}, as the other commands do`, async () => {
-          const refused = await run(['psql', ...query], env());
+          const refused = await runProcess(['psql', ...query], env());
           expect(refused.code).not.to.equal(0);
           expect(refused.stderr).to.match(/certificate/);
         });
@@ -292,7 +294,10 @@ describe('TLS', () => {
     });
 
     it('works with the file of the CA in NODE_EXTRA_CA_CERTS', async () => {
-      const produced = await run(['produce'], { ...environment(), NODE_EXTRA_CA_CERTS: file('ca.crt') });
+      const produced = await runProcess(['produce'], {
+        ...environment(),
+        NODE_EXTRA_CA_CERTS: file('ca.crt'),
+      });
       expect(produced).to.include({ code: 0, stdout: '1 chunks, 2 rows: 1 written, 0 were there\n' });
       expect(await s3.store.has('tls/chunk-00000001.csv')).to.be.true;
     });
@@ -306,7 +311,7 @@ describe('TLS', () => {
       ]) {
         connections = 0;
         expectRefusal(
-          await run(['produce'], env),
+          await runProcess(['produce'], env),
           /^error: https:\/\/localhost:\d+ cannot be trusted .*NODE_EXTRA_CA_CERTS=FILE/,
         );
         expect(connections).to.be.within(1, 3);
@@ -315,7 +320,7 @@ describe('TLS', () => {
 
     it('refuses a certificate for another host', async () => {
       expectRefusal(
-        await run(['produce'], { ...environment('127.0.0.1'), NODE_EXTRA_CA_CERTS: file('ca.crt') }),
+        await runProcess(['produce'], { ...environment('127.0.0.1'), NODE_EXTRA_CA_CERTS: file('ca.crt') }),
         /cannot be trusted .*for another host: use a name that it holds/,
       );
     });

@@ -1,6 +1,8 @@
 import { spawn, type ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
+import { Writable } from 'node:stream';
 import { expect } from 'chai';
+import { main } from '../../src/cli.js';
 import { projectDir } from '../../src/config.js';
 
 /**
@@ -14,6 +16,18 @@ export interface Ended {
   stdout: string;
   stderr: string;
 }
+
+/** This and next to nothing else: neither a developer's `.env` nor their AWS profile is seen. */
+const environmentOf = (env: Record<string, string>): NodeJS.ProcessEnv => ({
+  PATH: process.env.PATH,
+  HOME: '/nonexistent',
+  NODE_ENV: 'test',
+  LOG_LEVEL: 'info',
+  // several run at once, and one port is all there is
+  DASHBOARD_PORT: '0',
+  AWS_EC2_METADATA_DISABLED: 'true',
+  ...env,
+});
 
 /** A `bankpulse` command as a process of its own. */
 export class Command {
@@ -44,7 +58,6 @@ export class Command {
     return Command.#spawn('npm', ['run', '--silent', name], env, { isGroup: true });
   }
 
-  /** With this environment and next to nothing else: neither a developer's `.env` nor their AWS profile is seen. */
   static #spawn(
     file: string,
     args: readonly string[],
@@ -54,16 +67,7 @@ export class Command {
     const child = spawn(file, args, {
       cwd,
       detached: isGroup,
-      env: {
-        PATH: process.env.PATH,
-        HOME: '/nonexistent',
-        NODE_ENV: 'test',
-        LOG_LEVEL: 'info',
-        // several run at once, and one port is all there is
-        DASHBOARD_PORT: '0',
-        AWS_EC2_METADATA_DISABLED: 'true',
-        ...env,
-      },
+      env: environmentOf(env),
       stdio: ['ignore', 'pipe', 'pipe'],
     });
     return new Command(child, isGroup);
@@ -95,9 +99,45 @@ export class Command {
   }
 }
 
-/** Runs a command to its end. */
-export function run(args: readonly string[], env?: Record<string, string>): Promise<Ended> {
+/** Runs a command to its end, as a process of its own. Takes seconds of processor time; `run` takes none. */
+export function runProcess(args: readonly string[], env?: Record<string, string>): Promise<Ended> {
   return Command.start(args, env).ended;
+}
+
+const SIGNALS = ['SIGINT', 'SIGTERM', 'SIGHUP', 'SIGQUIT'] as const;
+let isRunning = false;
+
+/** Keeps what is written to it. */
+class Output extends Writable {
+  text = '';
+
+  override _write(chunk: Buffer, _encoding: BufferEncoding, done: () => void): void {
+    this.text += chunk.toString();
+    done();
+  }
+}
+
+/**
+ * Runs a command to its end in this process, with an environment and outputs of its own; what it does at signals goes
+ * when it ends. One at a time, since it sees them where it always does, at `process`.
+ */
+export async function run(args: readonly string[], env: Record<string, string> = {}): Promise<Ended> {
+  if (isRunning) throw new Error('a command is running in this process already: use runProcess');
+  isRunning = true;
+  const [stdout, stderr] = [new Output(), new Output()];
+  const own = Object.entries({ env: environmentOf(env), stdout, stderr });
+  const former = own.map(([name]) => [name, Object.getOwnPropertyDescriptor(process, name)!] as const);
+  const listeners = SIGNALS.map((signal) => [signal, process.listeners(signal)] as const);
+  try {
+    for (const [name, value] of own) Object.defineProperty(process, name, { value, configurable: true });
+    return { code: await main(args), stdout: stdout.text, stderr: stderr.text };
+  } finally {
+    for (const [name, descriptor] of former) Object.defineProperty(process, name, descriptor);
+    for (const [signal, earlier] of listeners)
+      for (const listener of process.listeners(signal))
+        if (!earlier.includes(listener)) process.off(signal, listener);
+    isRunning = false;
+  }
 }
 
 /** Ended with 1 and said why in one line beside its log: no stack trace, no password, nothing on stdout. */

@@ -34,17 +34,20 @@ interface Running<Address> {
 
 /** One server: started at most once, by this process or by mocha's first one. */
 class SharedServer<Address> {
+  /** What the first process has announced. */
+  readonly #announced: string | undefined;
   #running: Promise<Running<Address>> | undefined;
 
   constructor(
     /** The variable that tells the workers its address. */
     private readonly variable: string,
     private readonly start: () => Promise<Running<Address>>,
-  ) {}
+  ) {
+    this.#announced = process.env[variable];
+  }
 
   async address(): Promise<Address> {
-    const told = process.env[this.variable];
-    if (told !== undefined) return JSON.parse(told) as Address;
+    if (this.#announced !== undefined) return JSON.parse(this.#announced) as Address;
     this.#running ??= this.start();
     return (await this.#running).address;
   }
@@ -58,7 +61,6 @@ class SharedServer<Address> {
   async stop(): Promise<void> {
     const running = this.#running;
     this.#running = undefined;
-    delete process.env[this.variable];
     await (await running)?.stop();
   }
 }
