@@ -1,5 +1,5 @@
 import { Component, html } from '/html.js';
-import { Live } from '/live.js';
+import { Live } from '/event-source.js';
 import { currentRoute } from '/route.js';
 import { Banner } from '/parts/banner.js';
 import { Header } from '/parts/header.js';
@@ -13,7 +13,7 @@ import { ProblemsPage } from '/pages/problems.js';
 import { UnknownPage } from '/pages/unknown.js';
 
 /** @typedef {import('/route.js').Route} Route */
-/** @typedef {import('/live.js').LiveData} LiveData */
+/** @typedef {import('/event-source.js').LiveData} LiveData */
 
 /** @type {Record<string, { component: any, title: (route: Route) => string }>} */
 const pages = {

@@ -18,7 +18,7 @@ const columns = [
   textColumn('gender', 'Gender'),
 ];
 
-/** @param {{ id: string, live: import('/live.js').LiveData }} props */
+/** @param {{ id: string, live: import('/event-source.js').LiveData }} props */
 export function CustomerPage({ id, live }) {
   const patterns = live.patterns ?? [];
   return html`<${Loaded}

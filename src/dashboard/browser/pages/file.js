@@ -12,7 +12,7 @@ const columnsOf = (rows) =>
     .filter((name) => name !== 'batch_no' && name !== 'detection_id')
     .map((name) => textColumn(name, name));
 
-/** A detection file, row by row as it is written. @param {{ id: string, live: import('/live.js').LiveData }} props */
+/** A detection file, row by row as it is written. @param {{ id: string, live: import('/event-source.js').LiveData }} props */
 export function FilePage({ id, live: { progress } }) {
   return html`
     <p><a href=${linkTo('files')}>All files</a></p>

@@ -18,7 +18,7 @@ const columns = [
   codeColumn('object_key', 'Key in S3'),
 ];
 
-/** @param {{ live: import('/live.js').LiveData }} props */
+/** @param {{ live: import('/event-source.js').LiveData }} props */
 export function FilesPage({ live: { progress } }) {
   const version = `${progress?.batches_exported} ${progress?.batches_pending}`;
   return html`<section class="card">

@@ -21,7 +21,7 @@ const weightColumns = [
   ),
 ];
 
-/** @param {{ id: string, live: import('/live.js').LiveData }} props */
+/** @param {{ id: string, live: import('/event-source.js').LiveData }} props */
 export function MerchantPage({ id, live }) {
   const patterns = live.patterns ?? [];
   const lowest =

@@ -24,7 +24,7 @@ const columns = [
 
 /**
  * @typedef {{ search: string, key: string, order: 'asc' | 'desc' }} State
- * @extends {Component<{ live: import('/live.js').LiveData }, State>}
+ * @extends {Component<{ live: import('/event-source.js').LiveData }, State>}
  */
 export class MerchantsPage extends Component {
   state = /** @type {State} */ ({ search: '', key: 'transaction_count', order: 'desc' });

@@ -4,7 +4,7 @@ import { Feed } from '/parts/feed.js';
 import { PaceCharts } from '/parts/pace-charts.js';
 import { Tiles } from '/parts/tiles.js';
 
-/** Is it keeping up, and what has it found? @param {{ live: import('/live.js').LiveData }} props */
+/** Is it keeping up, and what has it found? @param {{ live: import('/event-source.js').LiveData }} props */
 export function Overview({ live }) {
   const { progress, patterns, chunks, chunkDetections } = live;
   if (!progress || !patterns || !chunks || !chunkDetections)

@@ -22,7 +22,7 @@ const rejectedColumns = [
   { ...codeColumn('line', 'The row'), isWide: true },
 ];
 
-/** What did not count, and why. @param {{ live: import('/live.js').LiveData }} props */
+/** What did not count, and why. @param {{ live: import('/event-source.js').LiveData }} props */
 export function ProblemsPage({ live: { progress } }) {
   const version = `${progress?.chunks_applied} ${progress?.chunks_quarantined}`;
   return html`<${Loaded} url="/api/problems" version=${version}>

@@ -1,6 +1,6 @@
 import { html } from '/html.js';
 
-/** Says when what is shown is not what is. @param {{ live: import('/live.js').LiveData }} props */
+/** Says when what is shown is not what is. @param {{ live: import('/event-source.js').LiveData }} props */
 export function Banner({ live }) {
   const text = !live.isConnected
     ? 'BankPulse does not answer: it has ended, or cannot be reached. What you see is the last that was known; the page goes on by itself.'

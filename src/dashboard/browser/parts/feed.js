@@ -7,7 +7,7 @@ const MOST = 500;
 
 /**
  * The newest detections, by pattern and merchant if one likes.
- * @extends {Component<{ live: import('/live.js').LiveData }, { pattern: string, merchant: string, limit: number }>}
+ * @extends {Component<{ live: import('/event-source.js').LiveData }, { pattern: string, merchant: string, limit: number }>}
  */
 export class Feed extends Component {
   state = { pattern: '', merchant: '', limit: STEP };

@@ -17,7 +17,7 @@ const states = {
   waiting: 'Waiting for chunks',
 };
 
-/** @param {{ page: string, live: import('/live.js').LiveData }} props */
+/** @param {{ page: string, live: import('/event-source.js').LiveData }} props */
 export function Header({ page, live }) {
   const { progress, isConnected, database } = live;
   const isLive = isConnected && !database?.isAway && progress !== undefined;
