@@ -11,15 +11,16 @@ import { ChunkLoop } from './chunk-loop.js';
 import type { Lane } from './lane.js';
 import { Listing } from './listing.js';
 import type { LeaderOptions } from './options.js';
-import { isOverBy } from './shutdown.js';
+import { isIgnorableAfter } from './shutdown.js';
 import { ViewRefresher } from './view-refresher.js';
 import { isDoneWithin } from '../async/time-limit.js';
 
-/** After a signal: how long the chunk in hand may take before it is rolled back, and the last file to be written. */
+/** After a signal, the chunk that is being applied may take this long; then it is rolled back. */
 const FINISH_CHUNK_MS = 3000;
+/** After a signal, writing the last detection files may take this long; then the next start writes them. */
 const FINISH_FILES_MS = 1000;
 
-/** The database sessions of a term. */
+/** The database sessions of one term as leader. */
 export interface Sessions {
   control: pg.Client;
   views: Kysely<Views>;
@@ -27,9 +28,9 @@ export interface Sessions {
 }
 
 /**
- * What the elected Y does: beside the loop that applies chunks it lists, exports closed batches and refreshes views.
- * When nothing has come for FLUSH_AFTER_MS, and at the end, it closes the last batch, however short. `until` is
- * aborted by the signal, or when the term is over.
+ * The work of the elected Y: it applies chunks, and beside that lists the bucket, exports closed batches and refreshes
+ * the materialized views. After FLUSH_AFTER_MS without a chunk, and at the end, it closes the last batch even if the
+ * batch is not full. `until` is aborted by the signal, or when the term ends.
  */
 export async function applyChunks(
   options: LeaderOptions,
@@ -81,7 +82,7 @@ export async function applyChunks(
       }
       if (!isQuietDone && performance.now() - quietSince >= settings.FLUSH_AFTER_MS) {
         if ((await closeLastBatch()) > 0) exporting.start();
-        // files that take long must not keep chunks waiting: it is asked again at the next rest
+        // a slow export must not delay chunks: this waits for a short time, and again at the next rest
         isQuietDone = await isDoneWithin(settings.POLL_INTERVAL_MS, exporting.settle(), until);
       }
       if (isQuietDone) {
@@ -92,17 +93,17 @@ export async function applyChunks(
     },
   });
 
-  exporting.start(); // what an earlier run closed, and could not write
+  exporting.start(); // batches that an earlier run closed but did not export
   try {
     await loop.run();
   } catch (error) {
-    if (!isOverBy(signal, error)) throw error;
+    if (!isIgnorableAfter(signal, error)) throw error;
   }
   if (!signal.aborted) return;
 
   const isFinished = await isDoneWithin(FINISH_CHUNK_MS, loop.settle());
   if (!isFinished)
-    log.warn('the chunk in hand takes too long: it is rolled back, and comes again at the next start');
+    log.warn('the current chunk takes too long: it is rolled back, and the next start applies it');
   const deadline = AbortSignal.timeout(FINISH_FILES_MS);
   const finishFiles = closeLastBatch().then(() =>
     exportBatches(views, functions, store.until(deadline), log),
@@ -110,7 +111,7 @@ export async function applyChunks(
   const failure = await isDoneWithin(FINISH_FILES_MS, finishFiles).then(
     (isInTime) => (isInTime ? undefined : 'it takes too long'),
     (error: unknown) => {
-      if (isOverBy(signal, error) || error === deadline.reason) return messageOf(error);
+      if (isIgnorableAfter(signal, error) || error === deadline.reason) return messageOf(error);
       throw error;
     },
   );

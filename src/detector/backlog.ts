@@ -17,21 +17,22 @@ interface Claim {
 }
 
 /**
- * The objects that wait, and the rule which may be applied next: always the smallest number. The sequence is
- * expected to begin at 1 (0 if there is a 0) and to have no gaps; a missing number is waited for, then passed over.
- * What turns up after its number was passed may be applied at once. Times are milliseconds of any steady clock.
+ * The objects that wait to be applied, and the rule for the next one: the smallest number comes first. The sequence is
+ * expected to begin at 1 (or at 0 if there is an object 0) and to have no gaps. The backlog waits for a missing number
+ * until the gap timeout, then passes over it. An object that appears after its number was passed over may be applied
+ * at once. Times are milliseconds of a monotonic clock.
  */
 export class Backlog {
   readonly #waiting = new Map<string, PendingObject>();
   readonly #claims = new Map<string, Claim>();
   #sorted: PendingObject[] = [];
-  /** Since when each object is listed without being there. */
+  /** For each key that was listed although the store does not have the object: when that was found first. */
   readonly #missingSince = new Map<string, number>();
   #gapSince: number | undefined;
   #isMissingAwaited = false;
   #position: bigint;
 
-  /** `position`: the greatest number dealt with so far; 0 before the first. */
+  /** `position`: the greatest number in the ledger; 0 if there is none. */
   constructor(
     private readonly gapTimeoutMs: number,
     position: bigint,
@@ -39,22 +40,22 @@ export class Backlog {
     this.#position = position;
   }
 
-  /** Objects that wait or are in hand. */
+  /** The number of objects that wait or are claimed. */
   get size(): number {
     return this.#waiting.size + this.#claims.size;
   }
 
-  /** Whether a missing number is being waited for. */
+  /** Whether the backlog waits for a missing number. */
   get isGapOpen(): boolean {
     return this.#gapSince !== undefined || this.#isMissingAwaited;
   }
 
-  /** Whether anything waits but objects that are listed, though they have not been there for too long. */
+  /** Whether an object waits. An object that is listed, but missing for longer than the gap timeout, does not count. */
   hasWork(now: number): boolean {
-    return [...this.#waiting.keys()].some((key) => now < this.#waitForMissing(key));
+    return [...this.#waiting.keys()].some((key) => now < this.#missingDeadline(key));
   }
 
-  /** When the oldest object was put into S3; null if none waits. */
+  /** When the oldest of the objects that wait or are claimed was put into S3; null if there are none. */
   get oldestAt(): Date | null {
     let oldest: Date | null = null;
     const consider = ({ lastModified }: PendingObject) => {
@@ -65,7 +66,7 @@ export class Backlog {
     return oldest;
   }
 
-  /** Adds what a listing found; what waits already, or is in hand, stays as it is. */
+  /** Adds the objects of a listing; ignores those that already wait or are claimed. */
   add(objects: readonly PendingObject[]): void {
     const added = objects.filter(({ key }) => !this.#waiting.has(key) && !this.#claims.has(key));
     if (added.length === 0) return;
@@ -73,16 +74,17 @@ export class Backlog {
     this.#sorted = [...this.#sorted, ...added].sort(inOrder);
   }
 
-  /** What waits, in order, whether it may be applied yet or not: the first ones are worth fetching ahead. */
+  /** The objects that wait, in order, whether their turn has come or not: the first ones are worth reading ahead. */
   get upcoming(): readonly PendingObject[] {
     return this.#sorted;
   }
 
   /**
-   * Takes the next object in hand, if its turn has come. `listedAt`: when the last full listing began; a number is
-   * passed over only if one that began after the wait still lacked it, not while the store cannot be listed.
-   * @returns the object and how many numbers before it are passed over; or until when a missing number is waited for;
-   * or nothing, if nothing waits.
+   * Claims the next object, if its turn has come. `listedAt`: when the last full listing began. A number is passed over
+   * only if a full listing that began after the gap timeout still lacked it; so the wait goes on while the store cannot
+   * be listed.
+   * @returns the object and how many numbers before it are passed over; or, while a number is missing, until when the
+   * backlog waits for it; or undefined, if nothing waits.
    */
   claim(
     now: number,
@@ -91,7 +93,7 @@ export class Backlog {
     const object = this.#sorted[0];
     this.#isMissingAwaited = false;
     if (!object) {
-      // -Infinity if none is missing
+      // -Infinity if no object is missing
       const waitUntil = Math.max(...this.#missingSince.values()) + this.gapTimeoutMs;
       this.#isMissingAwaited = now < waitUntil;
       if (this.#isMissingAwaited) return { waitUntil };
@@ -112,20 +114,20 @@ export class Backlog {
     return { object, skipped: missing > 0n ? missing : 0n };
   }
 
-  /** The object is applied or quarantined. */
+  /** Releases the claim on an object that is applied or quarantined. */
   markDone(object: PendingObject): void {
     this.#claims.delete(object.key);
     this.#missingSince.delete(object.key);
   }
 
-  /** Until when an object is waited for that is listed, but not there; for any other, without end. */
-  #waitForMissing(key: string): number {
+  /** When the wait for an object ends that is listed, but missing; Infinity for any other object. */
+  #missingDeadline(key: string): number {
     return (this.#missingSince.get(key) ?? Infinity) + this.gapTimeoutMs;
   }
 
   /**
-   * The object last claimed was listed, but is not there: its number is missing, until a listing shows it again. The
-   * wait for it goes on from where it was.
+   * Releases the claim on the object last claimed, which was listed although the store does not have it. Its number is
+   * missing until a listing shows it again. A wait for this number that began before the claim goes on.
    */
   markMissing(object: PendingObject, now: number): void {
     const claim = this.#claims.get(object.key);

@@ -18,7 +18,7 @@ export interface AppliedEvent {
   chunkNo: number;
   rowCount: number;
   detectionCount: number;
-  /** From the first byte of the COPY to the commit. */
+  /** Of its COPY and of its application up to the commit, without the wait between them. */
   ms: number;
 }
 
@@ -29,17 +29,17 @@ export interface ChunkLoopOptions {
   listing: Listing;
   /** Runs `listing.poll`. */
   polling: SingleFlight;
-  /** Two: one is filled while the other is applied. */
+  /** Two: the loop stages a chunk in one lane while it applies the chunk in the other. */
   lanes: readonly Lane[];
   log: Logger;
   signal: AbortSignal;
-  /** A chunk is in the ledger. */
+  /** Called when a chunk has been applied. */
   onApplied: (event: AppliedEvent) => void;
-  /** Nothing waits, no gap is open, nothing is in hand. @returns whether that is the end. */
+  /** Called when no object waits, no gap is open and no chunk is being applied. @returns true to end the loop. */
   onRest: () => Promise<boolean>;
 }
 
-/** Takes one chunk after the other from the backlog to the ledger, staging the next while one is applied. */
+/** Applies the objects of the backlog one after the other, and stages the next one while one is being applied. */
 export class ChunkLoop {
   readonly #prefetcher: Prefetcher;
   #applying: Promise<void> = Promise.resolve();
@@ -48,7 +48,7 @@ export class ChunkLoop {
     this.#prefetcher = new Prefetcher(options.store, options.settings);
   }
 
-  /** Until `onRest` says that it is over, or the signal comes; the chunk being applied then is left to `settle`. */
+  /** Runs until `onRest` returns true, or the signal is aborted. `settle` then waits for the chunk being applied. */
   async run(): Promise<void> {
     for (let turn = 0; ;) {
       const object = await this.#next();
@@ -58,19 +58,19 @@ export class ChunkLoop {
       if (!staged) continue;
       turn++;
       await this.#untilApplied();
-      if (this.options.signal.aborted) return; // the end of its session rolls the staged one back
+      if (this.options.signal.aborted) return; // the staged chunk is rolled back when its session ends
       this.#applying = this.#apply(staged, lane);
-      // it is looked at before the next one is applied; until then nobody listens
+      // `#untilApplied` throws its error before the next chunk is applied; until then the error counts as handled
       this.#applying.catch(() => undefined);
     }
   }
 
-  /** Resolves when no chunk is being applied. @throws what applying it threw. */
+  /** Waits for the chunk that is being applied. @throws the error of applying it. */
   async settle(): Promise<void> {
     await this.#applying;
   }
 
-  /** Until no chunk is being applied, or the signal comes. @throws what applying it threw. */
+  /** Waits for the chunk that is being applied, or for the signal. @throws the error of applying it. */
   async #untilApplied(): Promise<void> {
     while (
       !(await isDoneWithin(A_DAY_MS, this.#applying, this.options.signal)) &&
@@ -78,17 +78,17 @@ export class ChunkLoop {
     );
   }
 
-  /** The object whose turn it is, as soon as there is one; undefined at the end. */
+  /** Waits for the next object to apply; undefined at the end. */
   async #next(): Promise<PendingObject | undefined> {
     const { backlog, listing, polling, log, signal } = this.options;
-    // After each listing there is a look at what it found, even if the next one is due by then.
+    // After each listing the backlog is asked first, even if the next listing is due by then.
     for (let hasListed = false; ;) {
       if (signal.aborted) return undefined;
       polling.check();
       const now = performance.now();
       if (now >= listing.dueAt && !hasListed) polling.start();
       const claim = backlog.claim(now, listing.fullAt);
-      this.#prefetcher.announce(backlog.upcoming);
+      this.#prefetcher.readAhead(backlog.upcoming);
       if (claim && 'object' in claim) {
         if (claim.skipped > 0n) {
           log.warn(
@@ -107,12 +107,12 @@ export class ChunkLoop {
       const untilDue = () => Math.max(0, listing.dueAt - performance.now());
       const isApplied = await isDoneWithin(untilDue(), this.#applying, signal);
       if (isApplied && !claim && !signal.aborted && (await this.options.onRest())) return undefined;
-      // a gap is passed over after a listing, so nothing happens before the next one
+      // the backlog passes over a gap only after a listing, so nothing changes before the next one
       await sleep(untilDue(), undefined, { signal });
     }
   }
 
-  /** The object's rows in the lane; undefined if there are none to apply: it is missing, or quarantined. */
+  /** Stages the object in the lane; undefined if the object is missing, or is now quarantined. */
   async #stage(object: PendingObject, lane: Lane): Promise<StagedChunk | undefined> {
     const { settings, backlog, log, signal } = this.options;
     try {
@@ -167,7 +167,7 @@ export class ChunkLoop {
     this.options.onApplied({ ...outcome.chunk, ms });
   }
 
-  /** One line per object. */
+  /** Logs the outcome of an object in one line. An object that was in the ledger already is not logged. */
   #report(object: PendingObject, outcome: Outcome): void {
     const { backlog, log } = this.options;
     backlog.markDone(object);

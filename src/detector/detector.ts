@@ -6,31 +6,31 @@ import { UserError, hasSqlState, messageOf } from '../errors.js';
 import { loadImportance, loadedFile } from '../loader/importance.js';
 import { lead } from './leader.js';
 import type { DetectorOptions, LeaderOptions } from './options.js';
-import { isOverBy } from './shutdown.js';
+import { isIgnorableAfter } from './shutdown.js';
 
 export type { DetectorOptions } from './options.js';
 
-/** After another Y has taken over: at most so long until this one stands by. */
+/** After another Y has taken over, this one pauses for at most this long before it stands by. */
 const REPLACED_PAUSE_MS = 100;
 
 /**
  * Mechanism Y: applies each object under CHUNKS_PREFIX once, in the order of their numbers, and writes the detections.
- * Several may run: one works, the others stand by. Trouble with the database or the object store is waited out; only
- * an object's content ever quarantines it.
- * @returns when no more input is expected and none waits, or when the signal came.
- * @throws UserError, and every error that waiting cannot cure.
+ * Several Ys may run: one works, the others stand by. Transient errors of the database and the object store are
+ * retried; only an object's content ever quarantines it.
+ * @returns when no more input is expected and none waits, or after the signal.
+ * @throws UserError, and every error that is not transient.
  */
 export async function detect(options: DetectorOptions): Promise<void> {
   const { log, signal, store } = options;
-  const unlessOver = (error: unknown) => {
-    if (!isOverBy(signal, error)) throw store.explain(error);
+  const throwUnlessIgnorable = (error: unknown) => {
+    if (!isIgnorableAfter(signal, error)) throw store.explain(error);
     return undefined;
   };
-  const runId = await untilDatabaseWorks(options, () => registerRun(options)).catch(unlessOver);
+  const runId = await untilDatabaseWorks(options, () => registerRun(options)).catch(throwUnlessIgnorable);
   if (runId === undefined) return;
-  await leadUntilOver(options, runId).catch(unlessOver);
+  await leadUntilOver(options, runId).catch(throwUnlessIgnorable);
   await call(options, (functions) => functions.endRun(runId)).catch((error: unknown) =>
-    log.debug({ reason: messageOf(error) }, 'the end of the run was not noted'),
+    log.debug({ reason: messageOf(error) }, 'the end of the run was not recorded'),
   );
 }
 
@@ -47,7 +47,7 @@ async function call<Result>(
   }
 }
 
-/** @throws UserError if the database can only be read. Later that is waited out: a standby may be promoted. */
+/** @throws UserError if the database is read only. Later in a run that is retried: a standby may be promoted. */
 async function registerRun(options: DetectorOptions): Promise<number> {
   try {
     return await call(options, (functions) => functions.registerRun());
@@ -57,7 +57,7 @@ async function registerRun(options: DetectorOptions): Promise<number> {
   }
 }
 
-/** One term as leader after the other, until one ends in order. */
+/** Leads in one term after the other, until a term ends without an error. */
 async function leadUntilOver(options: DetectorOptions, runId: number): Promise<void> {
   const { log, signal } = options;
   let quietSince = performance.now();
@@ -69,8 +69,8 @@ async function leadUntilOver(options: DetectorOptions, runId: number): Promise<v
     isImportanceRead = true;
   };
   await untilDatabaseWorks(options, async ({ pausedMs, works }) => {
-    // While two Ys fail in turn, for a full disk say, one stands by and the other tries: the first one's standing by
-    // proves only after a while that the database works.
+    // If two Ys fail in turn, for example because the disk is full, one stands by while the other tries. So standing by
+    // proves that the database works only after it has lasted as long as the last pause.
     const provenAt = performance.now() + pausedMs;
     const onStandBy = () => {
       if (performance.now() >= provenAt) works();

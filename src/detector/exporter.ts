@@ -8,8 +8,8 @@ import type { Views } from '../database/views.js';
 
 /**
  * Writes the closed batches that have no file yet, in order. Key and content come from stored values alone, so that
- * writing one again after a crash gives the same object.
- * @throws if the database does not give all rows of a batch: a file without them must not count as written.
+ * writing a batch again after a crash gives the same object.
+ * @throws if the database does not return all rows of a batch: an incomplete file must not count as exported.
  */
 export async function exportBatches(
   views: Kysely<Views>,

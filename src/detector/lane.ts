@@ -10,12 +10,12 @@ import type { FetchedObject } from '../loader/object-content.js';
 /** A chunk whose rows are in the lane's staging tables, in an open transaction. */
 export interface StagedChunk {
   object: PendingObject;
-  /** Without its bytes: they are in the database now, and would be held in memory twice. */
+  /** Without the bytes: the database has them now, and memory need not hold them, too. */
   fetched: Omit<FetchedObject, 'open'>;
   copyMs: number;
 }
 
-/** What became of a chunk. */
+/** The outcome of a chunk; `known`: the ledger had the object already. */
 export type Outcome =
   | { kind: 'applied'; chunk: AppliedChunk; detections: Record<string, number> }
   | { kind: 'quarantined'; error: string }
@@ -28,8 +28,8 @@ export interface LaneOptions {
 }
 
 /**
- * A database session with staging tables of its own, in which one chunk at a time goes from bytes to a committed
- * ledger row. With two lanes the next chunk is staged while this one is applied.
+ * A database session with staging tables of its own. It takes one chunk at a time from bytes to a committed ledger row.
+ * With two lanes, one stages the next chunk while the other applies a chunk.
  */
 export class Lane {
   readonly #functions: SqlFunctions;
@@ -53,12 +53,12 @@ export class Lane {
     return lane;
   }
 
-  /** Ends the session; whatever transaction was open is rolled back. */
+  /** Ends the session; the server rolls back an open transaction. */
   async close(): Promise<void> {
     await this.client.end().catch(() => undefined);
   }
 
-  /** @throws ContentError if the object is to be quarantined; whatever the source or the database throws. */
+  /** @throws ContentError if the object is to be quarantined; any other error of the source or the database. */
   async stage(object: PendingObject, fetched: FetchedObject): Promise<StagedChunk> {
     const start = performance.now();
     try {
@@ -71,7 +71,7 @@ export class Lane {
     return { object, fetched: { etag, size }, copyMs: performance.now() - start };
   }
 
-  /** Applies what was staged; it is in the ledger when this resolves, one way or the other. */
+  /** Applies the staged chunk. Whatever the outcome, the ledger has the object when this resolves. */
   async apply({ object, fetched, copyMs }: StagedChunk): Promise<Outcome> {
     const { runId, batchRows, detectionsPrefix } = this.options;
     try {
@@ -97,7 +97,7 @@ export class Lane {
         const { message } = new ContentError('numberTaken', object.number);
         return this.quarantine({ key: object.key, etag: fetched.etag, size: fetched.size }, message);
       }
-      // the rows are accepted by now: what PostgreSQL refuses is a threshold
+      // the rows have been accepted by now, so a data error can only come from a threshold
       if (hasSqlState(error, 'thresholdMissing') || isDataError(error)) {
         throw new UserError(
           `a pattern cannot be judged: ${messageOf(error)}; correct its row in bankpulse.patterns`,

@@ -5,18 +5,18 @@ import { pipelineEvents } from '../events.js';
 import { SqlFunctions } from '../database/functions.js';
 import type { LeaderOptions } from './options.js';
 
-/** How often a Y that stands by asks whether it is its turn. */
+/** How often a Y that stands by tries to take over. */
 const STAND_BY_MS = 200;
-/** How often the elected one shows that it lives. */
+/** How often the elected Y sends a heartbeat. */
 const HEARTBEAT_MS = 300;
-/** Silent for longer, its session is ended by the server. With a turn of standing by it stays below 2 s. */
-const SET_SILENCE = "set idle_session_timeout = '1400ms'";
-/** No answer for so long: the server, or the way to it, hangs. */
+/** The server ends the session after this time without a heartbeat. Plus STAND_BY_MS, another Y works within 2 s. */
+const SET_IDLE_TIMEOUT = "set idle_session_timeout = '1400ms'";
+/** If an answer takes longer, the server or the network hangs. */
 const ANSWER_MS = 5000;
 
 /**
- * The session that holds the election lock, and does nothing else: no COPY and no long query may keep it from
- * showing that this process lives. When it does not, the server ends the session, and with it the lock.
+ * The session that holds the election lock. It runs no COPY and no long query, which would delay the heartbeats. If the
+ * heartbeats stop, the server ends the session, and that releases the lock.
  */
 export class LeaderElection {
   readonly #functions: SqlFunctions;
@@ -31,7 +31,7 @@ export class LeaderElection {
   static async open(config: pg.ClientConfig, runId: number): Promise<LeaderElection> {
     const client = await connectChecked({ ...config, query_timeout: ANSWER_MS });
     try {
-      await client.query(SET_SILENCE);
+      await client.query(SET_IDLE_TIMEOUT);
     } catch (error) {
       await client.end().catch(() => undefined);
       throw error;
@@ -39,7 +39,7 @@ export class LeaderElection {
     return new LeaderElection(client, runId);
   }
 
-  /** Stands by until elected. @returns false if the signal came first. */
+  /** Stands by until elected. @returns false if the signal was aborted first. */
   async acquire({
     log,
     signal,
@@ -60,7 +60,7 @@ export class LeaderElection {
     return false;
   }
 
-  /** Shows that this process lives, until the signal. @throws when the lease or the session is lost, or hangs. */
+  /** Sends heartbeats until the signal is aborted. @throws if the lease is lost, or the session is lost or hangs. */
   async keepAlive(signal: AbortSignal): Promise<void> {
     while (!signal.aborted) {
       await this.#functions.checkLease(this.runId);
@@ -68,7 +68,7 @@ export class LeaderElection {
     }
   }
 
-  /** Ends the session: another Y may take over. */
+  /** Ends the session, which releases the lock: another Y may take over. */
   async close(): Promise<void> {
     await this.client.end().catch(() => undefined);
   }

@@ -7,23 +7,23 @@ import type { LeaderOptions } from './options.js';
 import { isDoneWithin } from '../async/time-limit.js';
 import { applyChunks } from './apply-chunks.js';
 
-/** A session that does not end by itself ends with the process. */
+/** Closing sessions may take this long. A session that hangs for longer ends with the process. */
 const CLOSE_MS = 500;
 
 /**
- * One term of Y as leader: from standing by until everything is done, the signal comes, or something fails. Nothing in
- * memory outlives it: after a failure the next term begins from the ledger.
+ * One term of Y as leader: it stands by until it is elected, then works until all is done, the signal is aborted or an
+ * error is thrown. No state in memory outlives the term: the next one begins from the ledger.
  */
 export async function lead(options: LeaderOptions): Promise<void> {
   const election = await LeaderElection.open(options.config, options.runId);
-  // whatever this term has begun ends with it
+  // aborted at the end of the term; ends everything that the term has started
   const over = new AbortController();
   try {
     if (!(await election.acquire(options))) return;
     pipelineEvents.publish('roleChanged', 'working');
     const working = workAsLeader(options, over.signal);
     try {
-      // a lost lease, or a server that hangs, ends the term even if the work waits for an answer that never comes
+      // a lost lease or a hanging server ends the term, even while the work waits for an answer that never comes
       await Promise.race([working, election.keepAlive(over.signal).then(() => working)]);
     } finally {
       over.abort();
@@ -35,7 +35,7 @@ export async function lead(options: LeaderOptions): Promise<void> {
   }
 }
 
-/** What the elected Y does, on sessions of its own, until it is over. */
+/** Opens the sessions of the term, loads the weights and applies chunks; closes the sessions at the end. */
 async function workAsLeader(options: LeaderOptions, over: AbortSignal): Promise<void> {
   const { config, settings, signal, runId } = options;
   const control = await connectChecked(config);
@@ -43,10 +43,10 @@ async function workAsLeader(options: LeaderOptions, over: AbortSignal): Promise<
   const lanes: Lane[] = [];
   const close = () =>
     Promise.allSettled([views.destroy(), control.end(), ...lanes.map((lane) => lane.close())]);
-  // a session that hangs ends only by being cut off
+  // a query that hangs fails only when its session is closed
   over.addEventListener('abort', () => void close(), { once: true });
   const until = AbortSignal.any([signal, over]);
-  // every request under way listens to it: many are no leak
+  // every running request adds a listener: many listeners are no leak
   setMaxListeners(0, until);
   try {
     await options.loadWeights(control, views);

@@ -6,7 +6,7 @@ import type { SqlFunctions } from '../database/functions.js';
 import type { Backlog, PendingObject } from './backlog.js';
 import { PollCursor } from './poll-cursor.js';
 
-/** Even an unchanged listing is noted in the database this often, so that one sees that Y looks. */
+/** Even an unchanged listing is recorded in the database this often, which shows that Y still lists. */
 const RECORD_MS = 5000;
 
 export interface ListingOptions {
@@ -18,7 +18,7 @@ export interface ListingOptions {
   log: Logger;
 }
 
-/** A full listing under way. */
+/** A full listing that has begun. */
 interface Sweep {
   /** On the clock of `performance.now()`. */
   startedAt: number;
@@ -27,18 +27,18 @@ interface Sweep {
 }
 
 /**
- * Finds what is new under the prefix, by asking the ledger, and adds it to the backlog. A full listing sees every
- * key: at the start, while a gap is open, and every FULL_LIST_MS. In between, one page from the cursor on is enough to
- * see what mechanism X adds. But for the first one, a full listing goes on by one page a poll, so that what X adds is
- * seen meanwhile, however many pages there are.
+ * Lists the objects under the prefix and adds those that the ledger does not have to the backlog. A full listing reads
+ * every page: at the start, while a gap is open, and every FULL_LIST_MS. Between full listings, one page from the cursor
+ * on is enough to see the chunks that mechanism X adds. The first full listing runs in one go. Every later one reads
+ * one page per poll, so that new chunks are seen meanwhile, however many pages there are.
  */
 export class Listing {
-  /** When the next one is due, on the clock of `performance.now()`. */
+  /** When the next poll is due, on the clock of `performance.now()`. */
   dueAt = -Infinity;
-  /** When the last full one began, on the same clock: whatever was there by then has been seen. */
+  /** When the last full listing began, on the same clock: it has seen every object put before. */
   fullAt = -Infinity;
   #fullDueAt = -Infinity;
-  /** When the end was last looked at, on the same clock: what X added before has been seen. */
+  /** When the end of the bucket was last listed, on the same clock: X's chunks put before have been seen. */
   endSeenAt = -Infinity;
   #endDueAt = -Infinity;
   #sweep: Sweep | undefined;
@@ -50,26 +50,26 @@ export class Listing {
     this.#cursor = new PollCursor(options.settings.CHUNKS_PREFIX);
   }
 
-  /** Lists what is due now: a page of a full listing, the end, or both. */
+  /** Lists what is due: a page of a full listing, the page from the cursor on, or both. */
   async poll(): Promise<void> {
     if (this.fullAt === -Infinity) return this.full();
     const startedAt = performance.now();
     if (this.options.backlog.isGapOpen || startedAt >= this.#fullDueAt)
       this.#sweep ??= { startedAt, startAfter: undefined };
-    if (this.#sweep) await this.#goOn(this.#sweep);
-    if (performance.now() >= this.#endDueAt) await this.#lookAtEnd();
+    if (this.#sweep) await this.#continueSweep(this.#sweep);
+    if (performance.now() >= this.#endDueAt) await this.#listEnd();
     await this.#finish();
   }
 
   /** Lists all pages. */
   async full(): Promise<void> {
     this.#sweep = { startedAt: performance.now(), startAfter: undefined };
-    while (this.#sweep) await this.#goOn(this.#sweep);
+    while (this.#sweep) await this.#continueSweep(this.#sweep);
     await this.#finish();
   }
 
   /** Lists the next page of a full listing. */
-  async #goOn(sweep: Sweep): Promise<void> {
+  async #continueSweep(sweep: Sweep): Promise<void> {
     const { FULL_LIST_MS, POLL_INTERVAL_MS } = this.options.settings;
     const startedAt = performance.now();
     sweep.startAfter = await this.#page(sweep.startAfter);
@@ -78,14 +78,14 @@ export class Listing {
     this.#cursor.resumeAfter(undefined);
     this.fullAt = sweep.startedAt;
     this.endSeenAt = startedAt;
-    // many pages may take longer than the interval: it counts from their end, so that there is a rest
+    // many pages may take longer than an interval, so the intervals count from the end of the last page
     const endedAt = performance.now();
     this.#fullDueAt = endedAt + FULL_LIST_MS;
     this.#endDueAt = endedAt + POLL_INTERVAL_MS;
   }
 
-  /** Lists the page behind the cursor. */
-  async #lookAtEnd(): Promise<void> {
+  /** Lists the page from the cursor on. */
+  async #listEnd(): Promise<void> {
     const startedAt = performance.now();
     const lastKey = await this.#page(this.#cursor.startAfter);
     this.#cursor.resumeAfter(lastKey);
@@ -102,11 +102,12 @@ export class Listing {
   async #page(startAfter: string | undefined): Promise<string | undefined> {
     const { store, settings } = this.options;
     const { objects, isLast } = await store.listPage(settings.CHUNKS_PREFIX, startAfter);
-    if (objects.length > 0) await this.#take(objects, isLast);
+    if (objects.length > 0) await this.#addUnseen(objects, isLast);
     return isLast ? undefined : objects.at(-1)?.key;
   }
 
-  async #take(objects: readonly ListedObject[], isLast: boolean): Promise<void> {
+  /** Adds the objects of a page that the ledger does not have to the backlog, and moves the cursor. */
+  async #addUnseen(objects: readonly ListedObject[], isLast: boolean): Promise<void> {
     const byKey = new Map(objects.map((object) => [object.key, object]));
     const unseen = await this.options.functions.unseenObjects(
       objects.map(({ key }) => key),
@@ -132,7 +133,7 @@ export class Listing {
     this.options.log.warn({ key }, `object ${what}`);
   }
 
-  /** Notes what waits, for pipeline_status. */
+  /** Publishes the size and age of the backlog, and records them for pipeline_status. */
   async #record(): Promise<void> {
     const { backlog, functions, runId } = this.options;
     const oldestAt = backlog.oldestAt;

@@ -11,26 +11,26 @@ export interface DetectorOptions {
   store: ObjectStore;
   settings: DetectorSettings;
   log: Logger;
-  /** The first SIGTERM or SIGINT: finish what is in hand. */
+  /** Aborted by the first SIGTERM or SIGINT: Y finishes the chunk that it is applying, and ends. */
   signal: AbortSignal;
-  /** Whether no more objects are expected, so that the work ends when none waits; without `--once` never. */
+  /** Whether no more objects are expected: Y then ends when none waits. Always false without `--once`. */
   isInputOver: () => boolean;
   onApplied?: ((event: AppliedEvent) => void) | undefined;
   /**
-   * Nothing has come for FLUSH_AFTER_MS, and the last detections are written; called again and again while so.
-   * `endSeenAt`: what was put before, on the clock of `performance.now()`, has been seen.
+   * Called repeatedly while no chunk has been applied for FLUSH_AFTER_MS and the last detections are written.
+   * `endSeenAt`: X's chunks put before this time, on the clock of `performance.now()`, have been seen.
    */
   onQuiet?: ((endSeenAt: number) => void) | undefined;
 }
 
 export interface LeaderOptions extends DetectorOptions {
   runId: number;
-  /** In this process's first term reads the importance file; in later ones makes sure that it is still loaded. */
+  /** Loads the importance file in this process's first term; in later terms only if the database has no weights. */
   loadWeights: (control: pg.Client, views: Kysely<Views>) => Promise<void>;
   /** Since when this process has applied no chunk, on the clock of `performance.now()`. */
   quietSince: number;
-  /** A chunk is applied, or nothing waits: what was in trouble works. */
+  /** Called when a chunk is applied, or nothing waits: the database and the object store work. */
   onProgress: () => void;
-  /** The database has answered that another Y is at work; called again and again while so. */
+  /** Called repeatedly while another Y is at work, each time the database has said so. */
   onStandBy: () => void;
 }

@@ -2,14 +2,14 @@ import { CHUNK_STEM } from '../s3/chunk-names.js';
 
 interface NumberedKey {
   key: string;
-  /** What stands before the digits. */
+  /** The key up to the digits. */
   stem: string;
   number: bigint;
 }
 
 /**
- * A key that those of the same stem and greater numbers sort behind, as a rule: its number has leading zeros, or as
- * many digits as X's have.
+ * Parses a key if keys of the same stem with greater numbers sort behind it, as a rule: its number has leading zeros,
+ * or at least as many digits as the numbers of X.
  */
 function numberedKey(key: string): NumberedKey | undefined {
   const [, stem, digits] = /^(.*\D|)(0\d+|\d{8,})\.csv(?:\.gz)?$/is.exec(key) ?? [];
@@ -17,8 +17,8 @@ function numberedKey(key: string): NumberedKey | undefined {
 }
 
 /**
- * Where a poll's page of a listing begins: behind the last key below which nothing is missing. That is found by
- * following the numbers of one stem, X's if it has chunks there. Other objects may lie anywhere.
+ * The key behind which a poll's page begins: the last key below which no number is missing. The cursor follows the
+ * numbers of one stem, and prefers the stem of X. It may pass by other objects, which the full listings find.
  */
 export class PollCursor {
   readonly #ownStem: string;
@@ -29,17 +29,17 @@ export class PollCursor {
     this.#ownStem = chunksPrefix + CHUNK_STEM;
   }
 
-  /** Undefined: at the first key. */
+  /** Undefined: the page begins at the first key. */
   get startAfter(): string | undefined {
     return this.#resumeAfter ?? this.#at?.key;
   }
 
-  /** A poll's page ended with this key before the end of the listing: the next one goes on there. */
+  /** Makes the next page begin behind the last key of a page; at the cursor again after the last page (undefined). */
   resumeAfter(lastKey: string | undefined): void {
     this.#resumeAfter = lastKey;
   }
 
-  /** Moves along the keys of a page, which are in the order of the listing. */
+  /** Moves the cursor along the keys of a page, which are in the order of the listing. */
   follow(keys: readonly string[], isLast: boolean): void {
     let lastOfStem: NumberedKey | undefined;
     for (const key of keys) {
@@ -51,7 +51,7 @@ export class PollCursor {
       if (found.number === this.#at.number + 1n) this.#at = found;
       lastOfStem = found;
     }
-    // a hole that a page does not reach over is left to the full listings
+    // a hole in a page that is not the last one is left to the full listings
     if (!isLast && lastOfStem !== undefined) this.#at = lastOfStem;
   }
 }

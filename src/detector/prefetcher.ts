@@ -2,7 +2,7 @@ import type { PatientStore } from '../s3/patient-store.js';
 import type { PendingObject } from './backlog.js';
 import { bufferedObject, type FetchedObject } from '../loader/object-content.js';
 
-/** More than this many requests at once gain nothing, and tiny objects would make thousands. */
+/** More requests at once gain nothing, and tiny objects would make thousands of them. */
 const MAX_OBJECTS = 16;
 
 interface Fetch {
@@ -11,7 +11,7 @@ interface Fetch {
 }
 
 /**
- * Reads the next objects while earlier ones are applied: at most PREFETCH_BYTES ahead, by the sizes the listing told.
+ * Reads the next objects while earlier ones are applied: at most PREFETCH_BYTES ahead, by the sizes in the listing.
  * An object larger than that is never held in memory.
  */
 export class Prefetcher {
@@ -23,13 +23,13 @@ export class Prefetcher {
     private readonly limits: { PREFETCH_BYTES: number; MAX_CHUNK_BYTES: number },
   ) {}
 
-  /** Whether the object is one to hold in memory. */
+  /** Whether the object is small enough to be held in memory. */
   fits({ size }: PendingObject): boolean {
     return size <= this.limits.PREFETCH_BYTES && size <= this.limits.MAX_CHUNK_BYTES;
   }
 
-  /** Begins to read what comes next, in order, as far as the budget goes. */
-  announce(upcoming: readonly PendingObject[]): void {
+  /** Starts to read the next objects, in order, as far as the budget allows. */
+  readAhead(upcoming: readonly PendingObject[]): void {
     for (const object of upcoming) {
       if (this.#fetches.size >= MAX_OBJECTS) return;
       if (this.#fetches.has(object.key)) continue;
@@ -39,8 +39,8 @@ export class Prefetcher {
   }
 
   /**
-   * The object, read already or now; undefined if it is not there, or has grown since it was listed: the next listing
-   * tells its size. It no longer counts as fetched ahead.
+   * The object, read ahead or now; undefined if it is not there, or has grown since it was listed: the next listing has
+   * its new size. The object no longer counts against the budget.
    */
   async take(object: PendingObject): Promise<FetchedObject | undefined> {
     const fetch = this.#fetches.get(object.key) ?? this.#begin(object);

@@ -2,10 +2,10 @@ import { isTransientDatabaseError } from '../errors.js';
 import { isTransientStoreError } from '../s3/store-errors.js';
 
 /**
- * Whether the error is no news after the signal: the work was broken off by it, or the next start tries again.
- * Any other error is thrown as ever.
+ * Whether an error may be ignored because the signal was aborted: the signal caused the error, or the error is
+ * transient and the next start tries again.
  */
-export function isOverBy(signal: AbortSignal, error: unknown): boolean {
+export function isIgnorableAfter(signal: AbortSignal, error: unknown): boolean {
   if (!signal.aborted) return false;
   return (
     error === signal.reason ||

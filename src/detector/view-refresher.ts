@@ -5,20 +5,19 @@ import type { Logger } from '../log.js';
 import { SqlFunctions } from '../database/functions.js';
 import { SingleFlight } from '../async/single-flight.js';
 
-/** In quiet moments, a pause so many times as long as the refresh before. */
+/** While no chunks come, the pause after a refresh is this many times as long as the refresh. */
 const QUIET_PAUSES = 9;
 
 interface Budget {
-  /** While chunks keep coming, the views are refreshed at most this share of the time. */
+  /** While chunks keep coming, refreshes take at most this share of the time. */
   shareOfTime: number;
-  /** What the first of these refreshes may take, in milliseconds: nobody knows how large the state is. */
+  /** The time limit of the first of these refreshes, in milliseconds; short, since the size of the state is unknown. */
   firstLimitMs: number;
 }
 
 /**
- * Keeps the materialized views reasonably fresh, on a session of its own. They are for people: that one could not be
- * refreshed is said, and tried again with the next occasion, but stops nothing. The signal ends it, and what the
- * server does for it.
+ * Refreshes the materialized views, on a session of its own. They serve people, not the pipeline, so a failed refresh is
+ * logged and tried again at the next occasion. The signal cancels a running refresh, on the server, too.
  */
 export class ViewRefresher {
   #isBusy = false;
@@ -26,7 +25,7 @@ export class ViewRefresher {
   #limitMs: number;
   #dueAt: number;
   #quietDueAt = -Infinity;
-  /** Whether a chunk may have come that is not in the views. */
+  /** Whether a chunk may have been applied that is not in the views. */
   #isStale = true;
   readonly #refreshing: SingleFlight;
 
@@ -43,7 +42,10 @@ export class ViewRefresher {
     this.#dueAt = this.#affordableAt();
   }
 
-  /** An occasion while chunks keep coming. One that takes too long is given up, and may take twice as long next time. */
+  /**
+   * An occasion while chunks keep coming: starts a refresh if the budget allows it. A refresh that reaches its time
+   * limit is cancelled, and the next one may take twice as long.
+   */
   whileBusy(): void {
     this.#isStale = true;
     if (this.#refreshing.isRunning || this.now() < this.#dueAt) return;
@@ -51,7 +53,7 @@ export class ViewRefresher {
     this.#refreshing.start();
   }
 
-  /** Refreshes them now, however long it takes. */
+  /** Refreshes the views now, however long it takes. */
   async refresh(): Promise<void> {
     this.#isBusy = false;
     this.#refreshing.start();
@@ -59,8 +61,8 @@ export class ViewRefresher {
   }
 
   /**
-   * A quiet moment: if chunks have come since the last refresh, or it failed, they are refreshed, however long it
-   * takes; at most a tenth of the time, since a moment is quiet between any two chunks that come slowly.
+   * An occasion while no chunks come: starts a refresh, however long it takes, if chunks have come since the last one or
+   * that one failed. These refreshes take at most a tenth of the time, since a slow stream is quiet after every chunk.
    */
   whileQuiet(): void {
     if (!this.#isStale || this.#refreshing.isRunning || this.now() < this.#quietDueAt) return;
@@ -69,18 +71,18 @@ export class ViewRefresher {
   }
 
   async #run(): Promise<void> {
-    const limitMs = this.#isBusy ? this.#limitMs : 0; // 0: none
+    const limitMs = this.#isBusy ? this.#limitMs : 0; // 0: no limit
     const start = this.now();
-    this.#isStale = false; // a chunk that comes from now on may not be in it
+    this.#isStale = false; // before the refresh: it may lack a chunk that is applied meanwhile
     try {
       await this.#refresh(limitMs);
       this.log.debug({ ms: Math.round(this.now() - start) }, 'materialized views refreshed');
     } catch (error) {
       this.#isStale = true;
       if (this.signal.aborted) return;
-      // that is how statement_timeout ends it
+      // statement_timeout raises queryCanceled
       if (limitMs > 0 && hasSqlState(error, 'queryCanceled'))
-        this.log.debug({ limitMs }, 'refreshing the materialized views would take too long by now');
+        this.log.debug({ limitMs }, 'the refresh of the materialized views reached its time limit');
       else this.log.warn({ reason: messageOf(error) }, 'the materialized views were not refreshed');
     }
     this.#limitMs = Math.max(this.budget.firstLimitMs, 2 * Math.ceil(this.now() - start));
@@ -99,7 +101,7 @@ export class ViewRefresher {
     }
   }
 
-  /** When the next one is due that takes as long as it may. */
+  /** When the budget allows the next refresh, which may take up to its time limit. */
   #affordableAt(): number {
     return this.now() + this.#limitMs / this.budget.shareOfTime;
   }

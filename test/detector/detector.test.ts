@@ -104,7 +104,7 @@ describe('detect', () => {
       const begunAt = performance.now();
       await detector.stop();
       expect(performance.now() - begunAt).to.be.below(20_000); // 4 s on a machine that is not busy
-      expect(detector.log.some(({ msg }) => /^the chunk in hand takes too long/.test(msg))).to.be.true;
+      expect(detector.log.some(({ msg }) => /^the current chunk takes too long/.test(msg))).to.be.true;
     });
 
     it('still fails if the rules cannot be judged', async () => {
