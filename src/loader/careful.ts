@@ -33,7 +33,7 @@ function valuesOf(record: Buffer, positions: ColumnPositions): [string, string, 
   return values as [string, string, string, string];
 }
 
-/** A record that is unusable as a whole goes to the database with its reason as `problem`, and without values. */
+/** The record as a row for COPY. A record that is unusable as a whole has the reason as `problem`, and no values. */
 function stageRecord({ block, start, end, line }: CsvRecord, positions: ColumnPositions): StagedRecord {
   const bytes = block.subarray(start, end);
   try {
@@ -50,7 +50,7 @@ function toCopy(records: StagedRecord[]): Buffer {
 
 /**
  * The careful way: every record of a CSV file, of whatever shape, as a row for `copy staged_records from stdin (csv)`,
- * to be accepted or rejected in SQL.
+ * which accept_staged_records accepts or rejects.
  * @throws ContentError if the file as a whole is unusable: empty, a header without a needed column or with one twice,
  * a quote that is never closed, a record longer than MAX_RECORD_BYTES.
  */

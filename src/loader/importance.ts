@@ -12,9 +12,9 @@ import { SqlFunctions } from '../database/functions.js';
 import type { Views } from '../database/views.js';
 
 /**
- * Loads CustomerImportance into the weights, unless this very content was loaded before. Once there are weights, a
- * file that is missing is only said.
- * @throws UserError if there is no file and never was, or if it cannot be used.
+ * Loads the CustomerImportance file into the weights, unless the same content was loaded before. If the database has
+ * weights, a missing file is only a warning.
+ * @throws UserError if there is neither a file nor weights, or if the file cannot be used.
  */
 export async function loadImportance(
   client: pg.Client,
@@ -52,7 +52,7 @@ export async function loadImportance(
   }
 }
 
-/** The file that the weights are of; undefined before the first load. */
+/** The file from which the weights were loaded; undefined before the first load. */
 export function loadedFile(
   views: Kysely<Views>,
 ): Promise<{ fingerprint: string; file_name: string } | undefined> {

@@ -5,11 +5,11 @@ import type { ObjectStore } from '../s3/object-store.js';
 import { ObjectChanged } from '../s3/store-errors.js';
 import type { OpenSource } from './stage.js';
 
-/** An object as it was read; its ETag and size are the ledger's. */
+/** An object as it was read. The ledger records this ETag and size. */
 export interface FetchedObject {
   etag: string;
   size: number;
-  /** Its bytes, unpacked if the key ends in .gz; may be opened again. */
+  /** Opens its bytes, unpacked if the key ends in .gz. May be called again. */
   open: OpenSource;
 }
 
@@ -36,14 +36,14 @@ function contentOf(key: string, body: Readable, maxBytes: number): AsyncIterable
   return limited(/\.gz$/i.test(key) ? unpacked(body) : (body as AsyncIterable<Buffer>), maxBytes);
 }
 
-/** Most objects are one block; of a large one the readers, who copy the block at hand, copy little. */
+/** Most objects are one block. Larger ones are cut, because the CSV readers copy the block that they work on. */
 const BLOCK_BYTES = 1 << 20;
 
 function* blocksOf(content: Buffer): Generator<Buffer> {
   for (let at = 0; at < content.length; at += BLOCK_BYTES) yield content.subarray(at, at + BLOCK_BYTES);
 }
 
-/** An object that is in memory. */
+/** An object whose bytes are in memory. */
 export function bufferedObject(key: string, etag: string, content: Buffer, maxBytes: number): FetchedObject {
   return {
     etag,
@@ -52,7 +52,7 @@ export function bufferedObject(key: string, etag: string, content: Buffer, maxBy
   };
 }
 
-/** An object too large for memory: read from the store as it is staged, each time anew. */
+/** An object too large for memory: each `open` reads it from the store. Undefined if the store does not have it. */
 export async function streamedObject(
   store: ObjectStore,
   key: string,

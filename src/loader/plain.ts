@@ -14,7 +14,7 @@ const TAB = 0x09;
 const SPACE = 0x20;
 const POINT = 0x2e;
 
-// What the inner loop does with a byte: nothing, for nearly all of them.
+// How the inner loop treats a byte: nearly all are ordinary, and skipped.
 const ORDINARY = 0;
 const SEPARATOR = 1;
 const RETURN = 2;
@@ -33,10 +33,10 @@ kinds[CR] = RETURN;
 const MAX_NAME_BYTES = 1000;
 /** Rows are handed on in pieces of about this many bytes, so that PostgreSQL takes one while the next is cut. */
 const PIECE_BYTES = 1 << 17;
-/** A longer line is for the careful way, which knows its limits. */
+/** A file with a longer line goes the careful way, which checks the length of a record. */
 const MAX_LINE_BYTES = 1 << 20;
 
-/** 1 to 30 digits, and 1 to 15 more behind a point; only behind a point is fine too. Exponents are not plain. */
+/** Whether a value is `1`, `1.5` or `.5` with an optional sign: at most 30 digits before the point and 15 after it. */
 function isPlainAmount(bytes: Buffer, start: number, end: number): boolean {
   const first = bytes[start];
   let at = first === 0x2b || first === 0x2d ? start + 1 : start;
@@ -65,9 +65,9 @@ class Projector {
     this.#ends = new Int32Array(positions.fieldCount);
   }
 
-  /** @throws NotPlain. In: bytes that end with a line end. */
+  /** Converts whole lines: `lines` ends with a line end. @throws NotPlain */
   project(lines: Buffer): Buffer {
-    // Per line at most one tab more than the input has delimiters, where the file has no gender column.
+    // A line grows by at most one byte: the tab for a gender column that the file does not have.
     this.#output = Buffer.allocUnsafe(lines.length * 2);
     this.#written = 0;
     const starts = this.#starts;
@@ -137,7 +137,7 @@ function withoutByteOrderMark(bytes: Buffer): Buffer {
   return bytes[0] === 0xef && bytes[1] === 0xbb && bytes[2] === 0xbf ? bytes.subarray(3) : bytes;
 }
 
-/** Where the needed columns are. What is wrong with a header is for the careful way to say. */
+/** Where the needed columns are. @throws NotPlain, also for a wrong header: the careful way says what is wrong. */
 function plainPositions(header: Buffer, needed: NeededColumns): ColumnPositions {
   const text = header.toString('utf8').replace(/\r$/, '');
   if (text === '' || /["\r]/.test(text) || !isUtf8(header)) throw new NotPlain();
@@ -149,10 +149,10 @@ function plainPositions(header: Buffer, needed: NeededColumns): ColumnPositions 
 }
 
 /**
- * The plain way: the needed columns of a CSV file as rows for `copy staged_rows from stdin`, as fast as bytes can be
- * looked at. It takes only what it can vouch for: names that need no trimming, amounts that are plain decimals,
- * valid UTF-8, no double quotes. Anything else, and every row that may have to be rejected, is for the careful way.
- * @throws NotPlain at the first such thing.
+ * The plain way: the needed columns of a CSV file as rows for `copy staged_rows from stdin`, in one fast pass over the
+ * bytes. It takes only rows that are sure to be accepted: names that need no trimming, amounts that are plain decimals,
+ * valid UTF-8, no double quotes. A file with any other row goes the careful way.
+ * @throws NotPlain at the first such row.
  */
 export async function* plainRows(
   source: AsyncIterable<Buffer>,
@@ -164,7 +164,7 @@ export async function* plainRows(
   for await (const block of source) {
     let bytes = rest.length === 0 ? block : Buffer.concat([rest, block]);
     if (isStart) {
-      // the mark may be cut in two by the first blocks
+      // the end of the first block may cut a byte order mark in two
       if (bytes.length < 3) {
         rest = bytes;
         continue;

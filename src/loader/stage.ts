@@ -12,26 +12,25 @@ const COPY_RECORDS =
   'copy pg_temp.staged_records (line_number, problem, line, customer_id, gender, merchant_id, amount) from stdin ' +
   'with (format csv, force_not_null (line, customer_id, gender, merchant_id, amount))';
 
-/** process_chunk sees what the chunk before it wrote, also where the server's default would not let it. */
+/** With this level, whatever the server's default is, process_chunk sees what the chunk before it wrote. */
 const BEGIN = 'begin isolation level read committed';
 
-/** Opens the file's bytes; called a second time if the plain way had to be given up. */
+/** Opens the file's bytes; called a second time if the file turns out not to be plain. */
 export type OpenSource = () => AsyncIterable<Buffer> | Promise<AsyncIterable<Buffer>>;
 
 async function copy(client: pg.Client, statement: string, rows: AsyncIterable<Buffer>): Promise<void> {
   const copying = client.query(copyFrom(statement));
-  // a session that is cut off can make it fail once more after the pipeline has given up listening
+  // after a lost session the stream may emit one more error when the pipeline no longer listens
   copying.on('error', () => undefined);
   await pipeline(Readable.from(rows, { objectMode: true }), copying);
 }
 
 /**
- * Begins a transaction and copies a CSV file into the session's staging tables, the plain way if it is plain
- * throughout, otherwise the careful way; both give the same rows. The transaction is left open for process_chunk or
- * load_importance.
- * @returns which way it took.
- * @throws ContentError if the file as a whole is unusable; whatever the source or the database throws. The
- * transaction is the caller's to roll back then.
+ * Begins a transaction and copies a CSV file into the session's staging tables: the plain way if all of it is plain,
+ * otherwise the careful way. Both give the same rows. The transaction stays open for process_chunk or load_importance.
+ * @returns the way it took.
+ * @throws ContentError if the file as a whole is unusable; any error of the source or the database. The caller then
+ * rolls the transaction back.
  */
 export async function stageCsv(
   client: pg.Client,

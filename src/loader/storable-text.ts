@@ -1,13 +1,12 @@
 import { isUtf8 } from 'node:buffer';
 
-/** As much of a rejected row as rejected_rows keeps. */
+/** rejected_rows keeps this much of a row. */
 const MAX_CHARACTERS = 1000;
-/** No character is longer than 4 bytes, so nothing behind these can be among the first 1,000. */
+/** A character has at most 4 bytes, so the first 1,000 characters lie within these bytes. */
 const MAX_BYTES = MAX_CHARACTERS * 4;
 
 /**
- * Bytes as text that PostgreSQL can hold, at most 1,000 characters: bytes that are not UTF-8, and NUL, are written
- * `\xNN`.
+ * Bytes as text that PostgreSQL can store, at most 1,000 characters. Bytes that are not UTF-8, and NUL, become `\xNN`.
  */
 export function storableText(bytes: Buffer): string {
   let end = Math.min(bytes.length, MAX_BYTES);
@@ -28,14 +27,14 @@ export function storableText(bytes: Buffer): string {
   return firstCharacters(text);
 }
 
-/** How many bytes a character has, by its first. */
+/** The length of a character in bytes, by its first byte. */
 function lengthBy(first: number): number {
   if (first < 0x80) return 1;
   if (first < 0xe0) return 2;
   return first < 0xf0 ? 3 : 4;
 }
 
-/** By characters as PostgreSQL counts them, not by UTF-16 units: a pair is never cut in two. */
+/** Counts characters as PostgreSQL does, not UTF-16 units, so that a surrogate pair is never cut in two. */
 function firstCharacters(text: string): string {
   if (text.length <= MAX_CHARACTERS) return text;
   return [...text.slice(0, MAX_CHARACTERS * 2)].slice(0, MAX_CHARACTERS).join('');
