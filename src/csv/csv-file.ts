@@ -9,7 +9,7 @@ const CR = 0x0d;
 const LINE_FEED = Buffer.from('\n');
 const CARRIAGE_RETURN_LINE_FEED = Buffer.from('\r\n');
 
-/** What tells one source from another: its bytes (uncompressed), not its name, its time or its compression. */
+/** Identifies a source by its uncompressed bytes, not by its name, time or compression. */
 export interface Fingerprint {
   /** Hexadecimal. */
   sha256: string;
@@ -17,7 +17,7 @@ export interface Fingerprint {
   rows: number;
 }
 
-/** What one reading of the whole file finds out. */
+/** The result of one reading of the whole file. */
 export interface Survey {
   /** The header's bytes, without byte order mark and line end. */
   header: Buffer;
@@ -28,13 +28,13 @@ export interface Chunk {
   /** From 1. */
   number: number;
   rows: number;
-  /** The header and the rows, each with LF at its end; undefined if nobody wants them. */
+  /** The header and the rows, each with a line end; undefined for a chunk that is not wanted. */
   content: Buffer | undefined;
 }
 
-/** A CSV file with a header line, plain or (by its name) gzip. Always read as a stream, as often as need be. */
+/** A CSV file with a header line, gzip if its name ends in .gz. Each method reads it as a stream, from its beginning. */
 export class CsvFile {
-  /** What messages call it. */
+  /** Its name in messages. */
   readonly name: string;
 
   /** `variable` is the setting that names the file. */
@@ -47,7 +47,7 @@ export class CsvFile {
 
   /**
    * The uncompressed bytes.
-   * @throws UserError if the file cannot be read, or is named like a gzip file and is none.
+   * @throws UserError if the file cannot be read, or its name ends in .gz and it is not a whole gzip file.
    */
   async *blocks(): AsyncGenerator<Buffer, void, undefined> {
     const file = createReadStream(this.path, { highWaterMark: BLOCK_BYTES });
@@ -60,7 +60,10 @@ export class CsvFile {
     }
   }
 
-  /** The records, the header first, in groups that must be taken one after the other; each block is shown first. */
+  /**
+   * The records, the header first, in one group per block. The caller consumes a group before it asks for the next one.
+   * `onBlock` gets each block before its records are yielded.
+   */
   async *records(onBlock: (block: Buffer) => void): AsyncGenerator<Iterable<CsvRecord>, void, undefined> {
     const splitter = new CsvRecordSplitter();
     for await (const block of this.blocks()) {
@@ -70,7 +73,7 @@ export class CsvFile {
     yield this.#named(splitter.end());
   }
 
-  /** What the splitter objects to, with the name of the file. */
+  /** Adds the name of the file to the splitter's errors. */
   *#named(records: Iterable<CsvRecord>): Generator<CsvRecord, void, undefined> {
     try {
       yield* records;
@@ -81,7 +84,7 @@ export class CsvFile {
 
   /**
    * Reads the whole file once.
-   * @throws UserError if it cannot be read, has no header, or has a record without end.
+   * @throws UserError if it cannot be read, has no header, or has a record that is too long or never ends.
    */
   async survey(signal?: AbortSignal): Promise<Survey> {
     const hash = createHash('sha256');
@@ -99,8 +102,8 @@ export class CsvFile {
   }
 
   /**
-   * The file cut into chunks of `chunkRows` rows, the last one shorter; only those that are wanted have content.
-   * @throws UserError if the file is no longer the one that was surveyed; no chunk holds a row too many.
+   * Cuts the file into chunks of `chunkRows` rows, the last one shorter; only wanted chunks have content.
+   * @throws UserError if the file has changed since the survey; no chunk holds more rows than it had then.
    */
   async *chunks(
     { header, fingerprint }: Survey,
@@ -142,7 +145,7 @@ export class CsvFile {
   }
 }
 
-/** Collects records. Those that follow each other in a file with LF are copied together, not one by one. */
+/** Collects the records of a chunk. Records that only an LF separates are copied together, not one by one. */
 class CsvText {
   readonly #pieces: Buffer[];
   #run: CsvRecord | undefined;
@@ -174,7 +177,10 @@ class CsvText {
   }
 }
 
-/** LF; after a CR, which belongs to the last field, CR LF, since LF alone would take it away from there. */
+/**
+ * LF. A record that ends with CR, which belongs to its last field, gets CR LF: with LF alone, a reader would take that CR
+ * for a part of the line end.
+ */
 function lineEndOf(record: Buffer): Buffer {
   return record.at(-1) === CR ? CARRIAGE_RETURN_LINE_FEED : LINE_FEED;
 }

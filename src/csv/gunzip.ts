@@ -5,9 +5,9 @@ const BLOCK_BYTES = 256 * 1024;
 type Blocks = AsyncIterator<Buffer, unknown>;
 
 /**
- * The uncompressed bytes of a gzip file: of all its members, zeros between and behind them left out. Node's own gunzip
- * takes zeros for the end, and drops the members behind them without a word.
- * @throws zlib's errors, whose codes begin with Z_; whatever `packed` throws. In the end `packed` is destroyed.
+ * The uncompressed bytes of all members of a gzip file; zeros between and behind the members are skipped. Node's own
+ * gunzip takes zeros for the end of the file, and silently drops the members behind them.
+ * @throws zlib's errors, whose codes begin with Z_; any error of `packed`, which is destroyed in the end.
  */
 export async function* gunzipped(packed: Readable): AsyncGenerator<Buffer, void, undefined> {
   const blocks = (packed as AsyncIterable<Buffer>)[Symbol.asyncIterator]();
@@ -24,7 +24,7 @@ export async function* gunzipped(packed: Readable): AsyncGenerator<Buffer, void,
   }
 }
 
-/** Writes blocks until the last member before zeros has ended. @returns what is left of the last block, if any. */
+/** Writes blocks until the last member before zeros has ended. @returns the rest of the last block, if any. */
 async function feed(gunzip: Gunzip, blocks: Blocks, first: Buffer): Promise<Buffer | undefined> {
   try {
     let written = 0;
@@ -38,7 +38,7 @@ async function feed(gunzip: Gunzip, blocks: Blocks, first: Buffer): Promise<Buff
     }
     gunzip.end();
   } catch (error) {
-    gunzip.destroy(error as Error); // whoever reads gets it
+    gunzip.destroy(error as Error); // the reader of `gunzip` gets it
   }
   return undefined;
 }

@@ -2,7 +2,7 @@ import { isUtf8 } from 'node:buffer';
 import { ContentError, messageOf } from '../errors.js';
 import { fieldsOf } from './fields.js';
 
-/** The four things BankPulse needs of a row; an importance file has no gender, and its weight is the amount. */
+/** The names of the columns that BankPulse needs. An importance file has no gender; its weight counts as the amount. */
 export interface NeededColumns {
   customer: string;
   gender?: string;
@@ -19,20 +19,20 @@ export const transactionColumns: NeededColumns = {
 
 export const importanceColumns: NeededColumns = { customer: 'source', merchant: 'target', amount: 'weight' };
 
-/** Where they stand in the fields of a row, from 0. */
+/** The positions of the needed columns in a row, from 0. */
 export interface ColumnPositions {
   customer: number;
-  /** -1: the file has none. */
+  /** -1: the file has no such column. */
   gender: number;
   merchant: number;
   amount: number;
-  /** How many fields every row has. */
+  /** The number of fields in every row. */
   fieldCount: number;
 }
 
 const WHITE_SPACE = ' \t\n\v\f\r';
 
-/** As `bankpulse.clean_value`, for a name in the header: without white space around it, then one pair of quotes. */
+/** As `bankpulse.clean_value`, for a name in the header: removes white space around it, then one pair of quotes. */
 function cleanName(field: string): string {
   let start = 0;
   let end = field.length;
@@ -63,7 +63,7 @@ export function locateColumns(header: readonly string[], needed: NeededColumns):
     fieldCount: names.length,
   };
   if (faults.length > 0) {
-    // an editor would show the columns all the same
+    // an editor shows such a header as if it were right
     const hint = names.some((name) => name.includes('\0'))
       ? ' (it holds NUL bytes: UTF-16, or no text at all?)'
       : '';
@@ -74,7 +74,7 @@ export function locateColumns(header: readonly string[], needed: NeededColumns):
 
 /**
  * As `locateColumns`, from the header's bytes.
- * @throws ContentError also if they are no header at all.
+ * @throws ContentError also if the bytes are not a CSV header.
  */
 export function readHeader(header: Buffer, needed: NeededColumns): ColumnPositions {
   if (!isUtf8(header)) throw new ContentError('headerNotUtf8');
@@ -84,7 +84,7 @@ export function readHeader(header: Buffer, needed: NeededColumns): ColumnPositio
   } catch (error) {
     throw new ContentError('headerQuotes', messageOf(error));
   }
-  // Files of old line ends would be one long header, and lose every row.
+  // A file whose line ends are CR would be one long header without rows.
   if (fields.some((field) => /\r(?!\n|$)/.test(field))) {
     throw new ContentError('headerLineEnds');
   }

@@ -6,7 +6,7 @@ const QUOTE = 0x22;
 const COMMA = 0x2c;
 const BYTE_ORDER_MARK = Buffer.from([0xef, 0xbb, 0xbf]);
 
-/** In bytes. A longer record is taken for a quote that nobody closed, which would swallow the rest of the file. */
+/** In bytes. A longer record most likely opens a quote that is never closed, and would swallow the rest of the file. */
 export const MAX_RECORD_BYTES = 16 * 1024 * 1024;
 
 /** One record: the bytes from `start` to `end` (exclusive) of `block`, without the line end that closes it. */
@@ -14,26 +14,26 @@ export interface CsvRecord {
   block: Buffer;
   start: number;
   end: number;
-  /** The physical line on which it starts; the file's first is 1. */
+  /** The physical line on which it starts, from 1. */
   line: number;
 }
 
 /**
- * Finds the records of a CSV file (RFC 4180; a line feed outside quotes ends a record) in its bytes, which may come in blocks cut
- * anywhere. It holds no more than one record and one block. What stands in the fields is not its business.
+ * Finds the records of a CSV file (RFC 4180; a line feed outside quotes ends a record) in its bytes, which may come in
+ * blocks cut anywhere. It holds at most one record and one block in memory, and does not look into the fields.
  */
 export class CsvRecordSplitter {
   #state: 'field start' | 'unquoted' | 'quoted' | 'quote in quoted' = 'field start';
-  /** What earlier blocks hold of the record at hand. */
+  /** The bytes of the current record in earlier blocks. */
   #carried: Buffer[] = [];
   #carriedBytes = 0;
   #isFileStart = true;
   #line = 1;
-  /** Line feeds between the quotes of the record at hand. */
+  /** Line feeds between the quotes of the current record. */
   #innerLines = 0;
 
   /**
-   * The records that end in this block; to be taken, all of them, before the next block is pushed.
+   * The records that end in this block. The caller takes all of them before it pushes the next block.
    * @throws ContentError if a record is longer than MAX_RECORD_BYTES.
    */
   *push(block: Buffer): Generator<CsvRecord, void, undefined> {
@@ -47,7 +47,7 @@ export class CsvRecordSplitter {
   }
 
   /**
-   * The last record, if it lacks a line end.
+   * The last record, if it has no line end.
    * @throws ContentError if a quote is open.
    */
   *end(): Generator<CsvRecord, void, undefined> {
@@ -57,7 +57,7 @@ export class CsvRecordSplitter {
     if (block.length > 0) yield { block, start: 0, end: block.length, line: this.#line };
   }
 
-  /** A byte order mark is no part of the first field: a quote after it still opens one. */
+  /** Skips a byte order mark, so that a quote after it still opens the first field. */
   *#start(): Generator<CsvRecord, void, undefined> {
     const block = Buffer.concat(this.#carried);
     this.#carried = [];
@@ -86,10 +86,10 @@ export class CsvRecordSplitter {
     }
   }
 
-  /** Where the line feed is that ends the record at hand, or the block's length. `quote`: the next one's place. */
+  /** The position of the line feed that ends the current record, or the block's length. `quote`: that of the next quote. */
   #findEnd(block: Buffer, start: number, quote: number): number {
     if (this.#state === 'quoted') return this.#scan(block, start);
-    // Without quotes, as most records are, the next line feed is the end, and native code finds it.
+    // Most records have no quotes: they end at the next line feed, which native code finds.
     const end = indexOrEnd(block, LF, start);
     if (quote < end) return this.#scan(block, start);
     if (end === block.length) this.#state = block[end - 1] === COMMA ? 'field start' : 'unquoted';
@@ -113,7 +113,7 @@ export class CsvRecordSplitter {
     return at;
   }
 
-  /** The record at hand, which ends before `end`; gets ready for the next. */
+  /** The current record, which ends before `end`; prepares for the next one. */
   #take(block: Buffer, start: number, end: number): CsvRecord {
     const line = this.#line;
     this.#line += 1 + this.#innerLines;
