@@ -4,13 +4,14 @@ import { UserError } from '../errors.js';
 import type { ObjectStore } from '../s3/object-store.js';
 
 const manifestSchema = z.object({ source_sha256: z.string(), source_rows: z.int(), chunk_rows: z.int() });
-/** What the chunks in a bucket were cut from, and how. */
+/** The source that the chunks in a bucket were cut from, and their size. */
 export type Manifest = z.output<typeof manifestSchema>;
 
 /**
- * Makes sure that the chunks in the bucket are, or will be, of this source and size.
- * @returns the numbers of those that are there.
- * @throws UserError if they are of another one.
+ * Makes sure that the chunks in the bucket come from this source and have this size. If there are none, it writes the
+ * manifest for those to come.
+ * @returns the numbers of the chunks that are there.
+ * @throws UserError if they come from another source or have another size.
  */
 export async function claim(
   manifest: Manifest,

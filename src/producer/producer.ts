@@ -11,35 +11,35 @@ import { PatientStore } from '../s3/patient-store.js';
 import { Pace } from './pace.js';
 import { CsvFile, type Chunk } from '../csv/csv-file.js';
 
-/** Enough to hide the store's latency when chunks go out as fast as possible. */
+/** Uploads at once: enough to hide the store's latency when chunks go out as fast as possible. */
 const MAX_UPLOADS = 4;
 
 export interface ProducerOptions {
   store: ObjectStore;
   settings: ProducerSettings;
   log: Logger;
-  /** Ends the work early and in order: what is cut short, the next start makes up for. */
+  /** Ends the work early; the next start writes the chunks that are missing then. */
   signal?: AbortSignal | undefined;
   /** Called when a chunk has been written. */
   onChunk?: ((chunk: { key: string; number: number; rows: number }) => void) | undefined;
 }
 
-/** What this call went through; all of the source, unless the signal ended it. */
+/** The chunks that one call has handled: all of the source, unless the signal ended it. */
 export interface ProducerSummary {
   chunks: number;
   /** In those chunks. */
   rows: number;
-  /** Chunks it wrote. */
+  /** Chunks that it wrote. */
   uploaded: number;
-  /** Chunks that were there already. */
+  /** Chunks that the bucket had already. */
   skipped: number;
 }
 
 /**
  * Mechanism X: cuts the transactions file into chunks and writes those that the bucket lacks, in order, one every
- * CHUNK_INTERVAL_MS. It keeps no state and never writes over a chunk, so it may be ended at any time and started
- * again, even twice at once.
- * @throws UserError if the file, the store or what is in the bucket does not allow it.
+ * CHUNK_INTERVAL_MS. It keeps no state and never overwrites a chunk, so it may be killed at any time and started again,
+ * and several may run at once.
+ * @throws UserError if the file, the store or the chunks in the bucket do not allow it.
  */
 export async function produce(options: ProducerOptions): Promise<ProducerSummary> {
   const { store, settings, log, signal } = options;
@@ -79,13 +79,13 @@ function checkHeader(header: Buffer, name: string): void {
   }
 }
 
-/** Writes the chunks that have content, each when it is due; adds to the summary as it goes. */
+/** Writes the chunks that have content, each when it is due; adds every chunk to the summary. */
 async function upload(
   chunks: AsyncIterable<Chunk>,
   { store, settings, log, signal, onChunk }: ProducerOptions,
   summary: ProducerSummary,
 ): Promise<void> {
-  const ended = new AbortController(); // by the first error
+  const ended = new AbortController(); // aborted by the first error
   const stop = AbortSignal.any(signal ? [signal, ended.signal] : [ended.signal]);
   const patientStore = new PatientStore(store, log, stop);
   const underWay = new Set<Promise<void>>();
@@ -123,7 +123,7 @@ async function upload(
         continue;
       }
       await pace.wait(stop);
-      // While one waits for the store to come back, later ones must not overtake it by so much that Y gives it up.
+      // While one upload waits for the store, later chunks must not get so far ahead that Y passes over its number.
       while (underWay.size >= (isInTrouble('object_store') ? 1 : MAX_UPLOADS)) await Promise.race(underWay);
       stop.throwIfAborted();
       pace.beat();

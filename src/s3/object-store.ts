@@ -9,26 +9,26 @@ import {
 } from '@aws-sdk/client-s3';
 import { IncompleteBody, explainStoreError, isMissingObject, nameOf, statusOf } from './store-errors.js';
 
-// The lock file pins the SDK; its advice about future Node versions would only stand in people's logs.
+// The lock file pins the SDK, so its warning about future Node versions would only be noise in the log.
 process.env.AWS_SDK_JS_NODE_VERSION_SUPPORT_WARNING_DISABLED ??= 'true';
 
 const CONNECT_TIMEOUT_MS = 5_000;
 /** Counts from the last byte in either direction, so a large body over a slow line may take as long as it needs. */
 const NO_PROGRESS_TIMEOUT_MS = 10_000;
 const MAX_SOCKETS = 32;
-/** What AWS answers to a conditional put while another writer is at the same key; asking again settles it. */
+/** The error of AWS for a conditional put during another put to the same key; a second try gets a definite answer. */
 const CONFLICT = 'ConditionalRequestConflict';
 const CONFLICT_PAUSE_MS = 100;
 
 export interface ObjectStoreOptions {
   bucket: string;
-  /** A URL; without it AWS itself. */
+  /** A URL. Default: AWS itself. */
   endpoint?: string | undefined;
-  /** Without it the SDK's own search (profile files), or `us-east-1` at an endpoint, where it seldom matters. */
+  /** Default: the SDK's own search (profile files); with an endpoint `us-east-1`, since it seldom matters there. */
   region?: string | undefined;
   /** Default: true when an endpoint is set. */
   forcePathStyle?: boolean | undefined;
-  /** Without them the SDK's default chain. */
+  /** Default: the SDK's default chain. */
   credentials?: { accessKeyId: string; secretAccessKey: string } | undefined;
   /** Default: NO_PROGRESS_TIMEOUT_MS. */
   noProgressTimeoutMs?: number | undefined;
@@ -45,7 +45,7 @@ export interface ListedObject {
 
 /** An object whose body is still to be read. */
 export interface StoredObject {
-  /** Must be read to its end or destroyed; it breaks if it is left alone for 10 s. */
+  /** Must be read to its end or destroyed. It fails if it is not read for 10 s. */
   body: Readable;
   /** In bytes. */
   size: number;
@@ -69,8 +69,8 @@ export function openClient({
 }: ObjectStoreOptions): S3Client {
   const sockets = { maxSockets: MAX_SOCKETS };
   // Checksums stay at the SDK's default, "when supported": all bodies are buffers, so the checksum travels in a
-  // header, which AWS, Ceph and s3rver take alike (streams would need a trailer, which Ceph answers with 411).
-  // For a store that does not, the SDK reads AWS_REQUEST_CHECKSUM_CALCULATION=when_required by itself.
+  // header, which AWS, Ceph and the embedded server accept (streams would need a trailer, which Ceph answers with 411).
+  // For a store that does not accept it, the SDK itself reads AWS_REQUEST_CHECKSUM_CALCULATION=when_required.
   return new S3Client({
     ...(endpoint && { endpoint }),
     ...(region ? { region } : endpoint && { region: 'us-east-1' }),
@@ -85,9 +85,12 @@ export function openClient({
   });
 }
 
-/** One bucket of an S3 object store. The only module that knows the AWS SDK. */
+/** One bucket of an S3 object store. No other module uses the client of the AWS SDK. */
 export class ObjectStore {
-  /** What the store makes of `If-None-Match`: `unknown` and `ignored` need a look first, `refused` is never sent it. */
+  /**
+   * How the store treats `If-None-Match`. Unless it is `enforced`, `putIfAbsent` first checks that the object does not
+   * exist; if it is `refused`, no condition is sent.
+   */
   #ifNoneMatch: 'unknown' | 'enforced' | 'ignored' | 'refused' = 'unknown';
 
   private constructor(
@@ -96,21 +99,21 @@ export class ObjectStore {
     private readonly client: S3Client,
   ) {}
 
-  /** Opens nothing yet: `checkAccess` does. */
+  /** Sends no request: `checkAccess` sends the first one. */
   static open(options: ObjectStoreOptions): ObjectStore {
     const { bucket, endpoint, region } = options;
     const place = endpoint ? new URL(endpoint).origin : region ? `AWS S3 in ${region}` : 'AWS S3';
     return new ObjectStore(bucket, place, openClient(options));
   }
 
-  /** Frees the sockets. */
+  /** Closes the sockets. */
   close(): void {
     this.client.destroy();
   }
 
   /**
-   * Lists one key under `prefix`, which shows address, bucket, credentials and rights at once.
-   * @throws UserError in one line: what was tried, and what to do.
+   * Lists one key under `prefix`, which tests address, bucket, credentials and rights at once.
+   * @throws UserError: one line that says what was tried and what to do.
    */
   async checkAccess(prefix = '', signal?: AbortSignal): Promise<void> {
     try {
@@ -129,7 +132,7 @@ export class ObjectStore {
     return explainStoreError(error, this.bucket, this.place);
   }
 
-  /** Up to 1,000 objects under `prefix` in the order of their keys, those after the key `startAfter`. */
+  /** Up to 1,000 objects under `prefix` in the order of their keys, beginning after the key `startAfter`. */
   async listPage(
     prefix: string,
     startAfter?: string,
@@ -145,7 +148,7 @@ export class ObjectStore {
       until(signal),
     );
     if (page.IsTruncated === undefined) throw notAListing(prefix);
-    const decode = page.EncodingType === 'url' ? decodeKey : (key: string) => key; // s3rver never encodes
+    const decode = page.EncodingType === 'url' ? decodeKey : (key: string) => key; // some stores never encode
     const objects = (page.Contents ?? []).map(({ Key = '', Size = 0, ETag = '', LastModified }) => ({
       key: decode(Key),
       size: Size,
@@ -155,7 +158,7 @@ export class ObjectStore {
     return { objects, isLast: !page.IsTruncated };
   }
 
-  /** All objects under `prefix`, page by page. By StartAfter, since continuation tokens do not work with s3rver. */
+  /** All objects under `prefix`. Each page begins after the last key of the one before; no continuation tokens. */
   async *list(prefix: string, signal?: AbortSignal): AsyncGenerator<ListedObject> {
     let startAfter: string | undefined;
     for (;;) {
@@ -176,7 +179,7 @@ export class ObjectStore {
       const { Body: source, ContentLength: size, ETag = '' } = answer;
       if (!(source instanceof Readable)) throw new IncompleteBody(`the answer for ${key} has no body`);
       if (size === undefined) {
-        // stores always tell it; without, nothing would show that a body is cut short
+        // stores always send it; without it, a body that is cut short would look complete
         source.on('error', () => undefined).destroy();
         throw new IncompleteBody(`the answer for ${key} does not tell its length`);
       }
@@ -187,7 +190,7 @@ export class ObjectStore {
     }
   }
 
-  /** A whole object in memory, or undefined if there is none, or only one of more than `most` bytes. */
+  /** A whole object in memory; undefined if there is none, or if it has more than `most` bytes. */
   async getWhole(key: string, signal?: AbortSignal, most = Infinity): Promise<WholeObject | undefined> {
     const object = await this.get(key, signal);
     if (!object) return undefined;
@@ -196,13 +199,13 @@ export class ObjectStore {
       return undefined;
     }
     const body: AsyncIterable<Buffer> = object.body;
-    const content = Buffer.allocUnsafeSlow(object.size); // once, not first in blocks and then together
+    const content = Buffer.allocUnsafeSlow(object.size); // joining the blocks at the end would take twice the memory
     let received = 0;
     for await (const block of body) received += block.copy(content, received);
     return { content, etag: object.etag };
   }
 
-  /** Whether there is such an object. */
+  /** Whether the object exists. */
   async has(key: string, signal?: AbortSignal): Promise<boolean> {
     try {
       await this.client.send(new HeadObjectCommand({ Bucket: this.bucket, Key: key }), until(signal));
@@ -213,14 +216,15 @@ export class ObjectStore {
     }
   }
 
-  /** Writes an object, over any that is there. */
+  /** Writes an object; overwrites one that exists. */
   async put(key: string, body: Buffer | string, contentType: string, signal?: AbortSignal): Promise<void> {
     await this.#put(key, body, contentType, signal, {});
   }
 
   /**
-   * Writes an object unless there is one; false if there is (also when a lost answer made the SDK ask twice).
-   * Where the store has no conditional put, one that appears between our look and our put is written over.
+   * Writes an object unless one exists. In a store without conditional puts, an object that appears between the check
+   * and the put is overwritten.
+   * @returns false if one exists; this may be our own, if the SDK sent the put again because the first answer was lost.
    */
   async putIfAbsent(
     key: string,
@@ -248,8 +252,8 @@ export class ObjectStore {
   }
 
   /**
-   * Learns whether the store has conditional puts, by one on an object that exists with exactly this content:
-   * a store that ignores the condition writes the same bytes again. Until then, `putIfAbsent` looks first.
+   * Learns whether the store enforces conditional puts, by a put to an object that exists with exactly this content:
+   * a store that ignores the condition writes the same bytes again. Until then, `putIfAbsent` checks first.
    */
   async learnConditionalPut(
     key: string,
@@ -285,7 +289,7 @@ export class ObjectStore {
   }
 }
 
-/** What answers so is no S3, or not at the moment. */
+/** The error for a server that is not an S3 store, or does not work as one at the moment. */
 function notAListing(prefix: string): IncompleteBody {
   return new IncompleteBody(`the answer to a listing of ${prefix} is no listing`);
 }
@@ -303,11 +307,11 @@ function decodeKey(encoded: string): string {
   try {
     return decodeURIComponent(encoded.replaceAll('+', ' '));
   } catch {
-    return encoded; // no UTF-8: not a key that can be asked for
+    return encoded; // not UTF-8: such a key cannot be requested
   }
 }
 
-/** The source's bytes, with an `IncompleteBody` instead of its own errors and of an end before `size` bytes. */
+/** The source's bytes. Fails with `IncompleteBody` if the source fails, or ends before `size` bytes. */
 function wholeBody(source: Readable, size: number, key: string): Readable {
   let received = 0;
   const incomplete = (cause?: unknown) =>
@@ -324,7 +328,7 @@ function wholeBody(source: Readable, size: number, key: string): Readable {
   finished(source, (error) => {
     if (error) body.destroy(incomplete(error));
   });
-  // it may break before anybody reads it; whoever does then gets the error all the same
+  // it may fail before it is read; a later reader still gets the error
   body.on('error', () => undefined);
   body.once('close', () => source.destroy());
   return source.pipe(body);

@@ -4,9 +4,9 @@ import type { ListedObject, ObjectStore, WholeObject } from './object-store.js';
 import { isTransientStoreError } from './store-errors.js';
 
 /**
- * The object store as the running pipeline uses it: a call that fails for a reason that may pass is made again until it
- * works, and the log says so once. Any other error is thrown, and so is the signal's reason when the signal ends the
- * waiting.
+ * The object store as the running pipeline uses it: a call that fails with a transient error is retried until it
+ * succeeds, and the log says so once. Any other error is thrown, and so is the signal's reason when the signal is
+ * aborted during the retries.
  */
 export class PatientStore {
   constructor(
@@ -19,14 +19,14 @@ export class PatientStore {
     return this.store.bucket;
   }
 
-  /** The same store, with another signal that ends the waiting. */
+  /** The same store, with another signal that ends the retries. */
   until(signal: AbortSignal): PatientStore {
     return new PatientStore(this.store, this.log, signal);
   }
 
   /**
-   * Does work of several calls again from its beginning until it works, for calls whose answers belong together. `store`
-   * is the one that fails at once.
+   * Repeats `work` from its beginning until it succeeds, for several calls whose answers belong together. Calls to the
+   * store that `work` gets are not retried by themselves.
    */
   retry<Result>(work: (store: ObjectStore) => Promise<Result>): Promise<Result> {
     const { log, signal, store } = this;

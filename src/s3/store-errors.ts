@@ -1,12 +1,11 @@
-import { UserError, messageOf } from '../errors.js';
-import { certificateAdvice } from '../errors.js';
+import { UserError, certificateAdvice, messageOf } from '../errors.js';
 
-/** A body that ended, broke or went wrong before all of it was there. Transient. */
+/** An answer whose body is missing, cut short or unreadable. Transient. */
 export class IncompleteBody extends Error {
   override name = 'IncompleteBody';
 }
 
-/** Another object, or none, stands under the key than the one whose reading began: it is read anew. Transient. */
+/** The object was replaced or deleted while it was read: it must be read again. Transient. */
 export class ObjectChanged extends Error {
   override name = 'ObjectChanged';
 }
@@ -18,8 +17,8 @@ const DENIED_NAMES =
   /^(NoSuchBucket|InvalidBucketName|InvalidToken|ExpiredToken|AuthorizationHeaderMalformed)$/;
 
 /**
- * True for what may pass by itself: network errors, timeouts, 5xx, throttling, damaged or
- * unreadable answers, incomplete bodies, credentials that their source does not hand out at the moment.
+ * True for errors that may pass by themselves: network errors, timeouts, 5xx, throttling, damaged or unreadable answers,
+ * incomplete bodies, credentials that their source does not hand out at the moment.
  */
 export function isTransientStoreError(error: unknown): boolean {
   if (!(error instanceof Error) || error instanceof UserError || error.name === 'AbortError') return false;
@@ -33,13 +32,13 @@ export function isTransientStoreError(error: unknown): boolean {
   );
 }
 
-/** True for what only a person can change: no rights, wrong keys, no such bucket, another region. */
+/** True for errors that only a person can mend: no rights, wrong keys, no such bucket, another region. */
 export function isDeniedByStore(error: unknown): boolean {
   const status = statusOf(error);
   return DENIED_NAMES.test(nameOf(error)) || status === 401 || status === 403 || status === 301;
 }
 
-// Only names and numbers count: Ceph's messages are empty.
+/** The name of an error. Names and HTTP statuses tell errors apart, not messages: those of Ceph are empty. */
 export function nameOf(error: unknown): string {
   return error instanceof Error ? error.name : '';
 }
@@ -55,7 +54,7 @@ function isFromStore(error: unknown): error is Error & { $metadata: { httpStatus
   return error instanceof Error && '$metadata' in error && error.$metadata instanceof Object;
 }
 
-/** A HEAD has no body to say more than 404; a missing bucket shows at the next call. */
+/** True if the object is missing. A HEAD says only 404, also for a missing bucket, which the next call then shows. */
 export function isMissingObject(error: unknown): boolean {
   return statusOf(error) === 404 && nameOf(error) !== 'NoSuchBucket';
 }
