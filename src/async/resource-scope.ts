@@ -1,12 +1,12 @@
 import { messageOf } from '../errors.js';
 import type { Logger } from '../log.js';
 
-/** Adds a resource to the scope: says how it is closed. */
+/** Adds a resource to the scope, by the function that closes it. */
 export type CloseLater = (close: () => void | Promise<void>) => void;
 
 /**
- * Opens several resources that are closed as one, the last one first. If one cannot be opened, those before it are
- * closed again. One that cannot be closed is logged, and the others are closed all the same.
+ * Opens several resources that are closed together, the last one first. If one cannot be opened, those before it are
+ * closed again. If one cannot be closed, this is logged, and the others are still closed.
  */
 export async function openResources<Opened extends object>(
   log: Logger,
@@ -18,7 +18,7 @@ export async function openResources<Opened extends object>(
       try {
         await closeOne();
       } catch (error) {
-        log.warn({ reason: messageOf(error) }, 'not everything could be closed');
+        log.warn({ reason: messageOf(error) }, 'a resource could not be closed');
       }
     }
   };
@@ -30,7 +30,7 @@ export async function openResources<Opened extends object>(
   }
 }
 
-/** Does `work` with resources that are closed after it, as `openResources` closes them. */
+/** Runs `work`, and then closes its resources as `openResources` does. */
 export async function withResources<Result>(
   log: Logger,
   work: (closeLater: CloseLater) => Promise<Result>,

@@ -12,7 +12,7 @@ export interface RetryOptions {
   log: Logger;
   /** Ends the retrying, also during a pause: `retryForever` then rejects with the signal's reason. */
   signal?: AbortSignal | undefined;
-  /** True for errors that may pass by themselves; any other is thrown at once. */
+  /** True for errors that may pass by themselves; any other error is thrown at once. */
   isTransient: (error: unknown) => boolean;
 }
 
@@ -20,13 +20,13 @@ export interface RetryOptions {
 export interface Attempt {
   /** The pause before it, in milliseconds; 0 before the first. */
   pausedMs: number;
-  /** For work that goes on for long: the service works. The trouble is over, and the next pause is a short one again. */
+  /** Long-running work calls it when the service works: the trouble is over, and the next pause is short again. */
   works: () => void;
 }
 
 /**
- * Does `work` until it ends well, and pauses after each transient error: 100 ms at first, then twice as long each time,
- * up to 5 s. The log says once that the service is in trouble, and once that it works again. Work that ended well
+ * Repeats `work` until it succeeds, and pauses after each transient error: 100 ms at first, then twice as long each
+ * time, up to 5 s. The log says once that the service is in trouble, and once that it works again. Work that succeeded
  * counts, even if the signal was aborted meanwhile.
  * @throws every error that is not transient; the signal's reason.
  */
@@ -54,7 +54,7 @@ export async function retryForever<Result>(
         signal?.throwIfAborted();
         trouble.begin(error);
       }
-      // half of the pause is random, so that many callers do not come back at the same moment
+      // half of the pause is random, so that many callers do not retry at the same moment
       pausedMs = Math.min(MAX_PAUSE_MS, FIRST_PAUSE_MS * 2 ** failures++) * (0.5 + Math.random() / 2);
       await sleep(pausedMs, undefined, { signal }).catch(() => signal?.throwIfAborted());
     }
@@ -63,15 +63,15 @@ export async function retryForever<Result>(
   }
 }
 
-/** How many calls are in trouble, by service: several at once are one message in the log, not several. */
+/** The number of calls in trouble, by service: several at once make one message in the log. */
 const callsInTrouble = new Map<Service, number>();
 
-/** Whether a call to the service has failed, and is being tried again. */
+/** Whether a call to the service has failed, and is being retried. */
 export function isInTrouble(service: Service): boolean {
   return (callsInTrouble.get(service) ?? 0) > 0;
 }
 
-/** What one call reports of its failed attempts: that the service is in trouble, and that the trouble is over. */
+/** Reports of one call that the service is in trouble, and that the trouble is over. */
 class Trouble {
   #since: number | undefined;
 
@@ -80,7 +80,7 @@ class Trouble {
     private readonly log: Logger,
   ) {}
 
-  /** An attempt failed; there will be another. */
+  /** An attempt failed, and another will follow. */
   begin(error: unknown): void {
     pipelineEvents.publish('retried', this.service);
     if (this.#since !== undefined) return;
@@ -95,7 +95,7 @@ class Trouble {
     );
   }
 
-  /** The call works, or has given up. Does nothing if there was no trouble. */
+  /** The call works, or is given up. Does nothing if there was no trouble. */
   end({ works }: { works: boolean }): void {
     if (this.#since === undefined) return;
     const ms = Math.round(performance.now() - this.#since);

@@ -1,11 +1,11 @@
-/** npm passes on what a terminal or a supervisor sends to all of a group: those so close to the first count as the first. */
+/** npm forwards a signal that a terminal sends to the whole process group: signals this close together count as one. */
 const SAME_SIGNAL_MS = 1000;
-/** Whatever still hangs then ends with the process; the database rolls it back. */
+/** Then the process ends, even if its work hangs; the database rolls that work back. */
 const LAST_MOMENT_MS = 4700;
 
 /**
- * Aborts at the first SIGTERM or SIGINT, for the work to end in order; a later one ends the process at once. The
- * command that was interrupted fails.
+ * Aborted by the first SIGTERM or SIGINT, so that the work can end in order; a later one ends the process at once. The
+ * interrupted command fails.
  */
 export function interruptSignal(): AbortSignal {
   const controller = new AbortController();
@@ -21,8 +21,8 @@ export function interruptSignal(): AbortSignal {
 }
 
 /**
- * As `interruptSignal`, for work that is meant to be ended so: the process ends within 5 s, with 0. A later signal
- * loses nothing either.
+ * As `interruptSignal`, for work that goes on until it is stopped: the process ends within 5 s, with exit code 0. Even a
+ * second signal loses no data.
  */
 export function stopSignal(): AbortSignal {
   const signal = interruptSignal();

@@ -1,6 +1,6 @@
 /**
- * Work that runs beside the main loop, one run at a time: a start during a run asks for one more run after it. An error
- * ends it, and is kept until the main loop asks.
+ * Runs work beside the main loop, one run at a time: a start during a run requests one more run after it. An error ends
+ * the runs; the main loop gets it from `check` or `settle`.
  */
 export class SingleFlight {
   #isWanted = false;

@@ -1,6 +1,6 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 
-/** Whether the promise is fulfilled in this time, and before the signal. @throws the error that rejects it. */
+/** Whether the promise is fulfilled in this time, and before the signal is aborted. @throws the error that rejects it. */
 export async function isDoneWithin(
   ms: number,
   promise: Promise<unknown>,
@@ -9,7 +9,7 @@ export async function isDoneWithin(
   const timeout = new AbortController();
   const giveUp = () => timeout.abort();
   if (signal?.aborted) giveUp();
-  // AbortSignal.any would leave a listener on a signal that lives long, with each call
+  // with AbortSignal.any, each call would leave a listener on a long-lived signal
   signal?.addEventListener('abort', giveUp, { once: true });
   try {
     return await Promise.race([

@@ -1,15 +1,14 @@
 import type * as kysely from 'kysely';
 import pg from 'pg';
 import type { DatabaseSettings } from '../config.js';
-import { UserError, hasSqlState, messageOf } from '../errors.js';
+import { UserError, certificateAdvice, hasSqlState, messageOf } from '../errors.js';
 import { Kysely, PostgresDialect } from './kysely.js';
-import { certificateAdvice } from '../errors.js';
 import type { Views } from './views.js';
 
-/** Whatever runs a query: a client of its own, or a pool. */
+/** Runs queries: a client or a pool. */
 export type Queryable = Pick<pg.ClientBase, 'query'>;
 
-/** Where the database is, as `pg` wants it. Never log it: it holds the password. */
+/** The configuration of `pg` for the database. Never log it: it holds the password. */
 export function connectionConfig(settings: DatabaseSettings, embeddedUrl?: string): pg.ClientConfig {
   const url = settings.DATABASE_URL ?? (settings.DB_HOST === undefined ? embeddedUrl : undefined);
   return {
@@ -30,15 +29,15 @@ export function connectionConfig(settings: DatabaseSettings, embeddedUrl?: strin
   };
 }
 
-/** Server, port and database, for messages; no user, no password. */
+/** Server, port and database, for messages; without user and password. */
 export function describeDatabase(config: pg.ClientConfig): string {
   const { host, port, database } = new pg.Client(config);
   return `database "${database ?? ''}" at ${host}:${port}`;
 }
 
 /**
- * A connected client of its own, for COPY, transactions and session locks. Errors of an idle connection are left
- * to the next query, which fails then.
+ * A connected client of its own, for COPY, transactions and session locks. The error event of an idle connection is
+ * ignored, since the next query fails anyway.
  */
 export async function connect(config: pg.ClientConfig): Promise<pg.Client> {
   const client = new pg.Client(config);
@@ -52,23 +51,23 @@ export async function connect(config: pg.ClientConfig): Promise<pg.Client> {
   return client;
 }
 
-/** A server on Windows cannot, and refuses. */
-const SET_CHECK = "set client_connection_check_interval = '1s'";
+/** A server on Windows refuses this setting. */
+const SET_CONNECTION_CHECK = "set client_connection_check_interval = '1s'";
 
 /**
- * As `connect`, for long statements: the server ends one within a second when this process is gone. Otherwise it would
- * go on with it, and hold what it has locked.
+ * As `connect`, for long statements: when this process is gone, the server cancels the statement within a second.
+ * Without the check the statement would go on, and hold its locks.
  */
 export async function connectChecked(config: pg.ClientConfig): Promise<pg.Client> {
   const client = await connect(config);
-  await client.query(SET_CHECK).catch(() => undefined); // a session that is lost shows with the next statement
+  await client.query(SET_CONNECTION_CHECK).catch(() => undefined); // in a lost session the next statement fails, too
   return client;
 }
 
 const TRUST =
   'name the file of its CA: sslrootcert=FILE in DATABASE_URL, or NODE_EXTRA_CA_CERTS=FILE in the environment';
 
-/** As `connect`, at the start of a command: what fails is said in one line, with what to do. */
+/** As `connect`, at the start of a command. @throws UserError: one line that says what failed and what to do. */
 export async function connectOrExplain(config: pg.ClientConfig): Promise<pg.Client> {
   try {
     return await connect(config);
@@ -83,19 +82,19 @@ export async function connectOrExplain(config: pg.ClientConfig): Promise<pg.Clie
   }
 }
 
-/** A pool for reads. Ends with `end()`. */
+/** A pool for reads; `end()` closes it. */
 export function openPool(config: pg.PoolConfig): pg.Pool {
   const pool = new pg.Pool(config);
-  // an idle client that loses its connection, and one that is at work: the query fails, which is enough
+  // a lost connection, of an idle or of a busy client, makes queries fail, which is enough
   pool.on('error', () => undefined);
   pool.on('connect', (client) => client.on('error', () => undefined));
   return pool;
 }
 
-/** None of the reads takes so long: their connection hangs. */
+/** No read takes this long unless its connection hangs. */
 const READ_MS = 60_000;
 
-/** Reads of views and tables, typed. Ends with `destroy()`. */
+/** Typed reads of views and tables; `destroy()` closes the connections. */
 export function openViews(config: pg.ClientConfig): kysely.Kysely<Views> {
   const pool = openPool({ ...config, max: 2, query_timeout: READ_MS });
   return new Kysely<Views>({ dialect: new PostgresDialect({ pool }) }).withSchema('bankpulse');

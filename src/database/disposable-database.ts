@@ -4,19 +4,19 @@ import { openViews } from './connection.js';
 import { UserError, hasSqlState } from '../errors.js';
 import { sql } from './kysely.js';
 
-/** In bytes; PostgreSQL cuts longer names, to another database's maybe. */
+/** PostgreSQL truncates longer names, possibly to the name of another database. */
 const MAX_NAME_BYTES = 63;
-/** Autovacuum may be back when it is tried again. */
+/** Autovacuum may have come back at the next attempt. */
 const DROP_ATTEMPTS = 3;
 
 /**
- * A database beside the configured one, named after it, that is made for some work and dropped afterwards. One left
- * over from a process that was killed is replaced, one that somebody else made never.
+ * A database beside the configured one, named after it, that is created for some work and dropped afterwards. A
+ * database of that name is replaced if it has the mark, as after a killed process, and never otherwise.
  */
 export class DisposableDatabase {
   readonly name: string;
 
-  /** @param mark the comment that tells databases of this kind: they may be dropped. */
+  /** @param mark the comment on databases of this kind: a database with this comment may be dropped. */
   constructor(
     private readonly configured: pg.ClientConfig,
     suffix: string,
@@ -25,7 +25,7 @@ export class DisposableDatabase {
     this.name = `${new pg.Client(configured).database ?? ''}_${suffix}`;
   }
 
-  /** The same server and role, this database. */
+  /** The connection to this database: same server, same role. */
   get config(): pg.ClientConfig {
     if (this.configured.connectionString === undefined) return { ...this.configured, database: this.name };
     const url = new URL(this.configured.connectionString);
@@ -33,7 +33,7 @@ export class DisposableDatabase {
     return { ...this.configured, connectionString: url.href };
   }
 
-  /** @throws UserError if it cannot be made. */
+  /** @throws UserError if it cannot be created. */
   async create(template = 'template0'): Promise<void> {
     const { name, mark } = this;
     if (Buffer.byteLength(name) > MAX_NAME_BYTES)
@@ -43,7 +43,7 @@ export class DisposableDatabase {
       await this.#run(sql`create database ${sql.id(name)} template ${sql.id(template)} encoding 'UTF8'`);
     } catch (error) {
       if (hasSqlState(error, 'databaseExists'))
-        throw new UserError(`database "${name}" is in the way, and not one of ours: rename or drop it`);
+        throw new UserError(`database "${name}" exists, and BankPulse did not create it: rename or drop it`);
       if (!hasSqlState(error, 'insufficientPrivilege')) throw error;
       throw new UserError(
         `this role may not create database "${name}": run this as a role with createdb (alter role ... createdb)`,
@@ -52,7 +52,7 @@ export class DisposableDatabase {
     await this.#run(sql`comment on database ${sql.id(name)} is ${sql.lit(mark)}`);
   }
 
-  /** Drops it if it is there, whatever is at work in it. */
+  /** Drops the database if it exists, and ends all sessions in it. */
   async drop(): Promise<void> {
     const { name, mark } = this;
     const marked = await this.#run(
@@ -64,7 +64,7 @@ export class DisposableDatabase {
         await this.#run(sql`drop database if exists ${sql.id(name)} with (force)`);
         return;
       } catch (error) {
-        // Somebody is in it whom this role may not end, such as autovacuum: then force ends nobody.
+        // If this role may not end one of the sessions, such as autovacuum, `force` ends none of them.
         if (attempt === DROP_ATTEMPTS || !hasSqlState(error, 'insufficientPrivilege', 'objectInUse'))
           throw error;
         await this.#dropPatiently();
@@ -72,7 +72,7 @@ export class DisposableDatabase {
     }
   }
 
-  /** Ends autovacuum, as any role may, and waits 5 s for all others to leave; some may still be there. */
+  /** Without force, PostgreSQL ends autovacuum itself and waits 5 s for other sessions to end; some may remain. */
   async #dropPatiently(): Promise<void> {
     try {
       await this.#run(sql`drop database if exists ${sql.id(this.name)}`);
@@ -81,7 +81,7 @@ export class DisposableDatabase {
     }
   }
 
-  /** In the configured database: none can be made or dropped from within. */
+  /** Runs a statement in the configured database: a database cannot be dropped by its own session. */
   async #run<Row>(statement: RawBuilder<Row>): Promise<Row[]> {
     const database = openViews(this.configured);
     try {

@@ -3,9 +3,9 @@ import { isTransientDatabaseError } from '../errors.js';
 import type { Logger } from '../log.js';
 
 /**
- * Does work on the database again from its beginning, on new connections, until it works: an error that may pass is
- * waited out, and the log says so once. Any other error is thrown, and so is the signal's reason when the signal ends the
- * waiting.
+ * Repeats work on the database from its beginning, on new connections, until it succeeds: transient errors are retried,
+ * and the log says so once. Any other error is thrown, and so is the signal's reason when the signal is aborted during
+ * the retries.
  */
 export function untilDatabaseWorks<Result>(
   options: { log: Logger; signal: AbortSignal },

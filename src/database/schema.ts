@@ -11,8 +11,8 @@ const migrationsDir = join(projectDir, 'migrations');
 const sqlDir = join(projectDir, 'sql');
 
 /**
- * Advisory locks, by arbitrary numbers that nothing else in a database locks. 4242001 is not for TypeScript: with it
- * sql/05_runs/try_take_over.sql elects the one mechanism Y that works.
+ * Keys of advisory locks: arbitrary numbers that nothing else in the database locks. 4242001 is taken, too:
+ * sql/05_runs/try_take_over.sql elects the one mechanism Y that works with it.
  */
 export const ADVISORY_LOCK = {
   /** Two migrations at once run one after the other. */
@@ -50,10 +50,10 @@ async function readSqlFiles(): Promise<SqlFile[]> {
   );
 }
 
-/** Says who may do what with everything there is, so it is applied once more after any other change. */
+/** Grants rights on all objects of the schema, so it is applied again after any other change. */
 const GRANTS = '12_grants/grants.sql';
 
-/** The files of sql/ that are new or differ from what this database has; with them, or after a migration, the grants. */
+/** The files of sql/ that are new or changed for this database; with them, or after a migration, also the grants. */
 async function dueSqlFiles(client: Queryable, hasMigrated: boolean): Promise<SqlFile[]> {
   const { rows } = await client.query<{ file_name: string; sha256: string }>(
     'select file_name, sha256 from bankpulse.applied_sql_files',
@@ -80,22 +80,22 @@ export async function pendingChanges(client: Queryable): Promise<SchemaChanges> 
 }
 
 /**
- * Goes on as the owner of the schema, if this role may: all it holds then belongs to one role, whoever migrates.
- * refresh_views(), for one, must own what it refreshes.
+ * Switches to the owner of the schema, if this role may: all objects then belong to one role, whichever role migrates.
+ * The owner of refresh_views(), for example, must own the views that it refreshes.
  */
 async function becomeOwner(client: Queryable): Promise<void> {
   const query = `select set_config('role', pg_get_userbyid(nspowner), false) from pg_namespace
     where nspname = 'bankpulse' and pg_get_userbyid(nspowner) <> current_user and pg_has_role(nspowner, 'member')`;
-  // since PostgreSQL 16 a member may be kept from it, and stays itself
+  // since PostgreSQL 16 a role may be a member without the right to switch; it then stays itself
   await client.query(query).catch(() => undefined);
 }
 
-/** Applies files of sql/ in path order, all or none. Forgets files that are no longer there. */
+/** Applies files of sql/ in path order, all or none. Removes the records of files that no longer exist. */
 async function applySqlFiles(client: Queryable, files: readonly SqlFile[]): Promise<string[]> {
   await client.query('begin');
   try {
     for (const file of files) {
-      // roles are made by who may, not by the owner of the schema
+      // it creates roles, which the login role may do, and the owner of the schema perhaps not
       if (file.fileName === GRANTS) await client.query('set local role none');
       await client.query(file.content).catch((error: unknown) => {
         throw new Error(`sql/${file.fileName}: ${(error as Error).message}`, { cause: error });
@@ -136,7 +136,7 @@ export async function migrate(client: pg.Client, log: Logger): Promise<SchemaCha
   await client.query('select pg_advisory_lock($1)', [ADVISORY_LOCK.migration]);
   try {
     await becomeOwner(client);
-    // rarely needed: most commands only look whether something is pending
+    // loaded only here: most commands only check whether something is pending
     const { runner } = await import('node-pg-migrate');
     const ran = await runner({
       dbClient: client,
@@ -168,7 +168,7 @@ export async function migrate(client: pg.Client, log: Logger): Promise<SchemaCha
 
 /**
  * Migrates if something is pending, as `start` and `detect` do.
- * @throws UserError naming who must migrate, if this role may not.
+ * @throws UserError if this role may not: it says which role must migrate.
  */
 export async function migrateIfPending(
   client: pg.Client,
@@ -183,7 +183,7 @@ export async function migrateIfPending(
   });
 }
 
-/** @throws UserError instead of "permission denied", naming who has the rights. */
+/** Runs `work`. @throws UserError instead of "permission denied": it says which role has the rights. */
 export async function explainDenial<Result>(
   config: pg.ClientConfig,
   work: () => Promise<Result>,

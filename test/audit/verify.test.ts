@@ -448,7 +448,7 @@ describe('verify', () => {
       await ask(`create database ${scratchName()}`);
       expectRefusal(
         await run(['verify'], environment()),
-        /^error: database ".*_verify" is in the way, and not one of ours: rename or drop it$/,
+        /^error: database ".*_verify" exists, and BankPulse did not create it: rename or drop it$/,
       );
       expect(await scratchExists()).to.equal(true);
     });

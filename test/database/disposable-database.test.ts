@@ -56,7 +56,7 @@ describe('a disposable database', () => {
         () => expect.fail('it was made'),
         (thrown: unknown) => thrown,
       );
-      expect(String(error)).to.include('is in the way, and not one of ours');
+      expect(String(error)).to.include('exists, and BankPulse did not create it');
     } finally {
       await client.query(`drop database ${disposable.name}`);
     }
