@@ -4,7 +4,7 @@ import { DEFAULT_IMPORTANCE_CSV, DEFAULT_TRANSACTIONS_CSV, projectDir, type Sett
 import { DEFAULT_ROWS, DEFAULT_SEED, generate } from '../generate/generate.js';
 import type { Logger } from '../log.js';
 
-/** Generates the input if both files are missing where they are by default. After an abort there are none. */
+/** Generates both input files if both have their default paths and are missing. After an abort there are none. */
 export async function generateMissingInput(
   settings: Pick<Settings, 'TRANSACTIONS_CSV' | 'IMPORTANCE_CSV'>,
   log: Logger,

@@ -10,7 +10,7 @@ function readWhole(name: string, text: string, least: number): number | string {
     : `--${name} must be a whole number, ${least} or more`;
 }
 
-/** `npm run generate`: a pair of files like BankSim's. */
+/** `npm run generate`: writes a pair of files like BankSim's. */
 export async function runGenerate(options: { rows?: string; seed?: string; out?: string }): Promise<void> {
   const rows = readWhole('rows', options.rows ?? String(DEFAULT_ROWS), 1);
   const seed = readWhole('seed', options.seed ?? String(DEFAULT_SEED), 0);

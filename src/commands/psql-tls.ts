@@ -3,8 +3,8 @@ import { homedir } from 'node:os';
 import { join } from 'node:path';
 
 /**
- * The environment in which libpq does TLS as `pg` does it with the same configuration: `pg` verifies the certificate
- * and the host with every mode but `disable` and `no-verify`, unless asked for libpq's own meaning.
+ * The variables with which libpq uses TLS as `pg` does with the same configuration: `pg` verifies certificate and host
+ * in every mode but `disable` and `no-verify`, unless `uselibpqcompat` asks for libpq's meaning of the modes.
  * @param emptyFolder an existing folder without a `.postgresql` in it.
  */
 export function psqlTls(
@@ -33,10 +33,10 @@ export function psqlTls(
 }
 
 /**
- * With `require`, libpq verifies the certificate all the same if it finds a file of roots: one that PGSSLROOTCERT names,
- * or `~/.postgresql/root.crt`. Newer versions fail where the named file is missing, so the variable is taken away; and
- * no setting turns the default file off, so where there is one, psql gets another home, and the files it would read
- * from its own by their names.
+ * Even with `require`, libpq verifies the certificate if it finds a file of root certificates: the one that
+ * PGSSLROOTCERT names, or `~/.postgresql/root.crt`. Newer versions fail if the named file is missing, so the variable is
+ * removed. No setting turns the default file off; where it exists, psql gets another home, and variables that name the
+ * files it would read from its own home.
  */
 function withoutRoots(
   environment: NodeJS.ProcessEnv,

@@ -8,7 +8,7 @@ import { UserError, codeOf } from '../errors.js';
 import { psqlTls } from './psql-tls.js';
 import { withDatabase } from './with-database.js';
 
-/** Not for psql, nor for what is run from there: secrets ... */
+/** Variables that psql and the programs started from it do not get: secrets ... */
 const SECRETS = [
   'DATABASE_URL',
   'DB_PASSWORD',
@@ -17,10 +17,10 @@ const SECRETS = [
   'AWS_SECRET_ACCESS_KEY',
   'AWS_SESSION_TOKEN',
 ];
-/** ... and what would win over the host and database given here: libpq reads it, `pg` does not. */
+/** ... and variables that `pg` ignores, but with which libpq would override the host and database given here. */
 const DETOURS = ['PGHOSTADDR', 'PGSERVICE', 'PGSERVICEFILE'];
 
-/** For libpq's password file; the password is for this server alone. Of a socket in the default place it says localhost. */
+/** Lines of libpq's password file, for this server alone. libpq looks up a socket in its default folder as localhost. */
 function passLines({ host, port, user, password }: pg.Client): string {
   const escaped = (text: string) => text.replace(/[\\:]/g, '\\$&');
   return [host, ...(host.startsWith('/') ? ['localhost'] : [])]
@@ -33,13 +33,13 @@ export async function runPsql(args: readonly string[]): Promise<number> {
   return withDatabase(async (config) => {
     const target = new pg.Client(config);
     let child: ChildProcess | undefined;
-    // Ctrl-C is psql's: it ends a query there; and we must outlive it, to delete the file
+    // Ctrl-C is for psql, where it cancels a query; this process must outlive psql, to delete the password file
     process.on('SIGINT', () => undefined);
     for (const signal of ['SIGTERM', 'SIGHUP', 'SIGQUIT'] as const)
       process.on(signal, () => child?.kill(signal));
     const folder = await mkdtemp(join(tmpdir(), 'bankpulse-psql-'));
     try {
-      // a file, since arguments and environment can be seen by others
+      // a file, since other users can see arguments and environment
       const passFile = join(folder, 'pgpass');
       await writeFile(passFile, passLines(target), { mode: 0o600 });
       const environment = { ...process.env };

@@ -16,7 +16,7 @@ export async function runQuarantine({ retry }: { retry?: string }): Promise<void
         process.stdout.write(lines.length === 0 ? 'Nothing is quarantined.\n' : lines.join(''));
         return;
       }
-      // or as we print it: control characters are hard to type
+      // the key itself, or as it is printed: control characters are hard to type
       const keys = quarantined.map(({ object_key }) => object_key);
       const key = keys.find((text) => text === retry) ?? keys.find((text) => printable(text) === retry);
       const wasThere =

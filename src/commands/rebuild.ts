@@ -4,10 +4,10 @@ import { SqlFunctions } from '../database/functions.js';
 import { UserError, hasSqlState } from '../errors.js';
 import { runAudit } from './run-audit.js';
 
-/** `npm run rebuild`: puts the replayed state in the place of the present one. @returns the exit code. */
+/** `npm run rebuild`: replaces the running state by the replayed one. @returns the exit code. */
 export function runRebuild(): Promise<number> {
   return runAudit(async ({ log, session }) => {
-    await mayEmptyState(session);
+    await checkMayEmptyState(session);
     const runId = await takeLease(session);
     return async (scratch) => {
       await replaceState(scratch, session, runId);
@@ -19,19 +19,19 @@ export function runRebuild(): Promise<number> {
   });
 }
 
-/** @throws UserError before anything is read, since the replay may take a while. */
-async function mayEmptyState(session: pg.Client): Promise<void> {
+/** Checks the right to empty the state before the replay, which may take a while. @throws UserError */
+async function checkMayEmptyState(session: pg.Client): Promise<void> {
   const { rows } = await session.query<{ may_empty: boolean }>(
     "select has_table_privilege('bankpulse.customer_merchant_stats', 'delete') as may_empty",
   );
   if (!rows[0]?.may_empty) {
     throw new UserError(
-      "this role may not empty the state: run this as the tables' owner, who also migrates",
+      'this role may not empty the state: run this as the role that owns the tables and migrates',
     );
   }
 }
 
-/** Becomes the one who may change the state, as a Y does; the session's lock keeps every Y standing by. */
+/** Takes the lease, as a Y does: only its holder may change the state. The session's lock keeps every Y standing by. */
 async function takeLease(session: pg.Client): Promise<number> {
   const functions = new SqlFunctions(session);
   await session.query('begin');
@@ -44,7 +44,7 @@ async function takeLease(session: pg.Client): Promise<number> {
   return runId;
 }
 
-/** Puts the replayed state in the place of the present one: all of it or nothing. */
+/** Replaces the running state by the replayed one, in one transaction. */
 async function replaceState(scratch: pg.Client, session: pg.Client, runId: number): Promise<void> {
   const functions = new SqlFunctions(session);
   await session.query('begin isolation level read committed');

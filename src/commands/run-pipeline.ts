@@ -10,7 +10,7 @@ import { stopSignal } from '../async/signals.js';
 import { describeStatus, readQuarantined, readStatus } from '../database/status.js';
 import { openTerminal, type Terminal } from '../terminal/terminal.js';
 
-/** Results of the pipeline so far, on stdout. Without a database there are none to print, which is only said. */
+/** Prints the results of the pipeline so far to stdout. If the database cannot be read, logs a warning instead. */
 export async function printSummary(services: Services, log: Logger): Promise<void> {
   const views = openViews(services.config);
   try {
@@ -23,7 +23,7 @@ export async function printSummary(services: Services, log: Logger): Promise<voi
   }
 }
 
-/** What the dashboard's server answers besides. */
+/** The routes of metrics and health, which the dashboard's server serves, too. */
 const routesOf = (services: Services): Routes[] => [
   async (server) => {
     const { metricsRoutes, pingDatabase } = await import('../metrics/routes.js');
@@ -48,7 +48,7 @@ interface Command {
   closeLater: CloseLater;
 }
 
-/** Runs `work` with a log, on a terminal a live display, and a stop signal. */
+/** Runs `work` with a log, a stop signal and, on a terminal, a live display. */
 export async function withTerminal(level: string, work: (command: Command) => Promise<void>): Promise<void> {
   const terminal = openTerminal(level);
   const { log } = terminal;
@@ -58,7 +58,7 @@ export async function withTerminal(level: string, work: (command: Command) => Pr
   });
 }
 
-/** All that mechanism Y needs, ready for it; dashboard and display follow it. */
+/** Opens what mechanism Y needs, with the schema up to date; starts the dashboard and the live display. */
 export async function openPipeline(
   settings: DatabaseSettings & ObjectStoreSettings & DashboardSettings & Pick<Settings, 'CHUNKS_PREFIX'>,
   { terminal, log, closeLater }: Command,

@@ -6,14 +6,14 @@ import { useEmbedded } from '../embedded/client.js';
 import type { Logger } from '../log.js';
 import { ObjectStore, type ObjectStoreOptions } from '../s3/object-store.js';
 
-/** The database and object store a command works with; embedded ones stay up until `close`. */
+/** The database and the object store of a command; embedded servers stay up until `close`. */
 export interface Services {
   config: pg.ClientConfig;
   store: ObjectStore;
   close(): Promise<void>;
 }
 
-/** Where the database is, and how to let go of it. */
+/** The database of a command; an embedded server stays up until `close`. */
 export interface DatabaseService {
   config: pg.ClientConfig;
   close(): Promise<void>;
@@ -27,13 +27,13 @@ export async function openDatabase(settings: DatabaseSettings, log: Logger): Pro
   return { config: connectionConfig(settings, embedded.databaseUrl), close: () => embedded.release() };
 }
 
-/** Where the bucket is, and how to let go of it. */
+/** The bucket of a command; an embedded server stays up until `release`. */
 export interface BucketService {
   options: ObjectStoreOptions;
   release: () => Promise<void>;
 }
 
-/** The configured bucket; without S3_BUCKET that of the embedded server, which stays up until `release`. */
+/** The configured bucket; without S3_BUCKET that of the embedded server. */
 export async function findBucket(settings: ObjectStoreSettings, log: Logger): Promise<BucketService> {
   if (settings.S3_BUCKET !== undefined) {
     const options = {
@@ -50,7 +50,7 @@ export async function findBucket(settings: ObjectStoreSettings, log: Logger): Pr
   return { options, release: () => embedded.release() };
 }
 
-/** The bucket that `findBucket` finds. */
+/** Opens the bucket that `findBucket` returns. */
 export function openObjectStore(
   settings: ObjectStoreSettings,
   log: Logger,
@@ -64,7 +64,7 @@ export function openObjectStore(
   });
 }
 
-/** Both. */
+/** Opens the database and the object store. */
 export function openServices(
   settings: DatabaseSettings & ObjectStoreSettings,
   log: Logger,

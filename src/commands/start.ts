@@ -46,7 +46,7 @@ interface StartOptions {
   endsWithX: boolean;
 }
 
-/** X and Y side by side: the first one that fails ends the other in order. @throws its error. */
+/** Runs X and Y side by side: if one fails, the other ends in order. @throws the first error. */
 async function produceAndDetect(
   services: Services,
   { settings, log, signal: stop, endsWithX }: StartOptions,

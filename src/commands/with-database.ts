@@ -8,7 +8,7 @@ import type { Status, Views } from '../database/views.js';
 import { createLog, type Logger } from '../log.js';
 import { openDatabase } from './services.js';
 
-/** Runs `work` with the configured database, which is closed after it. */
+/** Runs `work` with the configured database, and closes it afterwards. */
 export async function withDatabase<Result>(
   work: (config: pg.ClientConfig, log: Logger) => Promise<Result>,
 ): Promise<Result> {
@@ -40,7 +40,7 @@ export async function withStatus<Result>(
   config: pg.ClientConfig,
   work: (views: Kysely<Views>, status: Status) => Promise<Result>,
 ): Promise<Result> {
-  await withClient(config, () => Promise.resolve()); // its error says in one line why there is no connection
+  await withClient(config, () => Promise.resolve()); // its error explains in one line why there is no connection
   const views = openViews(config);
   try {
     return await explainDenial(config, async () => work(views, await readStatus(views)));
