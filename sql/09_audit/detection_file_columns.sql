@@ -7,7 +7,7 @@ return array(
   select attname::text
   from pg_catalog.pg_attribute
   where
-    attrelid = 'bankpulse.detection_file_rows'::regclass
+    attrelid = to_regclass('bankpulse.detection_file_rows') -- by name: the view may be dropped and made anew
     and attnum > 0
     and attname not in ('batch_no', 'detection_id')
   order by attnum
