@@ -1,6 +1,6 @@
 import type { Queryable } from '../database/connection.js';
 
-/** The row of audited_span, with numbers as numbers. */
+/** The row of audited_span. */
 export interface AuditedSpan {
   first_chunk_no: number;
   last_chunk_no: number;
@@ -9,7 +9,7 @@ export interface AuditedSpan {
   has_newer_weights: boolean;
 }
 
-/** The row of audit_totals, with numbers as numbers. */
+/** The row of audit_totals. */
 export interface AuditTotals {
   chunk_count: number;
   row_count: number;
@@ -23,7 +23,10 @@ export interface AuditTotals {
   merchant_count: number;
 }
 
-/** The SQL functions of the audit, in the scratch database; their contracts stand in sql/09_audit/. */
+/**
+ * The SQL functions of the audit, called in the scratch database; each file in sql/09_audit/ opens with its contract. Rows
+ * come as JSON, in which bigint is a number.
+ */
 export class AuditFunctions {
   constructor(private readonly client: Queryable) {}
 
@@ -31,7 +34,7 @@ export class AuditFunctions {
     await this.client.query('select bankpulse.open_audit()');
   }
 
-  /** Undefined if no chunk was ever applied. */
+  /** @returns undefined if no chunk was ever applied. */
   async auditedSpan(): Promise<AuditedSpan | undefined> {
     const { rows } = await this.client.query<{ span: AuditedSpan }>(
       'select to_jsonb(span) as span from bankpulse.audited_span() as span',
@@ -45,7 +48,7 @@ export class AuditFunctions {
     ]);
   }
 
-  /** Within the transaction that staged the chunk. */
+  /** To be called in the transaction that staged the chunk. */
   async replayChunk(chunkNo: number, key: string, isJudged: boolean): Promise<void> {
     await this.client.query(
       'select bankpulse.replay_chunk(p_chunk_no => $1, p_object_key => $2, p_is_judged => $3)',

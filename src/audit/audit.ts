@@ -15,25 +15,25 @@ export interface AuditOptions {
   settings: { CHUNKS_PREFIX: string; DETECTIONS_PREFIX: string };
   log: Logger;
   signal: AbortSignal;
-  /** A session in the audited database that has nothing else to do. */
+  /** A session in the audited database, for the audit alone. */
   session: pg.Client;
-  /** Called after the replay, with the scratch database, to put its state in the place of the audited one's. */
+  /** Called after the replay, to replace the audited database's state by that of the scratch database. */
   replaceState?: ((scratch: pg.Client) => Promise<void>) | undefined;
 }
 
-/** What an audit found. */
+/** The result of an audit. */
 export interface Audit {
-  /** One a line, as they are; empty if all is well. They hold names from files: escape them before printing. */
+  /** One line each. They hold names from files unescaped: escape them before printing. */
   differences: string[];
   totals: AuditTotals;
   span: AuditedSpan | undefined;
-  /** The last chunk that was replayed; those behind it could not be. */
+  /** The last chunk that was replayed; later ones could not be. */
   lastChunkNo: number;
-  /** Why detections were not judged again; only after a rebuild, otherwise it is refused. */
+  /** Why detections were not judged again. Only a rebuild goes on then; verify is refused. */
   notJudged: string | undefined;
 }
 
-/** Why the rules do not allow to judge again; undefined if they do. */
+/** Why the patterns cannot be judged again; undefined if they can. */
 function unjudgeable(span: AuditedSpan): string | undefined {
   if (span.is_current) return undefined;
   return (
@@ -43,9 +43,9 @@ function unjudgeable(span: AuditedSpan): string | undefined {
 }
 
 /**
- * Replays the ledger from S3 in a scratch database, judged by pattern_matches alone, and compares what comes out with
- * detections, state and detection files.
- * @throws UserError in one line when it cannot be done.
+ * Replays the ledger from S3 in a scratch database, where pattern_matches alone judges the patterns, and compares the
+ * result with the detections, the state and the detection files.
+ * @throws UserError, one line, when that is not possible.
  */
 export async function audit(options: AuditOptions): Promise<Audit> {
   const { config, store, settings, log, signal, session, replaceState } = options;
@@ -57,7 +57,7 @@ export async function audit(options: AuditOptions): Promise<Audit> {
   return withScratchDatabase(config, log, signal, async (scratch, views) => {
     const functions = new AuditFunctions(scratch);
     await functions.openAudit();
-    // before the copy: whatever file is there by now has its batch there
+    // listed before the copy, so that the copied outbox has the batch of every listed file
     const listedKeys = await listDetectionFiles(store, settings, signal);
     await copyAuditedDatabase(session, scratch);
 
@@ -80,7 +80,7 @@ export async function audit(options: AuditOptions): Promise<Audit> {
 
     const files = await readDetectionFiles(store, scratch, views, listedKeys, log, signal);
     log.info('comparing');
-    // after a chunk that cannot be replayed, nothing is known of detections; of the state, nothing at all
+    // If a chunk could not be replayed, detections are compared up to the chunk before it, and the state is not.
     const lastJudgedNo = faults.length > 0 ? lastChunkNo : Number.MAX_SAFE_INTEGER;
     const differences = [
       ...faults,

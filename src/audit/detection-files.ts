@@ -12,7 +12,7 @@ import type { ObjectStore } from '../s3/object-store.js';
 import { PatientStore } from '../s3/patient-store.js';
 import type { Views } from '../database/views.js';
 
-/** The keys of all objects where detection files are; chunks may lie below the same prefix. */
+/** The keys of all objects under the prefix of the detection files, without those under the prefix of the chunks. */
 export async function listDetectionFiles(
   store: ObjectStore,
   { CHUNKS_PREFIX, DETECTIONS_PREFIX }: { CHUNKS_PREFIX: string; DETECTIONS_PREFIX: string },
@@ -25,16 +25,16 @@ export async function listDetectionFiles(
   return keys;
 }
 
-/** The records of a file, the header too. @throws if it is no CSV. */
+/** The records of a file with its header. @throws if it is not CSV. */
 function recordsOf(content: Buffer): string[][] {
   if (!isUtf8(content) || content.includes(0)) throw new Error('it is not UTF-8 text');
   return parse(content, { relax_column_count: true });
 }
 
 /**
- * Puts the detection files into file_rows: those that are known to be written, and those that are listed though the
- * process died before it could note them.
- * @returns the batches that were read, and what is wrong with the files of others, one a line.
+ * Copies the rows of the detection files into file_rows: of the batches that are marked as exported, and of those whose
+ * file is listed, because a process can end between writing a file and marking its batch.
+ * @returns the batches whose files were read, and a line for each file that is gone, empty or not CSV.
  */
 export async function readDetectionFiles(
   store: ObjectStore,

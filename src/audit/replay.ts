@@ -3,24 +3,24 @@ import type pg from 'pg';
 import { streamedObject } from '../loader/object-content.js';
 import { ContentError, isDataError, messageOf } from '../errors.js';
 import { transactionColumns } from '../csv/header.js';
-import { stageCsv, type OpenSource } from '../loader/stage.js';
+import { stageCsv } from '../loader/stage.js';
 import type { Logger } from '../log.js';
 import { PatientStore } from '../s3/patient-store.js';
 import type { ObjectStore } from '../s3/object-store.js';
 import type { Views } from '../database/views.js';
 import { AuditFunctions } from './audit-functions.js';
 
-/** How often progress is told. */
+/** How often the log says how far the replay is. */
 const TELL_EVERY_MS = 2000;
 
 export interface ReplayOptions {
   store: ObjectStore;
   scratch: pg.Client;
-  /** Of the scratch database. */
+  /** Reads the scratch database. */
   views: Kysely<Views>;
   log: Logger;
   signal: AbortSignal;
-  /** Chunks before it are only added to the state. */
+  /** The first chunk whose patterns are judged; earlier ones are only added to the state. */
   firstJudgedNo: number;
 }
 
@@ -31,11 +31,11 @@ interface LedgerChunk {
   etag: string;
 }
 
-/** What became of a replay. */
+/** The result of a replay. */
 export interface Replay {
-  /** 0 if there was none. */
+  /** The last chunk that was replayed; 0 if none was. */
   lastChunkNo: number;
-  /** Objects that are gone, or are no longer what was applied, one a line. */
+  /** A line for each object that is gone or is not the one that was applied. */
   faults: string[];
 }
 
@@ -50,16 +50,37 @@ async function readLedger(views: Kysely<Views>): Promise<LedgerChunk[]> {
   return rows.map(({ chunk_no, object_key, etag }) => ({ chunkNo: Number(chunk_no), key: object_key, etag }));
 }
 
-/** Why the object cannot be replayed; undefined if it is staged. A chunk may be larger than MAX_CHUNK_BYTES is now. */
+/** How the object found under a chunk's key differs from the one that was applied; undefined if it does not. */
+function faultOf(found: { etag: string } | undefined, { etag }: LedgerChunk): string | undefined {
+  if (!found) return 'its object is gone';
+  if (found.etag === etag) return undefined;
+  return `another object stands there now (ETag ${found.etag}, applied was ${etag})`;
+}
+
+/** Checks the object without reading it. */
+async function look(
+  store: ObjectStore,
+  chunk: LedgerChunk,
+  signal: AbortSignal,
+): Promise<string | undefined> {
+  const object = await store.get(chunk.key, signal);
+  object?.body.destroy();
+  return faultOf(object, chunk);
+}
+
+/**
+ * Stages the object, however large: MAX_CHUNK_BYTES may have been greater when it was applied.
+ * @returns why it cannot be replayed; undefined if it is staged.
+ */
 async function stage(
-  { key, etag }: LedgerChunk,
+  chunk: LedgerChunk,
   { store, scratch, signal }: ReplayOptions,
 ): Promise<string | undefined> {
-  const object = await streamedObject(store, key, Number.MAX_SAFE_INTEGER, signal);
-  if (!object) return 'its object is gone';
-  if (object.etag !== etag) {
-    await discard(object.open);
-    return `another object stands there now (ETag ${object.etag}, applied was ${etag})`;
+  const object = await streamedObject(store, chunk.key, Number.MAX_SAFE_INTEGER, signal);
+  const fault = faultOf(object, chunk);
+  if (!object || fault !== undefined) {
+    object?.discard();
+    return fault;
   }
   try {
     await stageCsv(scratch, object.open, transactionColumns);
@@ -72,16 +93,9 @@ async function stage(
   }
 }
 
-/** Lets go of bytes nobody wants; only what was begun can be ended. */
-async function discard(open: OpenSource): Promise<void> {
-  const blocks = (await open())[Symbol.asyncIterator]();
-  await blocks.next().catch(() => undefined);
-  await blocks.return?.();
-}
-
 /**
- * Replays the ledger's chunks in their order into the scratch database, up to the first whose object is gone or
- * changed; of those behind it only the objects are looked at.
+ * Replays the ledger's chunks in their order into the scratch database, up to the first whose object is gone or changed.
+ * Of later chunks it only checks the objects.
  */
 export async function replay(options: ReplayOptions): Promise<Replay> {
   const { store, scratch, views, log, signal, firstJudgedNo } = options;
@@ -107,18 +121,4 @@ export async function replay(options: ReplayOptions): Promise<Replay> {
     }
   }
   return { lastChunkNo, faults };
-}
-
-/** Whether the object is still there, as it was applied. */
-async function look(
-  store: ObjectStore,
-  { key, etag }: LedgerChunk,
-  signal: AbortSignal,
-): Promise<string | undefined> {
-  const object = await store.get(key, signal);
-  object?.body.destroy();
-  if (!object) return 'its object is gone';
-  return object.etag === etag
-    ? undefined
-    : `another object stands there now (ETag ${object.etag}, applied was ${etag})`;
 }

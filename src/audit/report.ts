@@ -4,7 +4,7 @@ import { printable } from '../text/printable.js';
 const number = new Intl.NumberFormat('en');
 const many = (count: number, noun: string) => `${number.format(count)} ${noun}`;
 
-/** What was compared and what differs, as lines for people; whatever a name holds, it stays on its line. */
+/** The result of an audit as text. Each difference is one line, because control characters in names are escaped. */
 export function describeAudit({ differences, totals, span, lastChunkNo, notJudged }: Audit): string {
   const lines = [
     `chunks      ${many(totals.chunk_count, 'replayed')}, ${many(totals.row_count, 'rows')}`,

@@ -10,10 +10,10 @@ import type { Views } from '../database/views.js';
 const MARK = 'Scratch database of bankpulse verify and rebuild; may be dropped.';
 
 /**
- * A session in a new database `<name>_verify` with the project's schema, and reads of it, while `work` lasts; it is
- * dropped afterwards, also when the signal comes before the work is done. One left over from a process that was killed is
- * replaced. Only one may be at it at a time: the caller sees to that.
- * @throws UserError if it cannot be made, or when the signal came.
+ * Creates the database `<name>_verify` with the project's schema and does `work` with a session in it. Drops the database
+ * afterwards, also when the signal comes before the work is done, and replaces one that a killed process left behind.
+ * The caller makes sure that only one audit runs at a time.
+ * @throws UserError if the database cannot be created, or when the signal comes.
  */
 export async function withScratchDatabase<Result>(
   config: pg.ClientConfig,
@@ -28,24 +28,25 @@ export async function withScratchDatabase<Result>(
     if (signal.aborted) interrupt();
     else signal.addEventListener('abort', interrupt, { once: true });
   });
-  interrupted.catch(() => undefined);
+  interrupted.catch(() => undefined); // the signal may come when the race below is over
   const working = (async () => {
     const scratch = await connect(database.config);
     const views = openViews(database.config);
     try {
-      // its roles are the server's, which its migration has nothing new to say about
+      // without warnings: those about roles concern the whole server, and its owner has read them before
       await migrate(scratch, log.child({}, { level: 'error' }));
       return await work(scratch, views);
     } finally {
+      // these sessions may have ended with the database
       await views.destroy().catch(() => undefined);
       await scratch.end().catch(() => undefined);
     }
   })();
-  working.catch(() => undefined);
+  working.catch(() => undefined); // when the signal comes, the race is over before the work fails
   try {
     return await Promise.race([working, interrupted]);
   } finally {
-    // which ends what is still at work in it
+    // this also ends a `work` that is interrupted, because its sessions end
     await database.drop();
   }
 }

@@ -11,7 +11,7 @@ export interface AppliedChunk {
   timings: Record<string, number>;
 }
 
-/** What the ledger says of a listed object; nothing of one that is in it and unchanged. */
+/** A listed object that is not in the ledger, or that was replaced after it was applied. */
 export interface UnseenObject {
   key: string;
   /** Null exactly for `unnumbered`. Up to 18 digits, hence bigint. */
@@ -20,8 +20,8 @@ export interface UnseenObject {
 }
 
 /**
- * The SQL functions of schema bankpulse, one typed method each, called with named arguments. What they read, write
- * and raise stands at the top of their files in sql/.
+ * The SQL functions of schema bankpulse, one typed method each, called with named arguments. Each file in sql/ opens with
+ * what its function reads, writes and raises.
  */
 export class SqlFunctions {
   constructor(private readonly client: Queryable) {}
@@ -71,7 +71,7 @@ export class SqlFunctions {
     return value === null ? null : BigInt(value);
   }
 
-  /** Within the transaction that staged the chunk. */
+  /** To be called in the transaction that staged the chunk. */
   async processChunk(chunk: {
     runId: number;
     objectKey: string;
@@ -116,7 +116,7 @@ export class SqlFunctions {
     };
   }
 
-  /** By pattern. Within the transaction that applied the chunk: they are its own then. */
+  /** By pattern. In the transaction that applied a chunk, the newest detections are those of the chunk. */
   async countNewestDetections(count: number): Promise<Record<string, number>> {
     if (count === 0) return {};
     return (await this.#value('select bankpulse.count_newest_detections(p_count => $1) as value', [
@@ -143,7 +143,7 @@ export class SqlFunctions {
     ])) as boolean;
   }
 
-  /** Returns how many batches it closed. */
+  /** @returns how many batches it closed. */
   async closeBatches(
     runId: number,
     batchRows: number,
@@ -164,7 +164,7 @@ export class SqlFunctions {
     await this.client.query('select bankpulse.mark_batch_exported(p_batch_no => $1)', [batchNo]);
   }
 
-  /** Within the transaction that staged the file. */
+  /** To be called in the transaction that staged the file. */
   async loadImportance(
     runId: number,
     fileName: string,
@@ -179,11 +179,12 @@ export class SqlFunctions {
     return { rowCount: Number(rows[0]!.row_count), rejectedCount: Number(rows[0]!.rejected_count) };
   }
 
-  /** Both halves of a rebuild, within one transaction; between them customer_merchant_stats is filled. */
+  /** First half of a rebuild; the caller then fills customer_merchant_stats, in the same transaction. */
   async emptyState(runId: number): Promise<void> {
     await this.client.query('select bankpulse.empty_state(p_run_id => $1)', [runId]);
   }
 
+  /** Second half of a rebuild, in the same transaction. */
   async completeState(runId: number): Promise<void> {
     await this.client.query('select bankpulse.complete_state(p_run_id => $1)', [runId]);
   }

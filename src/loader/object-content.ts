@@ -52,13 +52,19 @@ export function bufferedObject(key: string, etag: string, content: Buffer, maxBy
   };
 }
 
+/** An object that is read from the store while it is staged. */
+export interface StreamedObject extends FetchedObject {
+  /** Ends the reading if it was never opened. */
+  discard(): void;
+}
+
 /** An object too large for memory: each `open` reads it from the store. Undefined if the store does not have it. */
 export async function streamedObject(
   store: ObjectStore,
   key: string,
   maxBytes: number,
   signal: AbortSignal,
-): Promise<FetchedObject | undefined> {
+): Promise<StreamedObject | undefined> {
   const first = await store.get(key, signal);
   if (!first) return undefined;
   const { etag, size } = first;
@@ -66,6 +72,7 @@ export async function streamedObject(
   return {
     etag,
     size,
+    discard: () => unused?.destroy(),
     open: async () => {
       let body = unused;
       unused = undefined;
