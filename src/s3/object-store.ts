@@ -32,6 +32,8 @@ export interface ObjectStoreOptions {
   credentials?: { accessKeyId: string; secretAccessKey: string } | undefined;
   /** Default: NO_PROGRESS_TIMEOUT_MS. */
   noProgressTimeoutMs?: number | undefined;
+  /** The most objects of a page of a listing. Default: as many as the store gives, which is 1,000. */
+  pageSize?: number | undefined;
 }
 
 export interface ListedObject {
@@ -97,13 +99,14 @@ export class ObjectStore {
     readonly bucket: string,
     private readonly place: string,
     private readonly client: S3Client,
+    private readonly pageSize: number | undefined,
   ) {}
 
   /** Sends no request: `checkAccess` sends the first one. */
   static open(options: ObjectStoreOptions): ObjectStore {
     const { bucket, endpoint, region } = options;
     const place = endpoint ? new URL(endpoint).origin : region ? `AWS S3 in ${region}` : 'AWS S3';
-    return new ObjectStore(bucket, place, openClient(options));
+    return new ObjectStore(bucket, place, openClient(options), options.pageSize);
   }
 
   /** Closes the sockets. */
@@ -132,7 +135,7 @@ export class ObjectStore {
     return explainStoreError(error, this.bucket, this.place);
   }
 
-  /** Up to 1,000 objects under `prefix` in the order of their keys, beginning after the key `startAfter`. */
+  /** One page of the objects under `prefix` in the order of their keys, beginning after the key `startAfter`. */
   async listPage(
     prefix: string,
     startAfter?: string,
@@ -144,6 +147,7 @@ export class ObjectStore {
         Prefix: prefix,
         EncodingType: 'url', // XML has no way to write most control characters
         ...(startAfter !== undefined && { StartAfter: startAfter }),
+        ...(this.pageSize !== undefined && { MaxKeys: this.pageSize }),
       }),
       until(signal),
     );

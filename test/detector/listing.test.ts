@@ -6,11 +6,12 @@ import { Listing } from '../../src/detector/listing.js';
 import { ObjectStore } from '../../src/s3/object-store.js';
 import { SqlFunctions } from '../../src/database/functions.js';
 import { useDatabase } from '../support/database.js';
+import { PAGE } from '../support/dose.js';
 import { FaultProxy } from '../support/fault-proxy.js';
 import { testObjectStore } from '../support/s3.js';
 
 /** More than two pages of a listing hold. */
-const OBJECTS = 2100;
+const OBJECTS = 2 * PAGE + 10;
 
 describe('Listing', () => {
   const database = useDatabase('empty');
@@ -22,6 +23,7 @@ describe('Listing', () => {
       bucket: s3.store.bucket,
       endpoint: proxy.endpoint,
       credentials: s3.credentials,
+      pageSize: PAGE,
     });
     try {
       const put = (name: string) => s3.store.put(`chunks/${name}`, 'x', 'text/csv');

@@ -1,9 +1,19 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { expect } from 'chai';
+import { ObjectStore } from '../../src/s3/object-store.js';
 import { csv, useDetector } from '../support/detector.js';
+import { PAGE } from '../support/dose.js';
 
 describe('detect', () => {
-  const { put, detectOnce, startDetector, ledger, untilApplied } = useDetector();
+  const current = useDetector();
+  const { put, detectOnce, startDetector, ledger, untilApplied } = current;
+  /** The same, by pages of a listing that a few objects fill. */
+  let store: ObjectStore;
+  before(() => {
+    const { store: whole, endpoint, credentials } = current.s3;
+    store = ObjectStore.open({ bucket: whole.bucket, endpoint, credentials, pageSize: PAGE });
+  });
+  after(() => store.close());
 
   describe('the order of chunks', () => {
     it('is that of their numbers, though keys are not padded and come in any order', async () => {
@@ -26,13 +36,13 @@ describe('detect', () => {
 
     it('is the same with more objects than one page of a listing holds, even if gaps are not waited for', async () => {
       // what sorts between chunk_19 and chunk_2 fills the first page
-      const fill = Array.from({ length: 1040 }, (_, index) => `chunk_1x${index}.txt`);
+      const fill = Array.from({ length: PAGE + 40 }, (_, index) => `chunk_1x${index}.txt`);
       for (let at = 0; at < fill.length; at += 20) {
         await Promise.all(fill.slice(at, at + 20).map((name) => put(name, '')));
       }
       const numbers = Array.from({ length: 60 }, (_, index) => index + 1);
       await Promise.all(numbers.map((number) => put(number, csv())));
-      await detectOnce({ GAP_TIMEOUT_MS: 0 });
+      await detectOnce({ GAP_TIMEOUT_MS: 0 }, { store });
       expect((await ledger()).map(({ object_number }) => object_number)).to.deep.equal(numbers);
     });
 
@@ -86,7 +96,7 @@ describe('detect', () => {
       await put(name('0'.padEnd(20, '9')), csv()); // no number: it has too many digits
       await put('zz-report.csv', csv());
       await put('zz.txt', '');
-      const detector = startDetector(settings);
+      const detector = startDetector(settings, { store });
       await putOneByOne([1, 2, 3], 0);
       await detector.stop();
     });
@@ -94,7 +104,7 @@ describe('detect', () => {
     it('new chunks are found behind one of a far greater number, and late ones in a hole', async () => {
       await put(name(1), csv());
       await put(name(90_000_000), csv());
-      const detector = startDetector(settings);
+      const detector = startDetector(settings, { store });
       await untilApplied(2);
       await putOneByOne([2, 3, 5, 4, 6], 2);
       await detector.stop();
@@ -102,7 +112,7 @@ describe('detect', () => {
 
     /** More than a page of a listing holds. */
     async function fill(nameOf: (index: number) => string): Promise<void> {
-      const names = Array.from({ length: 1010 }, (_, index) => nameOf(index));
+      const names = Array.from({ length: PAGE + 10 }, (_, index) => nameOf(index));
       for (let at = 0; at < names.length; at += 20)
         await Promise.all(names.slice(at, at + 20).map((each) => put(each, '')));
     }
@@ -110,7 +120,7 @@ describe('detect', () => {
     it('new chunks are found with more objects than a page holds between them, and a hole before', async () => {
       await put(name(1), csv());
       await put(name(3), csv());
-      const detector = startDetector(settings);
+      const detector = startDetector(settings, { store });
       await untilApplied(2);
       await fill((index) => `chunk-00000003-${index}.txt`);
       await putOneByOne([4, 5], 2);
@@ -120,7 +130,7 @@ describe('detect', () => {
     it('new chunks are found with more objects than a page holds behind them', async () => {
       await put(name(1), csv());
       await fill((index) => `zz-${index}.txt`);
-      const detector = startDetector(settings);
+      const detector = startDetector(settings, { store });
       await untilApplied(1);
       await putOneByOne([2, 3], 1);
       await detector.stop();
@@ -130,7 +140,7 @@ describe('detect', () => {
       await put('aaa-00000007.csv', csv());
       await put('zz/00000001.csv', csv());
       await put(name(2), csv());
-      const detector = startDetector(settings);
+      const detector = startDetector(settings, { store });
       await untilApplied(3);
       await putOneByOne([3, 5], 3);
       await put('resent/chunk-00000004.csv', csv());
@@ -142,7 +152,7 @@ describe('detect', () => {
     it('new chunks are found where there are more than a page of unpadded ones', async () => {
       await put(2000, csv());
       await fill((index) => `chunk_${index}.txt`);
-      const detector = startDetector(settings);
+      const detector = startDetector(settings, { store });
       await untilApplied(1);
       await putOneByOne([2001, 2002], 1);
       await detector.stop();

@@ -2,14 +2,13 @@ import { readFile } from 'node:fs/promises';
 import { gzipSync } from 'node:zlib';
 import { expect } from 'chai';
 import { csv, useDetector, type LogLine } from '../support/detector.js';
+import { isLargeDose } from '../support/dose.js';
 import { FaultProxy } from '../support/fault-proxy.js';
 import { Command } from '../support/process.js';
 
 const MIB = 1 << 20;
-/** `FAULT_DOSE=large` for the full figures; the small dose keeps `npm test` short. */
-const isLarge = process.env.FAULT_DOSE === 'large';
-const TINY_OBJECTS = isLarge ? 10_000 : 2_000;
-const LARGE_BYTES = (isLarge ? 256 : 64) * MIB;
+const TINY_OBJECTS = isLargeDose ? 10_000 : 300;
+const LARGE_BYTES = (isLargeDose ? 256 : 64) * MIB;
 
 const RSS_LIMIT = 256 * MIB;
 const PREFETCH_BYTES = 32 * MIB;
@@ -33,7 +32,7 @@ const lineCount = (content: Buffer) => {
 };
 
 describe('with much to do, mechanism Y', function () {
-  this.timeout(isLarge ? 3_600_000 : 300_000);
+  this.timeout(isLargeDose ? 3_600_000 : 300_000);
   const current = useDetector();
   const { put, chunkKey, ledger } = current;
   let proxy: FaultProxy;
@@ -139,7 +138,7 @@ describe('with much to do, mechanism Y', function () {
   it('reads no more ahead than PREFETCH_BYTES beside the object in hand, with little memory', async () => {
     const content = rowsOf(10 * MIB);
     const sizes = await putAll(
-      Array.from({ length: isLarge ? 24 : 10 }, (_, index) => [`chunk_${index + 1}.csv`, content]),
+      Array.from({ length: isLargeDose ? 24 : 10 }, (_, index) => [`chunk_${index + 1}.csv`, content]),
     );
     const { ahead } = await detectAll(sizes);
     // beside what is read ahead there is one chunk being staged, and one being applied
@@ -152,7 +151,7 @@ describe('with much to do, mechanism Y', function () {
 
   const large: Record<string, () => [name: string, content: Buffer]> = {
     [`an object of ${LARGE_BYTES / MIB} MiB`]: () => ['chunk_1.csv', rowsOf(LARGE_BYTES)],
-    ...(isLarge && {
+    ...(isLargeDose && {
       'an object of 64 MiB that only the careful way can read': () => ['chunk_1.csv', rowsOf(64 * MIB, '"')],
       'an object of 256 MiB, packed': () => ['chunk_1.csv.gz', rowsOf(LARGE_BYTES)],
       'an object of 30 MiB that only the careful way can read': () => ['chunk_1.csv', rowsOf(30 * MIB, '"')],

@@ -14,6 +14,7 @@ import { createLog } from '../../src/log.js';
 import { ObjectStore } from '../../src/s3/object-store.js';
 import { produce, type ProducerOptions, type ProducerSummary } from '../../src/producer/producer.js';
 import { CsvFile } from '../../src/csv/csv-file.js';
+import { PAGE } from '../support/dose.js';
 import { FaultProxy, answer } from '../support/fault-proxy.js';
 import { testObjectStore, type TestObjectStore } from '../support/s3.js';
 
@@ -204,19 +205,27 @@ describe('produce', () => {
     expect(await bucket()).to.deep.equal(chunksOf(lines, 10));
   });
 
-  it('finds its chunks again among more than 1,000', async () => {
-    const path = await source(fileOf(rows(1050)));
+  it('finds its chunks again among more than a page of a listing holds', async () => {
+    const { endpoint, credentials } = test;
+    const store = ObjectStore.open({ bucket: test.store.bucket, endpoint, credentials, pageSize: PAGE });
+    const count = PAGE + 50;
+    const path = await source(fileOf(rows(count)));
     const settings = { CHUNK_ROWS: 1 };
-    expect((await run(path, settings)).uploaded).to.equal(1050);
-    const first = await test.store.listPage('chunks/');
-    expect(first.isLast).to.equal(false);
-    expect(first.objects.length).to.be.lessThan(1050);
-    const listed: string[] = [];
-    for await (const { key } of test.store.list('chunks/')) listed.push(key);
-    expect(listed).to.deep.equal(Object.keys(chunksOf(rows(1050), 1)));
-    await remove('chunks/chunk-00001030.csv');
-    const summary = await run(path, settings);
-    expect(summary).to.deep.equal({ chunks: 1050, rows: 1050, uploaded: 1, skipped: 1049 });
+    try {
+      expect((await run(path, settings, { store })).uploaded).to.equal(count);
+      const first = await store.listPage('chunks/');
+      expect(first.isLast).to.equal(false);
+      expect(first.objects.length).to.be.lessThan(count);
+      const listed: string[] = [];
+      for await (const { key } of store.list('chunks/')) listed.push(key);
+      const keys = Object.keys(chunksOf(rows(count), 1));
+      expect(listed).to.deep.equal(keys);
+      await remove(keys[PAGE + 30]!);
+      const summary = await run(path, settings, { store });
+      expect(summary).to.deep.equal({ chunks: count, rows: count, uploaded: 1, skipped: count - 1 });
+    } finally {
+      store.close();
+    }
   });
 
   it('is done at once with a file of a header only', async () => {

@@ -163,7 +163,7 @@ export function useDetector() {
         IMPORTANCE_CSV: importanceCsv,
         BATCH_ROWS: 50,
         FLUSH_AFTER_MS: 200,
-        POLL_INTERVAL_MS: 20,
+        POLL_INTERVAL_MS: 50,
         FULL_LIST_MS: 200,
         GAP_TIMEOUT_MS: 300,
         MAX_CHUNK_BYTES: 1_000_000,

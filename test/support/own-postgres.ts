@@ -18,6 +18,8 @@ export interface OwnPostgres {
   /** Of the superuser, or of another role, on a database. */
   url(database?: string, user?: string, password?: string): string;
   query(text: string, database?: string): Promise<Record<string, unknown>[]>;
+  /** Kills it as `pg_ctl -m immediate` does, leaves it away for so long, and starts it again. */
+  crash(awayMs: number): Promise<void>;
   stop(): Promise<void>;
 }
 
@@ -70,13 +72,14 @@ export async function startOwnPostgres(
   for (const [name, value] of Object.entries({ unix_socket_directories: '', fsync: 'off', ...settings }))
     args.push('-c', `${name}=${value}`);
   const log = join(folder, 'log');
-  const output = openSync(log, 'a', 0o600);
-  const server = spawnBound(join(bin, 'postgres'), args, {
-    ...account,
-    cwd: folder,
-    stdio: ['ignore', output, output],
-  });
-  closeSync(output);
+  const launch = () => {
+    const output = openSync(log, 'a', 0o600);
+    const stdio = ['ignore', output, output] as ['ignore', number, number];
+    const started = spawnBound(join(bin, 'postgres'), args, { ...account, cwd: folder, stdio });
+    closeSync(output);
+    return started;
+  };
+  let server = launch();
 
   const url = (database = 'postgres', user = 'postgres', password = SUPERUSER_PASSWORD) =>
     `postgres://${user}:${encodeURIComponent(password)}@127.0.0.1:${port}/${database}`;
@@ -91,18 +94,28 @@ export async function startOwnPostgres(
     }
   };
   const isRunning = () => server.exitCode === null && server.signalCode === null;
-  for (let isReady = false; !isReady;) {
-    if (!isRunning()) throw new Error(`PostgreSQL ended: ${await readFile(log, 'utf8')}`);
-    isReady = await query('select').then(
-      () => true,
-      () => sleep(50, false),
-    );
-  }
+  const untilReady = async () => {
+    for (let isReady = false; !isReady;) {
+      if (!isRunning()) throw new Error(`PostgreSQL ended: ${await readFile(log, 'utf8')}`);
+      isReady = await query('select').then(
+        () => true,
+        () => sleep(50, false),
+      );
+    }
+  };
+  await untilReady();
   return {
     port,
     folder,
     url,
     query,
+    async crash(awayMs) {
+      server.kill('SIGQUIT');
+      await ended(server);
+      await sleep(awayMs);
+      server = launch();
+      await untilReady();
+    },
     async stop() {
       await stopServer(server.pid ?? 0, isRunning);
       await ended(server);

@@ -1,9 +1,12 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { QueryResultRow } from 'pg';
 import { connect } from '../../../src/database/connection.js';
+import { migrate } from '../../../src/database/schema.js';
 import { isTransientDatabaseError } from '../../../src/errors.js';
+import { createLog } from '../../../src/log.js';
 import { createTestDatabase, dropTestDatabase, type TestDatabase } from '../database.js';
 import { setThresholds } from '../detector.js';
+import type { OwnPostgres } from '../own-postgres.js';
 import type { TestObjectStore } from '../s3.js';
 
 /** For a server that was killed to come back. */
@@ -29,13 +32,40 @@ export class Place {
     /** Ends with a slash. */
     readonly prefix: string,
     private readonly database: TestDatabase,
+    readonly close: () => Promise<void>,
   ) {}
 
   static async open(input: Input, s3: TestObjectStore, prefix: string): Promise<Place> {
     const database = await createTestDatabase('empty');
+    return Place.#on(database, input, s3, prefix, () => dropTestDatabase(database));
+  }
+
+  /** In a new database of a server that the run may kill. */
+  static async openOn(
+    server: OwnPostgres,
+    input: Input,
+    s3: TestObjectStore,
+    prefix: string,
+  ): Promise<Place> {
+    const name = 'bankpulse';
+    await server.query(`create database ${name} template template0 encoding 'UTF8'`);
+    const url = server.url(name);
+    const config = { connectionString: url };
+    const client = await connect(config);
+    await migrate(client, createLog('error'));
+    return Place.#on({ name, url, config, client }, input, s3, prefix, () => client.end());
+  }
+
+  static async #on(
+    database: TestDatabase,
+    input: Input,
+    s3: TestObjectStore,
+    prefix: string,
+    close: () => Promise<void>,
+  ): Promise<Place> {
     for (const [pattern, thresholds] of Object.entries(input.thresholds ?? {}))
       await setThresholds(database, pattern, thresholds);
-    return new Place(input, s3, prefix, database);
+    return new Place(input, s3, prefix, database, close);
   }
 
   get databaseUrl(): string {
@@ -91,9 +121,5 @@ export class Place {
       'select coalesce(max(chunk_no), 0)::int as count from bankpulse.chunks',
     );
     return row!.count;
-  }
-
-  async close(): Promise<void> {
-    await dropTestDatabase(this.database);
   }
 }

@@ -1,6 +1,7 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Random } from '../../../src/generate/random.js';
 import { GatedProcess } from './gated-process.js';
+import { run } from '../process.js';
 import { readOutcome, type Outcome } from './outcome.js';
 import type { Place } from './place.js';
 import type { Tally } from './tally.js';
@@ -111,7 +112,9 @@ export class FaultyRun {
 
 /** X and Y over the place's input when nothing happens to them. @returns what they come to. */
 export async function undisturbed(place: Place): Promise<Outcome> {
-  await GatedProcess.complete(['produce'], place);
-  await GatedProcess.complete(['detect', '--once'], place);
+  for (const args of [['produce'], ['detect', '--once']]) {
+    const { code, stderr } = await run(args, place.env);
+    if (code !== 0) throw new Error(`${args.join(' ')} ended with ${code}: ${stderr.slice(-2000)}`);
+  }
   return readOutcome(place);
 }
