@@ -89,7 +89,7 @@ describe('rebuild', function () {
     await detectOnce();
     expect(found).to.deep.equal(await detections());
     expect(final).to.deep.equal(await state());
-    // of each pattern some before the rebuild or after it, or this shows nothing
+    // without detections after the rebuild this would show nothing
     for (const pattern of ['PatId1', 'PatId2'])
       expect(
         found.filter((line) => line.startsWith(pattern) && Number(line.split(' ').at(-1)) > 6),
@@ -158,7 +158,7 @@ describe('rebuild', function () {
       await holder.query('begin; lock table bankpulse.merchant_count_histogram in share mode');
       held = Command.start(['rebuild'], environment());
       await until('it waits', async () => {
-        // not by the holder, whose transaction would see the same picture again and again
+        // not on the holder's session: pg_stat_activity stays the same within a transaction
         const { rowCount } = await ask(
           `select from pg_stat_activity where datname = current_database() and wait_event_type = 'Lock'`,
         );

@@ -95,7 +95,7 @@ describe('verify', () => {
     return command;
   }
 
-  describe('of a stream nobody tampered with', () => {
+  describe('of an undamaged stream', () => {
     it('ends with 0 and says what was compared; the scratch database is gone', async () => {
       await stream();
       const { code, stdout } = await run(['verify'], environment());
@@ -276,7 +276,7 @@ describe('verify', () => {
       );
     });
 
-    it('reports a file that is gone, one that is no text, one that is no CSV, and one that nobody knows', async () => {
+    it('reports a file that is gone, one that is no text, one that is no CSV, and one of no batch', async () => {
       await remove(fileKey(1));
       await putFile(fileKey(2), Buffer.from([0xff, 0x00]));
       await putFile(fileKey(3), 'a,"b\n');
@@ -365,7 +365,7 @@ describe('verify', () => {
   describe('of a ledger with more than one rules_hash', () => {
     beforeEach(async () => {
       await stream();
-      // what was detected by the former threshold holds no longer by this one, and stays
+      // detections by the former threshold stay, though they no longer hold by this one
       await setThresholds(current.database, 'PatId2', { transactions_from: 4 });
       await put(5, csv(...row('D,F,shop,1', 3)));
       await put(6, csv('D,F,shop,1'));
@@ -469,7 +469,7 @@ describe('verify', () => {
           await holder.query('begin; lock table bankpulse.detections in access exclusive mode');
           const command = start();
           await until('it waits', async () => {
-            // not by the holder, whose transaction would see the same picture again and again
+            // not on the holder's session: pg_stat_activity stays the same within a transaction
             const { rowCount } = await ask(
               `select from pg_stat_activity where datname = current_database() and wait_event_type = 'Lock'`,
             );

@@ -113,7 +113,7 @@ describe('the corpus of bad bytes', () => {
     });
   }
 
-  it('a file cut off at any byte: as semantics.md has what is left', async () => {
+  it('a file cut off at any byte: as the oracle reads what is left', async () => {
     for (let length = 0; length <= small.length; length++) {
       const file = small.slice(0, length);
       const verdict = judge(file);

@@ -79,7 +79,7 @@ describe(`stageCsv, fuzzed with FUZZ_SEED=${seed} FUZZ_RUNS=${runs}`, function (
   }
 
   for (const [kind, arbitrary] of Object.entries(kinds)) {
-    it(`${kind}: as semantics.md has it, on both ways, in whatever blocks they come`, async () => {
+    it(`${kind}: as the oracle reads it, on both ways, in whatever blocks they come`, async () => {
       const counts = { plain: 0, careful: 0, refused: 0 };
       await fc.assert(
         fc.asyncProperty(arbitrary, blockSizes, async (file, sizes) => {

@@ -14,7 +14,7 @@ describe('the functions of values', () => {
     return rows.map((row) => row.result);
   }
 
-  /** Each argument with what the function is to make of it. */
+  /** Each argument with its expected result. */
   async function expectAll(
     name: string,
     cases: readonly (readonly [string, string | null])[],

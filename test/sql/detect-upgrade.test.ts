@@ -43,7 +43,7 @@ describe('PatId1, UPGRADE', () => {
     await driver.settle();
   }
 
-  /** Who has a low weight there and is not detected yet. */
+  /** The customers with a low weight there that are not detected yet. */
   async function candidates(merchant: string): Promise<string[]> {
     const { rows } = await driver.client.query<{ customer_id: string }>(
       'select customer_id from bankpulse.upgrade_candidates where merchant_id = $1 order by 1',
@@ -91,7 +91,7 @@ describe('PatId1, UPGRADE', () => {
         expect(await driver.detected('PatId1', 'tie-out')).to.deep.equal([]);
       });
 
-      it('finds nobody where everyone has come equally often', async () => {
+      it('finds no customer where all have come equally often', async () => {
         await prepare('equal', equalWeights(12));
         await driver.apply(
           visits(
@@ -269,7 +269,7 @@ describe('PatId1, UPGRADE', () => {
         expect(await driver.detected('PatId1', 'lowered')).to.deep.equal([nameOf(10), nameOf(11), nameOf(9)]);
       });
 
-      it('finds nobody any more whom higher thresholds keep out', async () => {
+      it('no longer finds a customer whom higher thresholds keep out', async () => {
         await prepare('raised', equalWeights(11));
         await driver.setThresholds('PatId1', { merchant_transactions_above: 66 });
         await driver.apply(visits('raised', upTo(11)));

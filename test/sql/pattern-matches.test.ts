@@ -59,7 +59,7 @@ const stream = fc
     ...steps,
   ]);
 
-/** Everything a stream leaves behind goes; delete costs a small state less than truncate. */
+/** Deletes everything that a stream leaves behind; for a small state delete is cheaper than truncate. */
 const clearState = `
   do $$
   declare

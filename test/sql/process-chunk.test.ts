@@ -298,7 +298,7 @@ describe('process_chunk', () => {
         );
         await driver.client.query(
           `insert into bankpulse.patterns (pattern_id, action_type, description, detect_function, thresholds)
-           values ('PatId8', 'THANK', 'One that somebody changes meanwhile.', 'detect_changed', '{"changed": 0}')`,
+           values ('PatId8', 'THANK', 'One that is changed meanwhile.', 'detect_changed', '{"changed": 0}')`,
         );
         const before = await wholeState(driver.client);
         const rows = times(80, { customer: 'd', merchant: how, amount: 1 });

@@ -30,7 +30,7 @@ function useDatabaseAsRole(
   const name = `bankpulse_test_role_${randomBytes(4).toString('hex')}`;
   const password = randomBytes(12).toString('hex');
   let client: pg.Client;
-  // first of all, since the database is dropped in a hook of its own
+  // before useDatabase, whose own hook drops the database afterwards
   after(async () => {
     await client.end();
     await database().client.query(`drop owned by ${name} cascade; drop role ${name}`);
@@ -120,7 +120,7 @@ describe('bankpulse_writer', () => {
 
   it('has no right that mechanism Y can do without', async () => {
     const { client: owner, url } = database();
-    // whole rights on tables, and those on single columns; views are for people too
+    // rights on whole tables, and on single columns; not those on views, which people use too
     const { rows: rights } = await owner.query<{ name: string; right: string; column: string | null }>(
       `select relname as name, privilege_type as right, null as column
        from pg_class cross join aclexplode(relacl) as acl
@@ -158,7 +158,7 @@ describe('bankpulse_writer', () => {
     expect(needless).to.deep.equal([]);
   });
 
-  /** A session that has ended lets go of its locks a moment later. */
+  /** Waits until PostgreSQL has freed the lock of a session that has ended. */
   async function freeOfLock(owner: pg.Client): Promise<void> {
     await owner.query('select pg_advisory_lock(4242001), pg_advisory_unlock(4242001)');
   }
@@ -183,7 +183,7 @@ describe('bankpulse_writer', () => {
       };
       for (const [right, statement] of Object.entries(attempts)) {
         const code = await failure(client, statement);
-        // 428C9: an identity's value cannot be given, which is said after the rights were looked at
+        // 428C9: an identity's value cannot be given; PostgreSQL checks that after the rights
         expect(code === undefined || code === '428C9' ? 'may' : code, statement).to.equal(can(right));
       }
     }
@@ -211,7 +211,7 @@ describe('bankpulse_writer', () => {
       ];
       for (const statement of statements) {
         const code = await failure(client, statement);
-        // 42809, 55000: not possible with such a view, for anybody
+        // 42809, 55000: no role can do this with such a view
         expect(code, statement).to.be.oneOf([DENIED, '42809', '55000']);
       }
     }
@@ -256,7 +256,7 @@ describe('bankpulse_reader', () => {
       const { fields } = await client.query(`select * from ${name} where false`);
       for (const column of fields.map((field) => `"${field.name}"`)) {
         const statement = `update ${name} set ${column} = default`;
-        // the others: not even its owner may, with such a view or column
+        // the other codes: not even the owner can change such a view or column
         expect(await failure(client, statement), statement).to.be.oneOf([
           DENIED,
           '0A000',
@@ -315,7 +315,7 @@ describe('a role that may not create roles', () => {
   });
 
   it('is warned once where the roles are missing, and goes on', async () => {
-    // on this server they are there by now: the same file for two others, that are not
+    // this server has the two roles by now, so the file is applied for two that it does not have
     const grants = await readFile(new URL('../../sql/12_grants/grants.sql', import.meta.url), 'utf8');
     const { client, name } = role();
     const missing = `missing_${randomBytes(4).toString('hex')}`;

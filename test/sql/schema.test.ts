@@ -294,7 +294,7 @@ describe('the schema', () => {
       this.skip();
     }
     await client.query('create extension if not exists plpgsql_check schema public');
-    // the temporary tables that bodies name: this makes staging's, too
+    // creates the temporary tables that the bodies name, those of staging too
     await client.query('select bankpulse.open_audit()');
     const faults = await column(
       client,
@@ -410,7 +410,7 @@ describe('the hot path', () => {
           return (after.heapOnly - before.heapOnly) / (after.all - before.all);
         })
         .sort((one, other) => one - other);
-      // of the chunk in the middle: other sessions of the server now and then keep old versions alive for a moment
+      // the median chunk: other sessions of the server now and then keep old row versions alive for a moment
       expect(shares[Math.floor(shares.length / 2)], table).to.be.at.least(0.9);
     }
   });
@@ -452,7 +452,7 @@ describe('the hot path', () => {
       );
       return rows;
     };
-    // as for a disk without moving parts; by default, reading so small a table whole would be right
+    // as for a solid-state disk; with the default, reading so small a table whole would be right
     await client.query('set random_page_cost = 1.1');
     const before = await readWhole();
     expect(before).to.have.length(3);

@@ -1,6 +1,6 @@
 import type { Row } from '../support/chunks.js';
 
-/** What semantics.md says, once more, with nothing but whole numbers; it shares nothing with sql/. */
+/** The three patterns, computed a third time with whole numbers alone; it shares no code with sql/. */
 export interface Rules {
   PatId1: {
     isEnabled: boolean;

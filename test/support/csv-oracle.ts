@@ -1,7 +1,7 @@
 import { parse } from 'csv-parse/sync';
 import { bytesOf, MARK } from './bytes.js';
 
-// What semantics.md says under "Files and values", in other words: a plain function of a whole file in memory.
+// How a file is read and which of its rows are accepted, stated a second time: a plain function of a file in memory.
 
 /** What is to become of a file: its rows with exact amounts, and why others are rejected; or why all of it is. */
 export type Verdict =
