@@ -8,22 +8,20 @@ import { merchantColumns, readMerchant, readMerchants, type MerchantQuery } from
 import { readProblems } from './queries/problems.js';
 import type { DashboardViews } from './dashboard-views.js';
 
-/** Names are at most 1,000 bytes long; a NUL is never in one, and PostgreSQL takes none. */
+/** Names have at most 1,000 bytes and no NUL, which PostgreSQL refuses. */
 const name = { type: 'string', maxLength: 1000, pattern: '^[^\\u0000]*$' } as const;
 
 function querystring(properties: object, ...required: string[]) {
   return { schema: { querystring: { type: 'object', additionalProperties: false, required, properties } } };
 }
 
-/** The pages' data as JSON; one route for each. */
+/** Serves the data of the pages as JSON, one route for each page. */
 export function serveApi(server: FastifyInstance, views: Kysely<DashboardViews>): void {
   const cache = new AnswerCache();
   async function answer(reply: FastifyReply, make: () => Promise<unknown>): Promise<unknown> {
     const found = await cache.get(reply.request.url, make);
     void reply.header('cache-control', 'no-store');
-    return found === undefined
-      ? reply.code(404).send({ error: 'there is no such thing' })
-      : reply.send(found);
+    return found === undefined ? reply.code(404).send({ error: 'not found' }) : reply.send(found);
   }
 
   server.get<{ Querystring: { pattern?: string; merchant?: string; limit: number } }>(

@@ -14,11 +14,11 @@ const libraries: Record<string, string> = {
   '/vendor/uplot.css': 'uplot/dist/uPlot.min.css',
 };
 
-/** The page itself and its libraries, as files: nothing is built. */
+/** Serves the page itself and its libraries as files, without a build step. */
 export async function serveAssets(server: FastifyInstance): Promise<void> {
   await server.register(fastifyStatic, {
     root: browserDir,
-    // browsers ask each time whether it has changed: the page is as new as the server
+    // browsers ask each time whether a file has changed, so that the page always matches the server
     cacheControl: false,
     setHeaders: (response) => {
       void response.setHeader('cache-control', 'no-cache');

@@ -1,10 +1,10 @@
 import type { FastifyInstance } from 'fastify';
 import type { LiveState } from './live-state.js';
 
-/** A browser that takes nothing in is let go of when so many bytes wait for it; it comes again by itself. */
+/** A browser that does not read is disconnected when this many bytes wait for it; it reconnects by itself. */
 const MAX_WAITING_BYTES = 4 * 1024 * 1024;
 const MAX_LISTENERS = 100;
-/** A line now and then, so that nobody in between takes the silence for death. */
+/** How often a comment line is sent, so that no proxy takes a silent connection for a dead one. */
 const HEARTBEAT_MS = 15_000;
 
 /** GET /events: the live state as server-sent events, one for each section that changes. */
@@ -19,7 +19,7 @@ export function serveEvents(server: FastifyInstance, live: LiveState): void {
       ...(reply.getHeaders() as Record<string, string>),
       'content-type': 'text/event-stream; charset=utf-8',
       'cache-control': 'no-store',
-      // a proxy is not to collect them
+      // tells a proxy not to buffer the events
       'x-accel-buffering': 'no',
     });
     response.write('retry: 1000\n\n');

@@ -1,6 +1,6 @@
 import { isIP } from 'node:net';
 
-/** Addresses on which a server is reached from this machine alone. */
+/** Whether a server that listens on this host is reachable from this machine only. */
 export function isLoopback(host: string): boolean {
   return host === 'localhost' || host === '::1' || /^127\.\d+\.\d+\.\d+$/.test(host);
 }
@@ -9,9 +9,9 @@ const isWildcard = (host: string) => host === '0.0.0.0' || host === '::';
 const bracketed = (host: string) => (isIP(host) === 6 ? `[${host}]` : host);
 
 /**
- * Whether a request may come under this `Host` header. A page of another site whose name was made to point here (DNS
- * rebinding) sends that name, and is refused. Allowed are this machine's own names and the configured one, with the
- * port; on a wildcard address every address written in figures, too, since a rebound name is never one.
+ * Whether a request with this `Host` header is served. DNS rebinding makes the name of another site resolve to this
+ * server; requests of its pages carry that name, and are refused. Allowed are this machine's own names and the
+ * configured one, with the port; on a wildcard address also every numeric address, which a rebound name never is.
  */
 export function isAllowedHost(header: string | undefined, configured: string, port: number): boolean {
   if (header === undefined) return false;

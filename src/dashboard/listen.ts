@@ -11,7 +11,7 @@ import { openReader } from './reader.js';
 import { secure } from './security.js';
 import type { Dashboard, DashboardOptions } from './server.js';
 
-/** @throws whatever keeps it from listening there. */
+/** Starts the server. @throws if it cannot listen on this host and port. */
 export async function listen(
   { config, log, routes = [] }: DashboardOptions,
   host: string,
@@ -20,7 +20,7 @@ export async function listen(
   const { close } = await openResources(log, async (closeLater) => {
     const views = openReader(config, log);
     closeLater(() => views.destroy());
-    // event streams never end by themselves: they are cut
+    // event streams never end by themselves, so closing the server must cut them
     const server = fastify({ logger: false, forceCloseConnections: true });
     closeLater(() => server.close());
     await secure(server, host);
@@ -34,7 +34,7 @@ export async function listen(
   });
   const url = `http://${host.includes(':') ? `[${host}]` : host}:${port}/`;
   log.info(`dashboard: ${url}`);
-  if (!isLoopback(host)) log.warn('anybody who reaches the dashboard can read it: it asks for no password');
+  if (!isLoopback(host)) log.warn('the dashboard has no password: every machine that reaches it can read it');
   return { url, close };
 }
 

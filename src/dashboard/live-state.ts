@@ -11,28 +11,28 @@ import {
 } from './queries/overview.js';
 import type { DashboardViews } from './dashboard-views.js';
 
-/** Between two looks at the database, in milliseconds ... */
+/** The pause between two reads of the database is at least this long ... */
 const MIN_PAUSE_MS = 700;
-/** ... and at least so many times what the last look took: with a long ledger it looks less often, not harder ... */
-const TIMES_ITS_COST = 40;
-/** ... but figures must not grow older than this, even where a look takes longer than its fortieth. */
+/** ... and this many times as long as the last read, so that a long ledger leads to fewer reads, not to more load ... */
+const PAUSE_PER_COST = 40;
+/** ... but at most this long, so that the figures do not grow older. */
 const MAX_PAUSE_MS = 30_000;
-/** Until a database that is away is looked for again. */
+/** The pause after a database that did not answer. */
 const AWAY_PAUSE_MS = 1000;
 
 /** Gets the name of a section and its JSON whenever it has changed. */
 export type Listener = (section: keyof Sections, json: string) => void;
 
 /**
- * Where the pipeline stands, for all who listen: one look at the database for all of them, and none while nobody
- * does. A database that is away is told to them, and looked for again.
+ * Reads the state of the pipeline from the database and passes it to listeners: one read for all of them, and none
+ * without a listener. If the database does not answer, the listeners are told so, and it is read again later.
  */
 export class LiveState {
   readonly #listeners = new Set<Listener>();
   readonly #sections = new Map<keyof Sections, string>();
   #timer: NodeJS.Timeout | undefined;
-  #isLooking = false;
-  /** What the sections but progress were last made from. */
+  #isReading = false;
+  /** The figures at the last read of chunks, chunkDetections and newest; these change only with the figures. */
   #basis = '';
 
   constructor(
@@ -40,11 +40,11 @@ export class LiveState {
     private readonly log: Logger,
   ) {}
 
-  /** The listener gets all sections known, then each that changes. @returns how to stop listening. */
+  /** The listener gets all known sections, then each that changes. @returns a function that removes the listener. */
   listen(listener: Listener): () => void {
     for (const [section, json] of this.#sections) listener(section, json);
     this.#listeners.add(listener);
-    if (!this.#isLooking && this.#timer === undefined) void this.#look();
+    if (!this.#isReading && this.#timer === undefined) void this.#refresh();
     return () => {
       this.#listeners.delete(listener);
       if (this.#listeners.size > 0) return;
@@ -53,25 +53,25 @@ export class LiveState {
     };
   }
 
-  async #look(): Promise<void> {
-    this.#isLooking = true;
+  async #refresh(): Promise<void> {
+    this.#isReading = true;
     let pause = AWAY_PAUSE_MS;
     try {
       const tookMs = await this.#readAll();
-      this.#tell('database', { isAway: false });
-      pause = Math.max(MIN_PAUSE_MS, TIMES_ITS_COST * tookMs);
+      this.#publish('database', { isAway: false });
+      pause = Math.max(MIN_PAUSE_MS, PAUSE_PER_COST * tookMs);
     } catch (error) {
       this.log.debug({ reason: messageOf(error) }, 'the dashboard cannot read the database');
-      this.#tell('database', { isAway: true });
-      // it took too long: looking again at once would make that worse
+      this.#publish('database', { isAway: true });
+      // the read took too long: another one soon would add to the load
       if (hasSqlState(error, 'queryCanceled')) pause = MAX_PAUSE_MS;
     }
-    this.#isLooking = false;
+    this.#isReading = false;
     if (this.#listeners.size === 0) return;
     this.#timer = setTimeout(
       () => {
         this.#timer = undefined;
-        void this.#look();
+        void this.#refresh();
       },
       Math.min(pause, MAX_PAUSE_MS),
     );
@@ -79,7 +79,7 @@ export class LiveState {
   }
 
   /**
-   * One snapshot: the figures belong together. What did not change is not read again.
+   * Reads everything in one snapshot, so that the figures agree. Sections that cannot have changed are not read again.
    * @returns the milliseconds it took, without those for a new session.
    */
   async #readAll(): Promise<number> {
@@ -96,18 +96,18 @@ export class LiveState {
           const chunks = await readChunks(snapshot);
           const chunkDetections = await readChunkDetections(snapshot);
           const newest = await readNewest(snapshot);
-          this.#tell('chunks', chunks);
-          this.#tell('chunkDetections', chunkDetections);
-          this.#tell('newest', newest);
+          this.#publish('chunks', chunks);
+          this.#publish('chunkDetections', chunkDetections);
+          this.#publish('newest', newest);
           this.#basis = basis;
         }
-        this.#tell('patterns', patterns);
-        this.#tell('progress', progress);
+        this.#publish('patterns', patterns);
+        this.#publish('progress', progress);
         return performance.now() - startedAt;
       });
   }
 
-  #tell<Section extends keyof Sections>(section: Section, value: Sections[Section]): void {
+  #publish<Section extends keyof Sections>(section: Section, value: Sections[Section]): void {
     const json = JSON.stringify(value);
     if (this.#sections.get(section) === json) return;
     this.#sections.set(section, json);

@@ -1,8 +1,8 @@
 import type { Status } from '../database/views.js';
 
 /**
- * What the dashboard's server sends to the page, as JSON: rows of the views of the same name in sql/, where each column
- * has its comment. Times are ISO 8601; the page reads these types, too.
+ * The JSON that the dashboard's server sends to the page: rows of the views of the same name in sql/, where each column
+ * has its comment. Times are ISO 8601. The page's scripts use these types, too.
  */
 
 export interface Progress extends Status {
@@ -62,13 +62,13 @@ export interface Merchant {
   merchant_transactions_above: number | null;
   transactions_to_go: number | null;
   detection_count: number;
-  /** Null where it would take too long to add up. */
+  /** Null where the sum would take too long. */
   average_amount: number | null;
 }
 
 export interface MerchantList {
   merchants: Merchant[];
-  /** How many there are, shown or not. */
+  /** The number of merchants that match, shown or not. */
   count: number;
 }
 

@@ -6,15 +6,15 @@ import { CompiledQuery, Kysely, PostgresDialect } from '../database/kysely.js';
 import type { Logger } from '../log.js';
 import type { DashboardViews } from './dashboard-views.js';
 
-/** Nothing a page asks for may hold the database up for longer, in milliseconds. */
+/** The server ends a query of a page after this time. */
 export const STATEMENT_TIMEOUT_MS = 2000;
-/** A server that does not even answer, in milliseconds. */
+/** The reader gives up after this time, if the server hangs. */
 const ANSWER_TIMEOUT_MS = 5000;
 
 /**
- * The dashboard's own small pool. Its sessions can only read: their transactions are read only, and where the login
- * role may, they take on the role bankpulse_reader. Where that is not there, or not granted, this is noted and the
- * sessions stay what they are. Ends with `destroy()`.
+ * The dashboard's own small pool. Its sessions can only read: their transactions are read only, and they switch to the
+ * role bankpulse_reader. If this role does not exist, or is not granted to the login role, they stay with the login role,
+ * and the log says so. `destroy()` closes the pool.
  */
 export function openReader(config: pg.ClientConfig, log: Logger): kysely.Kysely<DashboardViews> {
   const pool = openPool({
@@ -35,13 +35,13 @@ export function openReader(config: pg.ClientConfig, log: Logger): kysely.Kysely<
       await run('set default_transaction_read_only = on');
       await run(`set statement_timeout = ${STATEMENT_TIMEOUT_MS}`);
       await run('set lock_timeout = 500');
-      // what is looked at is small, or told by index: compiling would cost more than it saves
+      // the queries read few rows, or use an index: compiling them would cost more than it saves
       await run('set jit = off');
-      // and a second processor is the pipeline's
+      // the other processors are for the pipeline
       await run('set max_parallel_workers_per_gather = 0');
       if (isRoleMissing) return;
       await run('set role bankpulse_reader').catch((error: unknown) => {
-        // there is no such role, or it is not granted to the login role
+        // the role does not exist, or is not granted to the login role
         if (!hasSqlState(error, 'invalidParameterValue', 'insufficientPrivilege')) throw error;
         isRoleMissing = true;
         log.debug('the dashboard reads without the role bankpulse_reader, in read-only transactions');

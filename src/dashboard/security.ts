@@ -3,8 +3,8 @@ import type { FastifyInstance } from 'fastify';
 import { isAllowedHost } from './hosts.js';
 
 /**
- * What holds for every request: only reading, only under a host that is this one, and a page that may load nothing from
- * elsewhere nor run anything that did not come as a file from here.
+ * The rules for every request: only GET and HEAD, and only with a host name of this server. The page may load resources
+ * from this server only, and run scripts only from its files.
  */
 export async function secure(server: FastifyInstance, host: string): Promise<void> {
   await server.register(helmet, {
@@ -33,7 +33,7 @@ export async function secure(server: FastifyInstance, host: string): Promise<voi
       return reply.code(403).send({ error: 'this host name is not served here' });
     }
     if (request.method !== 'GET' && request.method !== 'HEAD') {
-      return reply.code(405).header('allow', 'GET, HEAD').send({ error: 'there is only reading here' });
+      return reply.code(405).header('allow', 'GET, HEAD').send({ error: 'the dashboard can only be read' });
     }
   });
 }

@@ -4,7 +4,7 @@ import type { DashboardSettings } from '../config.js';
 import { codeOf, messageOf } from '../errors.js';
 import type { Logger } from '../log.js';
 
-/** Adds routes of its own to the server: GET only, under the same rules as all others. */
+/** Adds more routes to the server: only GET, under the same rules as all others. */
 export type Routes = (server: FastifyInstance) => void | Promise<void>;
 
 export interface DashboardOptions {
@@ -23,14 +23,14 @@ export interface Dashboard {
 const off: Dashboard = { url: undefined, close: () => Promise.resolve() };
 
 /**
- * Serves the dashboard on DASHBOARD_HOST and DASHBOARD_PORT; with port 0 not at all. It is for people: that it cannot be
- * served is said, and stops nothing.
+ * Serves the dashboard on DASHBOARD_HOST and DASHBOARD_PORT; with port 0 not at all. If it cannot be served, the log says
+ * so, and the pipeline runs without it.
  */
 export async function serveDashboard(options: DashboardOptions): Promise<Dashboard> {
   const { DASHBOARD_HOST: host, DASHBOARD_PORT: port } = options.settings;
   if (port === 0) return off;
   try {
-    // with all it needs, which takes longer to load than the rest of a command
+    // loaded only here: its libraries take longer to load than the rest of a command
     const { listen } = await import('./listen.js');
     return await listen(options, host, port);
   } catch (error) {

@@ -173,7 +173,7 @@ describe('the dashboard in a browser', () => {
       .to.contain('bakery')
       .and.contain('anna');
     await page.getByLabel('Merchant').fill('nowhere');
-    await page.getByText('No detection is like that.').waitFor();
+    await page.getByText('No detection matches.').waitFor();
   });
 
   it('shows merchants with the database’s figures, sorts and searches them', async () => {

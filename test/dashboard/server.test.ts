@@ -245,7 +245,7 @@ describe('the dashboard’s place', () => {
     const dashboard = await startDashboard(database().config, { host: '0.0.0.0' });
     await dashboard.close();
     expect(dashboard.log.map(({ msg }) => msg).join()).to.contain(
-      'anybody who reaches the dashboard can read it',
+      'the dashboard has no password: every machine that reaches it can read it',
     );
   });
 

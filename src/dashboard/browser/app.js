@@ -67,7 +67,7 @@ export class App extends Component {
   }
 }
 
-/** The address behind # is a page's: this one only moves the focus. @param {Event} event */
+/** Only moves the focus: the part of the address behind # names a page. @param {Event} event */
 function skipToMain(event) {
   event.preventDefault();
   document.getElementById('main')?.focus();

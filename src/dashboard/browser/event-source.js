@@ -9,12 +9,12 @@ const sections = /** @type {const} */ ([
   'chunkDetections',
   'newest',
 ]);
-/** A short break of the connection is not worth a banner, in milliseconds. */
+/** A connection that is lost for a shorter time, in milliseconds, is not shown in the banner. */
 const PATIENCE_MS = 1500;
 
 /**
- * What the server tells of the pipeline, as it changes. The stream is let go of while the page is hidden, and the
- * browser connects again by itself after a break.
+ * Receives the state of the pipeline from the server as it changes. The stream is closed while the page is hidden. After
+ * a lost connection the browser reconnects by itself.
  */
 export class Live {
   /** @type {LiveData} */
@@ -52,7 +52,7 @@ export class Live {
     };
     source.onerror = () => {
       this.#timer ??= setTimeout(() => this.#set({ isConnected: false }), PATIENCE_MS);
-      // the browser gives up when it was answered anything but a stream
+      // the browser does not reconnect after an answer that is not a stream
       if (source.readyState !== EventSource.CLOSED) return;
       this.#source = undefined;
       setTimeout(() => this.#open(), PATIENCE_MS);
@@ -62,7 +62,7 @@ export class Live {
     }
   }
 
-  /** Sections that come together make one change. @param {Partial<LiveData>} change */
+  /** Sections that arrive together cause one call of `onChange`. @param {Partial<LiveData>} change */
   #set(change) {
     this.data = { ...this.data, ...change };
     if (this.#isDue) return;

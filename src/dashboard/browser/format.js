@@ -15,7 +15,7 @@ const dayAndClock = new Intl.DateTimeFormat('en-GB', {
   second: '2-digit',
 });
 
-/** What stands where there is nothing to say. */
+/** Shown instead of a missing value. */
 export const NONE = '–';
 
 /**

@@ -1,5 +1,5 @@
 /**
- * A place in the dashboard, as it stands behind the `#` of the address.
+ * A page of the dashboard, as the part of the address behind the `#` names it.
  * @typedef {{ page: string, id: string }} Route
  */
 
@@ -13,7 +13,7 @@ export function currentRoute() {
   }
 }
 
-/** The address of a place. @param {string} page @param {string | number} [id] */
+/** The address of a page. @param {string} page @param {string | number} [id] */
 export function linkTo(page, id) {
   return id === undefined ? `#/${page}` : `#/${page}/${encodeURIComponent(id)}`;
 }

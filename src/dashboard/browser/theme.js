@@ -1,8 +1,8 @@
-// Before anything is painted: the reader's own choice of light or dark, if they made one. Without it the style sheet
-// follows the system. A plain script, so that it runs at once.
+// Sets the theme that the reader has chosen, light or dark. Without a choice the style sheet follows the system. A
+// classic script instead of a module, so that it runs before the page is painted.
 try {
   const chosen = localStorage.getItem('theme');
   if (chosen === 'light' || chosen === 'dark') document.documentElement.dataset.theme = chosen;
 } catch {
-  // storage may be forbidden: then it is the system's
+  // storage may be forbidden: then the style sheet follows the system
 }

@@ -29,7 +29,7 @@ export function FilesPage({ live: { progress } }) {
           columns=${columns}
           rows=${files}
           keyOf=${(/** @type {DetectionFile} */ file) => file.batch_no}
-          empty="No file has been written yet. One is as soon as enough detections wait, or no more chunks come."
+          empty="No file has been written yet. The first one is written when enough detections wait, or no more chunks come."
         />`}
     <//>
   </section>`;

@@ -63,8 +63,8 @@ export function MerchantPage({ id, live }) {
         <p class="note">
           ${
             lowWeightCount > lowWeights.length
-              ? `${formatCount(lowWeightCount)} customers; the ${formatCount(lowWeights.length)} who come most are shown.`
-              : 'Those who come most stand first.'
+              ? `${formatCount(lowWeightCount)} customers; the ${formatCount(lowWeights.length)} with the most transactions are shown.`
+              : 'Customers with the most transactions come first.'
           }
         </p>
         <${DataTable}
@@ -73,7 +73,7 @@ export function MerchantPage({ id, live }) {
           columns=${weightColumns}
           rows=${lowWeights}
           keyOf=${(/** @type {LowWeight} */ row) => row.customer_id}
-          empty="The importance file lists nobody for this merchant."
+          empty="The importance file lists no customer for this merchant."
         />
       </section>
       <section class="card">

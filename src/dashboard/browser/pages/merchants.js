@@ -41,7 +41,11 @@ export class MerchantsPage extends Component {
     this.#timer = setTimeout(() => this.setState({ search }), 250);
   };
 
-  /** A second time: the other way round. Names begin at A, numbers with the greatest. @param {string} key */
+  /**
+   * Sorts by a column; a second click reverses the order. Names and distances start with the smallest, other numbers with
+   * the greatest.
+   * @param {string} key
+   */
   sort = (key) => {
     const first = key === 'merchant_id' || key === 'transactions_to_go' ? 'asc' : 'desc';
     const other = this.state.order === 'asc' ? 'desc' : 'asc';

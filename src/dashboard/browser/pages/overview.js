@@ -4,7 +4,7 @@ import { Feed } from '/parts/feed.js';
 import { PaceCharts } from '/parts/pace-charts.js';
 import { Tiles } from '/parts/tiles.js';
 
-/** Is it keeping up, and what has it found? @param {{ live: import('/event-source.js').LiveData }} props */
+/** Whether the pipeline keeps up, and what it has found. @param {{ live: import('/event-source.js').LiveData }} props */
 export function Overview({ live }) {
   const { progress, patterns, chunks, chunkDetections } = live;
   if (!progress || !patterns || !chunks || !chunkDetections)
@@ -13,9 +13,7 @@ export function Overview({ live }) {
     <${Tiles} progress=${progress} patterns=${patterns} />
     ${
       chunks.length === 0
-        ? html`<p class="card empty">
-            No chunk has been applied yet. As soon as one is, its figures stand here.
-          </p>`
+        ? html`<p class="card empty">No chunk has been applied yet. The charts appear with the first one.</p>`
         : html`<div class="charts">
             <${DetectionsChart} chunks=${chunks} chunkDetections=${chunkDetections} patterns=${patterns} />
             <${PaceCharts} chunks=${chunks} />

@@ -22,7 +22,7 @@ const rejectedColumns = [
   { ...codeColumn('line', 'The row'), isWide: true },
 ];
 
-/** What did not count, and why. @param {{ live: import('/event-source.js').LiveData }} props */
+/** Quarantined objects and rejected rows, with their reasons. @param {{ live: import('/event-source.js').LiveData }} props */
 export function ProblemsPage({ live: { progress } }) {
   const version = `${progress?.chunks_applied} ${progress?.chunks_quarantined}`;
   return html`<${Loaded} url="/api/problems" version=${version}>
@@ -30,8 +30,8 @@ export function ProblemsPage({ live: { progress } }) {
       <section class="card">
         <div class="card-head"><h2>Quarantined chunks</h2></div>
         <p class="note">
-          Set aside as a whole because of their content. Once it is mended,${' '}
-          <code>npm run quarantine -- --retry KEY</code> lets one be tried again.
+          The content of these objects cannot be used, so none of their rows counts.${' '}
+          <code>npm run quarantine -- --retry KEY</code> lets a mended object be tried again.
         </p>
         <${DataTable}
           caption="Quarantined chunks"
@@ -45,7 +45,7 @@ export function ProblemsPage({ live: { progress } }) {
       <section class="card">
         <div class="card-head"><h2>Rejected rows</h2></div>
         <p class="note">
-          They did not count; the others of their chunk did.
+          These rows do not count; the other rows of their chunks do.
           ${rejectedRows.length > 0 ? ` ${formatCount(progress?.rows_rejected)} rows of chunks in all; the newest are shown, at most 50 of a file.` : ''}
         </p>
         <${DataTable}

@@ -1,7 +1,7 @@
 import { formatCount, formatTime } from '/format.js';
 
 /**
- * Axes as all charts have them.
+ * The axes of a chart.
  * @param {(name: string) => string} color
  * @param {{ isTime?: boolean, format?: (value: number) => string, size?: number }} [options]
  */
@@ -27,7 +27,7 @@ export function axes(color, { isTime = false, format = formatCount, size = 48 } 
   ];
 }
 
-/** Everything drawn is counted: no marks between whole numbers. */
+/** Distances between marks: the charts show whole numbers only. */
 const wholeSteps = Array.from({ length: 12 }, (_value, power) =>
   [1, 2, 5].map((step) => step * 10 ** power),
 ).flat();
@@ -37,7 +37,7 @@ function each(format) {
   return (/** @type {any} */ _plot, /** @type {number[]} */ values) => values.map(format);
 }
 
-/** A scale from 0 up, with room above. */
+/** A scale from 0 up, with some room above the greatest value. */
 export const fromZero = {
   range: (/** @type {any} */ _plot, /** @type {number} */ _least, /** @type {number} */ most) =>
     /** @type {[number, number]} */ ([0, (most || 1) * 1.1]),

@@ -8,16 +8,16 @@ const HEIGHT = 200;
 /**
  * @typedef {object} ChartProps
  * @property {string} title
- * @property {string} summary the chart in a sentence, for whoever does not see it
+ * @property {string} summary the chart in a sentence, for screen readers
  * @property {(number | null)[][]} data x values, then those of each series
  * @property {(color: (name: string) => string) => Partial<import('uplot').Options>} options with the colors of the theme
- * @property {import('/parts/data-table.js').Column[]} columns of the table that says the same
+ * @property {import('/parts/data-table.js').Column[]} columns of the table with the same data
  * @property {any[]} rows of that table
  * @property {any} [children] a legend
  */
 
 /**
- * A chart on a canvas, and the same as a table, for those who read rather than look.
+ * A chart on a canvas, and its data as a table, which screen readers can read.
  * @extends {Component<ChartProps, { isTableShown: boolean }>}
  */
 export class Chart extends Component {
@@ -62,7 +62,7 @@ export class Chart extends Component {
     return { width: Math.max(this.#place?.clientWidth ?? 0, 200), height: HEIGHT };
   }
 
-  /** What a variable of the style sheet is in the present theme. @param {string} name */
+  /** The color of a variable of the style sheet in the current theme. @param {string} name */
   color(name) {
     const place = /** @type {HTMLElement} */ (this.#place);
     place.style.color = `var(--${name})`;
@@ -106,7 +106,7 @@ export class Chart extends Component {
   }
 }
 
-/** Rows are told apart by their first column. @param {import('/parts/data-table.js').Column[]} columns */
+/** The first column identifies a row. @param {import('/parts/data-table.js').Column[]} columns */
 function keyOf([first]) {
   return (/** @type {any} */ row) => row[/** @type {any} */ (first).key];
 }

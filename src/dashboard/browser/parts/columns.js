@@ -19,7 +19,7 @@ export const numberColumn = (key, label, format = formatCount) => ({
 });
 
 /**
- * What stands there, as it is or formatted.
+ * A column of values, as they are or formatted.
  * @param {string} key
  * @param {string} label
  * @param {(value: any) => any} [format]
@@ -32,7 +32,7 @@ export const textColumn = (key, label, format = (value) => value) => ({
 });
 
 /**
- * The name of something that has a page.
+ * A column of names that link to their pages.
  * @param {string} key
  * @param {string} label
  * @param {string} page
@@ -42,7 +42,7 @@ export const linkColumn = (key, label, page) =>
   textColumn(key, label, (id) => html`<a href=${linkTo(page, id)}>${id}</a>`);
 
 /**
- * Text of files and keys, letter by letter.
+ * A column of keys or text of files, in the font of code.
  * @param {string} key
  * @param {string} label
  * @param {(value: any) => string} [format]

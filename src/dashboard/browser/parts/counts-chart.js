@@ -25,7 +25,7 @@ export class CountsChart extends Component {
     const line = top?.top_count ?? null;
     const lineText =
       line === null
-        ? `Nobody is in the top ${share}: too many tie.`
+        ? `No customer is in the top ${share}: too many have the same number of transactions.`
         : `The top ${share} begin at ${formatCount(line)}: ${formatCount(top?.top_customer_count)} customers.`;
     const width =
       counts.length > 0
@@ -80,7 +80,7 @@ export class CountsChart extends Component {
 /** @param {uPlot} plot @param {number | null} count @param {string} color */
 function drawLine(plot, count, color) {
   if (count === null) return;
-  // between the last who is not in the top share and the first who is
+  // between the greatest count outside the top share and the smallest one in it
   const x = Math.round(plot.valToPos(count - 0.5, 'x', true));
   const { ctx, bbox } = plot;
   ctx.save();

@@ -4,14 +4,14 @@ import { html } from '/html.js';
  * @typedef {object} Column
  * @property {string} key
  * @property {string} label
- * @property {boolean} [isNumber] set to the right
+ * @property {boolean} [isNumber] aligned to the right
  * @property {boolean} [isSortable]
  * @property {boolean} [isWide] may break its lines
  * @property {(row: any) => any} cell
  */
 
 /**
- * A table with a caption. The first column heads its rows. With `sort`, headers of sortable columns are buttons.
+ * A table with a caption. The first column holds the row headers. With `sort`, headers of sortable columns are buttons.
  * @param {{
  *   caption: string,
  *   hasHiddenCaption?: boolean,

@@ -5,7 +5,7 @@ import { linkTo } from '/route.js';
 /** @typedef {import('../../payloads.js').Detection} Detection */
 
 /**
- * Detections and why each fired. A live list is read out politely as it grows.
+ * Detections and the reason of each. Screen readers read out what is added to a live list.
  * @param {{ detections: Detection[], patternIds: string[], isLive?: boolean, label: string, empty: string }} props
  */
 export function DetectionList({ detections, patternIds, isLive, label, empty }) {

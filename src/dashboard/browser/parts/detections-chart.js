@@ -11,7 +11,7 @@ import { numberColumn } from '/parts/columns.js';
 /** @typedef {{ chunks: Chunk[], chunkDetections: ChunkDetections[], patterns: Pattern[] }} Props */
 
 /**
- * New detections of each chunk, the patterns one upon the other.
+ * New detections of each chunk, stacked by pattern.
  * @extends {Component<Props>}
  */
 export class DetectionsChart extends Component {
@@ -33,7 +33,7 @@ export class DetectionsChart extends Component {
       chunk_no,
       counts: patterns.map(({ pattern_id }) => found.get(`${chunk_no} ${pattern_id}`) ?? 0),
     }));
-    // the bar of a pattern reaches up over those below it, which are drawn later
+    // each bar reaches from 0 to the top of its pattern; the bars of the patterns below are drawn over it
     const stacked = patterns.map((_pattern, place) =>
       rows.map(({ counts }) => counts.slice(0, place + 1).reduce((sum, count) => sum + count, 0)),
     );

@@ -6,7 +6,7 @@ const STEP = 50;
 const MOST = 500;
 
 /**
- * The newest detections, by pattern and merchant if one likes.
+ * The newest detections, with a filter for pattern and merchant.
  * @extends {Component<{ live: import('/event-source.js').LiveData }, { pattern: string, merchant: string, limit: number }>}
  */
 export class Feed extends Component {
@@ -20,7 +20,7 @@ export class Feed extends Component {
 
   choosePattern = (/** @type {any} */ event) => this.setState({ pattern: event.target.value, limit: STEP });
 
-  /** Not with every key. */
+  /** Waits for a pause in the typing. */
   typeMerchant = (/** @type {any} */ event) => {
     const merchant = event.target.value.trim();
     clearTimeout(this.#timer);
@@ -68,7 +68,7 @@ export class Feed extends Component {
     `;
   }
 
-  /** The newest of all come with the stream; others are asked for. @param {string[]} patternIds */
+  /** Without a filter the newest come with the event stream; others are requested. @param {string[]} patternIds */
   detections(patternIds) {
     const { newest, progress } = this.props.live;
     const { pattern, merchant, limit } = this.state;
@@ -81,7 +81,7 @@ export class Feed extends Component {
     if (pattern) query.set('pattern', pattern);
     if (merchant) query.set('merchant', merchant);
     return html`<${Loaded} url=${`/api/detections?${query}`} version=${JSON.stringify(progress?.detections)}>
-      ${(/** @type {any[]} */ found) => this.list(found, patternIds, 'No detection is like that.')}
+      ${(/** @type {any[]} */ found) => this.list(found, patternIds, 'No detection matches.')}
     <//>`;
   }
 

@@ -1,11 +1,11 @@
 import { Component, html } from '/html.js';
 
-/** Not more often than this is the same asked again while chunks come, in milliseconds. */
+/** The least time between two requests of the same address, in milliseconds, however fast chunks come. */
 const SHORTEST_PAUSE_MS = 2000;
 
 /**
- * Shows what `url` gives, with its child, a function; asks again when `version` has changed. What was known stays
- * while it asks, and when it fails.
+ * Requests `url` and shows the answer with its child, a function; requests it again when `version` has changed. The last
+ * answer stays during a request, and after one that failed.
  * @typedef {{ url: string, version: unknown, missing?: string, children: (data: any) => any }} Props
  * @extends {Component<Props, { data?: any, error?: string }>}
  */

@@ -7,8 +7,8 @@ import { numberColumn, textColumn } from '/parts/columns.js';
 /** @typedef {import('../../payloads.js').Chunk} Chunk */
 
 /**
- * Time per chunk and rows a second, over time; of the run that applied the newest chunk, so that a night in between
- * does not press all into two lines.
+ * Time per chunk and rows a second, over time. Only of the run that applied the newest chunk: a long pause between two
+ * runs would squeeze each of them into a line.
  * @extends {Component<{ chunks: Chunk[] }>}
  */
 export class PaceCharts extends Component {

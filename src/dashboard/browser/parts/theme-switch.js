@@ -2,13 +2,13 @@ import { Component, html } from '/html.js';
 
 const system = matchMedia('(prefers-color-scheme: dark)');
 
-/** Whether it is dark now: by choice, or as the system has it. */
+/** Whether the theme is dark now: the reader's choice, or else the system's. */
 function isDarkNow() {
   const chosen = document.documentElement.dataset.theme;
   return chosen ? chosen === 'dark' : system.matches;
 }
 
-/** What draws by itself, as charts do, listens to this event of the document. */
+/** An event of the document. Charts, whose canvas the style sheet does not reach, draw themselves again. */
 export const THEME_CHANGED = 'theme-changed';
 
 /** @extends {Component<{}, { isDark: boolean }>} */
@@ -30,7 +30,7 @@ export class ThemeSwitch extends Component {
     try {
       localStorage.setItem('theme', chosen);
     } catch {
-      // it holds for this visit, then
+      // storage may be forbidden: then the choice lasts until the page is closed
     }
     this.update();
   };
