@@ -11,13 +11,13 @@ export interface Space {
   hasColors: boolean;
 }
 
-/** So wide may a name be; longer ones are cut. */
+/** Longer names are cut. */
 const NAME_COLUMNS = 24;
 const BAR_COLUMNS = 24;
-/** A terminal that is narrower has no room for the bar. */
+/** A narrower terminal has no room for the bar. */
 const MIN_COLUMNS_FOR_BAR = 80;
 
-/** The display's lines: what X does, what Y does, what was found. As many as there is room for, none too wide. */
+/** The lines of the display, for X, for Y and for the detections, cut to the height and width of the terminal. */
 export function frameOf(progress: Progress, { columns, rows, hasColors }: Space, now: number): string[] {
   const style = (format: Parameters<typeof styleText>[0], text: string) =>
     hasColors ? styleText(format, text) : text;
@@ -34,13 +34,13 @@ export function frameOf(progress: Progress, { columns, rows, hasColors }: Space,
     .filter((parts) => parts.length > 0)
     .map(([who, ...parts]) => `${style('bold', who!.padEnd(2))} ${parts.join('  ')}`);
   const newest = progress.newest.map((detection) => `   ${describeDetection(detection, style)}`);
-  // one line stays free for the cursor, one for what is written above
+  // one line stays free for the cursor, one for the log above
   return [...lines, ...newest]
     .slice(0, Math.max(0, rows - 2))
     .map((line) => cut(line, Math.max(1, columns - 1)));
 }
 
-/** At most so wide. Cut within a cluster of emoji, what is left may be wider than it was; then more is cut. */
+/** Cuts text to a width. A cut inside a cluster of emoji may leave text that is wider than before; then more is cut. */
 function cut(text: string, columns: number): string {
   for (let limit = columns; limit > 0; limit--) {
     const shorter = cliTruncate(text, limit);

@@ -5,39 +5,38 @@ import stringWidth from 'string-width';
 const ERASE_LINE_ABOVE = '\u001B[1A\u001B[2K';
 
 /**
- * Some lines at the foot of a terminal that are drawn over and over, below whatever else this process writes to it.
- * Everything written to stdout and stderr meanwhile goes above them, so nothing is garbled, whoever wrote it. The
- * cursor is never hidden: even a process that is killed leaves the terminal as it should be.
+ * Lines at the bottom of a terminal that are redrawn in place. All other output of this process to stdout and stderr
+ * appears above them. The cursor is never hidden, so that even a killed process leaves the terminal in order.
  */
 export class LiveArea {
   readonly #draw;
   readonly #restore: (() => void)[] = [];
   #lines: readonly string[] = [];
   #columns: number;
-  /** Whether what was written ended with a whole line. */
+  /** Whether the last output ended with a line feed. */
   #isAtLineStart = true;
 
-  /** `others`: streams that may end on the same terminal. */
+  /** `others`: streams that may write to the same terminal. */
   constructor(
     private readonly stream: WriteStream,
     others: readonly WriteStream[] = [],
   ) {
     this.#columns = stream.columns;
     const write = stream.write.bind(stream);
-    // the same stream, but what log-update writes goes straight through
+    // log-update gets the same stream with its original `write`, which makes no room
     this.#draw = createLogUpdate(Object.create(stream, { write: { value: write } }) as WriteStream, {
       showCursor: true,
     });
     for (const one of [stream, ...others]) if (one.isTTY) this.#makeRoomFor(one);
     this.#on(stream, 'resize', () => this.#resize(write));
-    // a shell wrote below while the process was stopped
+    // while the process was stopped, the shell wrote below the lines
     this.#on(process, 'SIGCONT', () => this.#forget());
     this.#on(process, 'exit', () => this.stop());
-    // Node prints such an error by ways of its own
+    // Node prints an uncaught exception without the stream's `write`
     this.#on(process, 'uncaughtExceptionMonitor', () => this.stop());
   }
 
-  /** Shows these lines instead of those before; each is narrower than the terminal. */
+  /** Replaces the lines; each is narrower than the terminal. */
   show(lines: readonly string[]): void {
     if (lines.length === 0 && this.#lines.length > 0) this.#draw.clear();
     if (lines.length > 0 && !this.#isAtLineStart) this.stream.write('\n');
@@ -45,7 +44,7 @@ export class LiveArea {
     this.#redraw();
   }
 
-  /** Takes the lines away, for good. */
+  /** Removes the lines, and gives the streams their own `write` back. */
   stop(): void {
     this.show([]);
     for (const restore of this.#restore.splice(0)) restore();
@@ -76,7 +75,7 @@ export class LiveArea {
     });
   }
 
-  /** A narrower terminal breaks lines in two, and there are more to take away; but some just cut them. */
+  /** Erases the lines. A narrower terminal has wrapped them, so there are more to erase; some terminals cut them. */
   #resize(write: (text: string) => boolean): void {
     const { columns } = this.stream;
     const isCut = process.env.TERM === 'linux' || process.env.XTERM_VERSION !== undefined;
@@ -88,10 +87,11 @@ export class LiveArea {
     if (this.#lines.length === 0) return;
     this.#draw.clear();
     write(ERASE_LINE_ABOVE.repeat(extra));
-    // what was drawn is too wide now; what comes next is not
+    // these lines are too wide now; `show` brings narrower ones
     this.#lines = [];
   }
 
+  /** Leaves the lines where they are, and draws them anew below. */
   #forget(): void {
     this.#draw.done();
     this.#redraw();

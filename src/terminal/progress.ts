@@ -9,7 +9,7 @@ export interface NewestDetection {
   reason_summary: string;
 }
 
-/** Where Y stood when this process was elected: what came before has no events here. */
+/** The totals when this process was elected. The chunks before that had no events in this process. */
 export interface Baseline {
   chunks: number;
   /** Accepted or rejected. */
@@ -17,7 +17,7 @@ export interface Baseline {
   detections: Record<string, number>;
 }
 
-/** What the display knows of the pipeline; kept up to date by its events. Times are of `performance.now()`. */
+/** The state of the pipeline for the display, kept up to date by its events. Times are of `performance.now()`. */
 export class Progress {
   /** Rows of X's file; undefined before it was read, and without X. */
   sourceRows: number | undefined;
@@ -34,10 +34,13 @@ export class Progress {
   lag: { pendingCount: number; oldestPendingAt: Date | null } | undefined;
   readonly inTrouble = new Set<Service>();
   newest: readonly NewestDetection[] = [];
-  /** What was applied since the election, in case the baseline is read late. */
+  /** The chunks applied since the election, until the baseline is read. */
   #since: { chunkNo: number; rows: number; detections: Record<string, number> }[] = [];
 
-  /** `onDetections`: there are new ones to read. `onElected`: the baseline is to be read. @returns how to end that. */
+  /**
+   * Listens to the pipeline. `onDetections` is called when there are new detections to read, `onElected` when the
+   * baseline is to be read. @returns a function that stops this.
+   */
   follow(onDetections: () => void, onElected: () => void): () => void {
     return pipelineEvents.subscribe({
       sourceSurveyed: ({ rows }) => {
@@ -74,11 +77,11 @@ export class Progress {
     });
   }
 
-  /** What the database said after the election. */
+  /** Sets the totals that were read after the election. */
   start(baseline: Baseline, files: number): void {
     this.files = Math.max(this.files, files);
     this.applied = { ...baseline, detections: { ...baseline.detections } };
-    // chunks are numbered as they are applied: those up to there are in the baseline
+    // chunks are numbered in the order in which they are applied: the baseline has those up to its count
     for (const chunk of this.#since) if (chunk.chunkNo > baseline.chunks) this.#add(this.applied, chunk);
     this.#since = [];
   }

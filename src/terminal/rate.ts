@@ -1,8 +1,8 @@
 const WINDOW_MS = 10_000;
-/** A rate over less than that says little. */
+/** A rate over a shorter time says little. */
 const MIN_MS = 1000;
 
-/** How much comes per second, over the last ten seconds. Times are milliseconds of any steady clock. */
+/** The amount per second, over the last ten seconds. Times are milliseconds of a monotonic clock. */
 export class Rate {
   #events: { amount: number; at: number }[] = [];
   #firstAt: number | undefined;

@@ -8,28 +8,28 @@ import { frameOf } from './frame.js';
 import { LiveArea } from './live-area.js';
 import { Progress } from './progress.js';
 
-/** Fast enough to look alive; what has not changed is not drawn. */
+/** Fast enough to look alive; unchanged lines are not drawn again. */
 const REDRAW_MS = 150;
-/** New detections are read at most so often. */
+/** New detections are read at most this often. */
 const READ_MS = 1000;
 const NEWEST = 5;
 
-/** What a command shows while it runs: its log, and on a terminal a live display below it. */
+/** The log of a command, and on a terminal a live display below it. */
 export interface Terminal {
   log: Logger;
-  /** Mechanism Y works with this database. @returns how to let go of it */
+  /** Reads totals and detections from this database. @returns a function that closes the connection. */
   follow(config: pg.ClientConfig): () => Promise<void>;
-  /** Takes the display away; the log stays. */
+  /** Removes the display; the log stays. */
   close(): void;
 }
 
-/** Whether somebody looks at stderr, on something that can move its cursor. */
+/** Whether stderr is a terminal that can move its cursor, and not that of a CI job. */
 export function isLive(stream: { isTTY?: boolean }, env: NodeJS.ProcessEnv): boolean {
   const isCi = !['', 'false', '0'].includes(env.CI ?? '');
   return stream.isTTY === true && !['', 'dumb'].includes(env.TERM ?? '') && !isCi;
 }
 
-/** Lines as in any log where nobody looks; a live display, with fewer lines above it, on a terminal. */
+/** On a terminal a live display, with fewer log lines above it; otherwise the log alone. */
 export function openTerminal(level: string): Terminal {
   if (!isLive(process.stderr, process.env) || level === 'silent') {
     return { log: createLog(level), follow: () => () => Promise.resolve(), close: () => undefined };
@@ -79,7 +79,7 @@ class Display {
     this.#area.show(frameOf(this.#progress, space, performance.now()));
   }
 
-  /** What cannot be read is not shown; the pipeline itself says what is wrong with the database. */
+  /** If a read fails, the figures are not shown; the pipeline itself logs the error of the database. */
   async #readBaseline(): Promise<void> {
     if (!this.#views) return;
     const status = await readStatus(this.#views).catch(() => undefined);
