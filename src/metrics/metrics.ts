@@ -1,18 +1,18 @@
 import { Counter, Gauge, Histogram, Registry, collectDefaultMetrics } from 'prom-client';
 import { pipelineEvents, type PipelineEvents } from '../events.js';
 
-/** From a quick step to a chunk that is in real trouble; each two to two and a half times the one before. */
+/** Seconds, from a quick step to a chunk in trouble; each bound is two to three times the one before. */
 const STEP_BUCKETS = [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30];
 
 /**
- * What has happened in this process, for Prometheus. As it expects, counters begin at 0 with the process; what
- * the pipeline did before stands in the database. Must be made before the pipeline starts, and closed.
+ * The metrics of this process for Prometheus. As Prometheus expects, counters begin at 0 with the process; the database
+ * has the totals of all processes. Create it before the pipeline starts, so that it misses no event, and close it.
  */
 export class Metrics {
   readonly registry = new Registry();
-  /** What the last listing saw; undefined while this process is not the one that works. */
+  /** The last listing; undefined while this process is not the Y that works. */
   #listing: PipelineEvents['listed'][0] | undefined;
-  /** Lets go of the pipeline's events. */
+  /** Stops listening to the pipeline's events. */
   readonly close: () => void;
 
   constructor() {
@@ -39,7 +39,7 @@ export class Metrics {
     const detections = counter('detections_total', 'New detections.', ['pattern']);
     const chunk = histogram(
       'chunk_duration_seconds',
-      'Time of a chunk from the first byte of its COPY to its commit.',
+      'Time of a chunk in its COPY and in its application up to the commit.',
     );
     const step = histogram('step_duration_seconds', 'Time of a chunk in each step.', ['step']);
     const batches = counter('batches_written_total', 'Detection files written to the bucket.');
@@ -60,7 +60,7 @@ export class Metrics {
     });
     this.#addLag(registers);
 
-    // each series is there from the start: a rate needs its first 0
+    // each series exists from the start: a rate needs the 0 before its first event
     for (const service of ['database', 'object_store']) {
       retries.inc({ service }, 0);
       isInTrouble.set({ service }, 0);
@@ -99,7 +99,7 @@ export class Metrics {
     });
   }
 
-  /** As pipeline_status says it, but at the time of asking. Without a listing of our own there is no value, not 0. */
+  /** The lag as in pipeline_status, but at the time of the scrape. Without a listing there is no value, instead of 0. */
   #addLag(registers: Registry[]): void {
     const listing = () => this.#listing;
     new Gauge({
@@ -114,7 +114,7 @@ export class Metrics {
     });
     new Gauge({
       name: 'bankpulse_lag_seconds',
-      help: 'How long the oldest of them has been lying in the bucket; only of the mechanism Y that works.',
+      help: 'How long the oldest object that waits has been in the bucket; only of the mechanism Y that works.',
       registers,
       collect() {
         this.remove();

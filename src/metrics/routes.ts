@@ -5,10 +5,10 @@ import { isDoneWithin } from '../async/time-limit.js';
 import { pipelineEvents, type Role } from '../events.js';
 import { Metrics } from './metrics.js';
 
-/** A database that takes longer to say hello is not ready. */
+/** A database that takes longer to answer is not ready. */
 const PING_MS = 2000;
 
-/** A ping for `metricsRoutes`: on a connection of its own each time, which gives up by itself. */
+/** A ping for `metricsRoutes`: each one uses a new connection, with a time limit. */
 export function pingDatabase(config: pg.ClientConfig): () => Promise<void> {
   return async () => {
     const client = await connect({ ...config, connectionTimeoutMillis: PING_MS, query_timeout: PING_MS });
@@ -21,13 +21,14 @@ export function pingDatabase(config: pg.ClientConfig): () => Promise<void> {
 }
 
 export interface MetricsRoutesOptions {
-  /** Asks the database for anything at all, on a connection of the server's own. @throws if there is no answer. */
+  /** Sends a query to the database, on a connection of its own. @throws if there is no answer. */
   ping: () => Promise<unknown>;
 }
 
 /**
  * `/metrics` for Prometheus, `/healthz` (the process lives) and `/readyz` (it can do its work: the database answers,
- * and mechanism Y works or stands by). Reads nothing but the ping; register it before the pipeline starts.
+ * and mechanism Y works or stands by). Only the ping uses the database. Register them before the pipeline starts, so that
+ * they miss no event.
  */
 export const metricsRoutes: FastifyPluginCallback<MetricsRoutesOptions> = (server, { ping }, done) => {
   const metrics = new Metrics();
