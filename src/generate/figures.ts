@@ -11,7 +11,7 @@ export const ZIP_CODE = '28007';
 
 export type Gender = 'F' | 'M' | 'E' | 'U';
 
-/** Customers of each gender; how they spread over the ages, as rows of BankSim. Enterprises have no age. */
+/** Customers of each gender, and BankSim's rows of each age, in whose proportion the ages spread. Enterprises have no age. */
 export const GENDERS: { gender: Gender; customers: number; ages: Record<string, number> }[] = [
   {
     gender: 'F',
@@ -27,7 +27,7 @@ export const GENDERS: { gender: Gender; customers: number; ages: Record<string, 
   { gender: 'U', customers: 3, ages: { 1: 178, 2: 164, 3: 173 } },
 ];
 
-/** Trips of a customer with the two transport merchants: how many, at which rank among the customers in millionths. */
+/** Trips of a customer with the two transport merchants: `trips` at `ranks` among the customers, in millionths. */
 export const TRIPS = {
   ranks: [
     0, 10_000, 50_000, 100_000, 200_000, 300_000, 400_000, 600_000, 800_000, 950_000, 990_000, 1_000_000,
@@ -36,10 +36,10 @@ export const TRIPS = {
 };
 
 /**
- * Each customer prefers the second largest merchant for one spell of days, most of them at once; before and after it
- * they ride with the largest. So the second largest leads at first, and is the first to pass 50,000 rows. In
- * 10,000ths: customers whose spell begins the day they join; ranks of the spells' `days`; trips that go to the second
- * largest outside of spells.
+ * Each customer prefers the second largest merchant for one spell of days, which for most begins on the day they join;
+ * before and after it they ride with the largest. So the second largest leads at first, and is the first to pass 50,000
+ * rows. In 10,000ths: `atOnce`, the customers whose spell begins on the day they join; `ranks` of the spells' `days`;
+ * `revisit`, the trips outside of spells that go to the second largest.
  */
 export const SPELLS = {
   atOnce: 7800,
@@ -49,8 +49,8 @@ export const SPELLS = {
 };
 
 /**
- * A customer with few trips joined late: this many days before the end for each. So the days grow, from some 2,400
- * rows to some 3,770.
+ * A customer joins this many days before the end for each trip, so those with few trips join late. The days grow, from
+ * some 2,400 rows to some 3,770.
  */
 export const DAYS_PER_TRIP = 1.35;
 
@@ -110,7 +110,7 @@ export const MERCHANTS: Merchant[] = [
   ['es_travel', 3, 3, 2, 1],
 ];
 
-/** Where `AMOUNTS` are taken, in millionths of a category's rows. */
+/** The ranks of the amounts in `AMOUNTS`, in millionths of a category's rows. */
 export const AMOUNT_RANKS = [
   0, 50_000, 250_000, 500_000, 650_000, 750_000, 850_000, 920_000, 950_000, 970_000, 990_000, 997_000,
   999_500, 1_000_000,

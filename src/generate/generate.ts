@@ -8,7 +8,7 @@ import { visits } from './visits.js';
 export const DEFAULT_ROWS = figures.ROWS;
 export const DEFAULT_SEED = 1;
 
-/** Gives 8 GB of transactions; up to here all that is apportioned stays exact in a double. */
+/** 8 GB of transactions. Up to this number, every product in `apportion` is exact in a double. */
 const MAX_ROWS = 100_000_000;
 
 /** Long enough to make few system calls, short enough to keep the memory flat. */
@@ -19,16 +19,16 @@ export interface GenerateOptions {
   seed: number;
   transactionsCsv: string;
   importanceCsv: string;
-  /** Ends it early; then neither file is there. */
+  /** Ends it early; then neither file is written. */
   signal?: AbortSignal;
 }
 
 /**
- * Writes a pair of files like BankSim's, parallel row by row, whose bytes depend on `rows` and `seed`
- * alone. Another number of rows scales the rows of every day, merchant and customer. The 180 days, the 50 merchants
- * (from 50 rows on), the 4,112 customers (from 5,000 rows on), the amounts and the customers that a merchant other
- * than the big two wins at most stay as they are.
- * @returns how many rows, and how many different customers and merchants in them.
+ * Writes a pair of files like BankSim's, parallel row by row, whose bytes depend on `rows` and `seed` alone. Another
+ * number of rows scales the rows of every day, merchant and customer. It does not change the 180 days, the 50 merchants
+ * (from 50 rows on), the 4,112 customers (from 5,000 rows on), the amounts, and the largest number of customers of each
+ * merchant but the two big ones.
+ * @returns the number of rows, and of different customers and merchants in them.
  * @throws UsageError; UserError if they cannot be written; the signal's reason.
  */
 export async function generate(
@@ -49,7 +49,7 @@ export async function generate(
   return { rows, customers: customers.size, merchants: merchants.size };
 }
 
-/** The text of both files, block by block; notes whom it met. */
+/** The text of both files, block by block; adds the customers and merchants that occur to the two sets. */
 function* blocks(
   rows: number,
   random: Random,
@@ -71,7 +71,7 @@ function* blocks(
     const { cents, fraud: fraudPer10000 } = figures.AMOUNTS[category];
     const rank = random.below(1_000_000);
     const amount = formatAmount(interpolate(figures.AMOUNT_RANKS, cents, rank));
-    // Fraud stands out by its amount: it is where the money is.
+    // Fraud has the largest amounts of a category.
     const fraud = rank >= 1_000_000 - 100 * fraudPer10000 ? 1 : 0;
     const source = customerNames[customer];
     const target = merchantNames[merchant];
@@ -96,7 +96,7 @@ function createPeople(random: Random): { age: string; gender: figures.Gender }[]
   return random.shuffle(people);
 }
 
-/** Different names in BankSim's manner, such as `C1093826151`. */
+/** Different names in BankSim's format, such as `C1093826151`. */
 function createNames(letter: string, count: number, random: Random): string[] {
   const names = new Set<string>();
   while (names.size < count) names.add(`${letter}${random.below(2 ** 31)}`);
@@ -111,8 +111,8 @@ function formatAmount(cents: number): string {
 }
 
 /**
- * Writes files side by side, a part of each at a time. They get their names when all are complete: a run that is
- * killed leaves no file that looks whole.
+ * Writes files side by side, a part of each at a time. They get their names when all are complete: a killed run leaves no
+ * file that looks complete.
  */
 async function writeFiles(paths: string[], parts: Iterable<string[]>, signal?: AbortSignal): Promise<void> {
   const files: { path: string; partial: string; handle: FileHandle }[] = [];

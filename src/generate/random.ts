@@ -8,7 +8,7 @@ export class Random {
   constructor(seed: number) {
     this.#a = seed | 0;
     this.#b = Math.floor(seed / 2 ** 32) | 0;
-    // Seeds that differ in one bit give alike first numbers; those after a dozen rounds have nothing in common.
+    // The first numbers of seeds that differ in one bit are alike; after a dozen rounds they have nothing in common.
     for (let round = 0; round < 15; round++) this.below(1);
   }
 
@@ -35,7 +35,7 @@ export class Random {
   }
 }
 
-/** Counts drawn from without replacement, so that at the end each was drawn exactly as often as it says. */
+/** Draws indexes without replacement: at the end each index was drawn exactly as often as its count says. */
 export class Urn {
   left: number;
   readonly #counts: number[];
@@ -45,7 +45,7 @@ export class Urn {
     this.left = sum(counts);
   }
 
-  /** Which count was drawn. */
+  /** The index that was drawn. */
   draw(random: Random): number {
     let rest = random.below(this.left--);
     const drawn = this.#counts.findIndex((count) => (rest -= count) < 0);
@@ -74,7 +74,7 @@ export function apportion(total: number, weights: readonly number[], least = 0):
   });
 }
 
-/** The value at a rank between two listed ones, on the straight line between theirs, rounded to a whole number. */
+/** The value at `rank`, by linear interpolation between the two listed ranks around it, rounded to a whole number. */
 export function interpolate(ranks: readonly number[], values: readonly number[], rank: number): number {
   const above = ranks.findIndex((listed, index) => index > 0 && rank <= listed);
   const [from, to] = [ranks[above - 1]!, ranks[above]!];

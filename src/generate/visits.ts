@@ -3,7 +3,7 @@ import type { Gender, Merchant } from './figures.js';
 import { apportion, interpolate, sum, Urn } from './random.js';
 import type { Random } from './random.js';
 
-/** One row to be: who buys where on which day. Customers and merchants are numbered from 0. */
+/** A row of the file: a customer buys from a merchant on a day. Customers and merchants are numbered from 0. */
 export interface Visit {
   step: number;
   customer: number;
@@ -22,11 +22,11 @@ export function* visits(rows: number, genders: readonly Gender[], random: Random
   const travellers = new Travellers(trips, random);
   const purchases = new Urn(merchantRows.slice(BIG_MERCHANTS));
   const allPurchases = purchases.left;
-  const everybody = [...genders.keys()];
+  const customers = [...genders.keys()];
   const pools = [
-    everybody.filter((customer) => genders[customer] === 'F'),
-    everybody.filter((customer) => genders[customer] === 'M'),
-    everybody.filter((customer) => genders[customer] !== 'F' && genders[customer] !== 'M'),
+    customers.filter((customer) => genders[customer] === 'F'),
+    customers.filter((customer) => genders[customer] === 'M'),
+    customers.filter((customer) => genders[customer] !== 'F' && genders[customer] !== 'M'),
   ];
   const shops = MERCHANTS.slice(BIG_MERCHANTS).map(
     (figures, shop) => new Shop(figures, merchantRows[BIG_MERCHANTS + shop]!, pools),
@@ -36,7 +36,7 @@ export function* visits(rows: number, genders: readonly Gender[], random: Random
   for (let step = 0; step < STEPS; step++) {
     const tripsToday = travellers.on(step);
     tripsSoFar += tripsToday.length;
-    // The other merchants' business grows with the traffic; it is what the day's rows hold besides trips.
+    // The purchases at the other merchants grow in proportion to the trips.
     const purchasesLeftTonight = allPurchases - Math.floor((allPurchases * tripsSoFar) / trips);
     for (;;) {
       const purchasesToday = purchases.left - purchasesLeftTonight;
@@ -52,12 +52,12 @@ export function* visits(rows: number, genders: readonly Gender[], random: Random
   }
 }
 
-/** The customers as they ride: on nearly all days from the one they join, mostly with their favourite. */
+/** The trips of the customers: on nearly all days from the one they join, mostly with the merchant they prefer. */
 class Travellers {
   readonly #random: Random;
   readonly #tripsLeft: number[];
   readonly #joinedOn: number[];
-  /** The days on which the customer prefers the second largest: from the first, up to before the second. */
+  /** The days on which each customer prefers the second largest merchant; `to` is exclusive. */
   readonly #spells: [from: number, to: number][];
 
   constructor(trips: number, random: Random) {
@@ -74,12 +74,12 @@ class Travellers {
     });
   }
 
-  /** Who rides on this day, as often as they do, in random order. Days must be asked for in turn. */
+  /** The customers of this day's trips, one for each trip, in random order. To be called for each day in turn. */
   on(step: number): number[] {
     const riders: number[] = [];
     for (let customer = 0; customer < CUSTOMERS; customer++) {
       if (step < this.#joinedOn[customer]!) continue;
-      // Even shares of what is left, the remainder by chance: random days, and all trips made on the last one.
+      // An even share of the trips left, the remainder by chance. The days are random, and none is left after the last.
       const daysLeft = STEPS - step;
       const tripsLeft = this.#tripsLeft[customer]!;
       const remainder = tripsLeft % daysLeft;
@@ -97,7 +97,7 @@ class Travellers {
   }
 }
 
-/** A merchant other than the big two: it wins customers evenly over its rows, and serves those it knows between. */
+/** A merchant other than the big two: new customers come evenly over its rows; the other rows are of known customers. */
 class Shop {
   #rowsLeft: number;
   readonly #newcomers: Urn;
