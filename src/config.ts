@@ -39,9 +39,9 @@ const httpUrl = text.refine((value) => /^https?:\/\//i.test(value) && URL.canPar
   error: 'must be a URL that begins with http:// or https://',
 });
 
-/** `pg` reads the files that a URL names (sslrootcert) when it is given it; its messages quote no password. */
+/** Why `pg` cannot use a URL: it reads the files that the URL names (sslrootcert). Its messages quote no password. */
 function whyUnusable(connectionString: string): string | undefined {
-  if (!URL.canParse(connectionString)) return undefined; // said already
+  if (!URL.canParse(connectionString)) return undefined; // reported already
   try {
     new pg.Client({ connectionString });
     return undefined;
@@ -50,7 +50,7 @@ function whyUnusable(connectionString: string): string | undefined {
   }
 }
 
-/** Every variable BankPulse reads itself, by its own name. The AWS SDK reads its standard ones on its own. */
+/** Every variable that BankPulse reads, by its name. The AWS SDK reads its standard variables by itself. */
 const variables = {
   S3_BUCKET: text
     .refine((value) => !/^arn:[\w-]+:s3:::/.test(value) && /^[^\s/]+$|^arn:\S+$/.test(value), {
@@ -117,10 +117,10 @@ function readIfThere(name: string): string {
 }
 
 /**
- * Puts what `.env` and `config.env` say into the process's environment, where it says nothing itself (an empty
- * value says nothing), so that libraries with variables of their own, the AWS SDK above all, see the same.
- * Under `NODE_ENV=test` the files are left alone: tests must not reach a developer's real database.
- * @throws UsageError if one is there and cannot be read.
+ * Adds the variables of `.env` and `config.env` to the process's environment, unless they are set there (an empty value
+ * counts as not set). Libraries that read variables themselves, above all the AWS SDK, then see the same values.
+ * Under `NODE_ENV=test` the files are not read: tests must not reach a developer's real database.
+ * @throws UsageError if a file exists and cannot be read.
  */
 function readEnvironmentFiles(): void {
   if (process.env.NODE_ENV === 'test') return;
@@ -131,7 +131,7 @@ function readEnvironmentFiles(): void {
   }
 }
 
-/** What cannot be used together, of the settings that are there and right by themselves. */
+/** Contradictions between settings that are valid by themselves; `settings` has only those that were read and valid. */
 function contradictions(settings: Partial<Settings>): string[] {
   const problems: string[] = [];
   const { CHUNKS_PREFIX: chunks, DETECTIONS_PREFIX: detections, S3_BUCKET: bucket } = settings;
@@ -151,8 +151,8 @@ function contradictions(settings: Partial<Settings>): string[] {
 }
 
 /**
- * The settings of these names, checked; names not asked for are not looked at.
- * @throws UsageError naming every problem at once.
+ * Reads and checks the settings of these names, and no others.
+ * @throws UsageError that names every problem at once.
  */
 export function loadSettings<Name extends SettingName>(names: readonly Name[]): Pick<Settings, Name> {
   readEnvironmentFiles();
@@ -168,7 +168,7 @@ export function loadSettings<Name extends SettingName>(names: readonly Name[]): 
   return settings as Pick<Settings, Name>;
 }
 
-/** What a command needs to reach the database. */
+/** The settings of a command that uses the database. */
 export const databaseSettings = [
   'DATABASE_URL',
   'DB_HOST',
@@ -179,7 +179,7 @@ export const databaseSettings = [
   'BANKPULSE_HOME',
 ] as const;
 
-/** What a command needs to reach the object store. */
+/** The settings of a command that uses the object store. */
 export const objectStoreSettings = [
   'S3_BUCKET',
   'S3_FORCE_PATH_STYLE',
@@ -189,7 +189,7 @@ export const objectStoreSettings = [
   'BANKPULSE_HOME',
 ] as const;
 
-/** What mechanism X needs besides the object store. */
+/** The settings of mechanism X, besides those of the object store. */
 export const producerSettings = [
   'TRANSACTIONS_CSV',
   'CHUNK_ROWS',
@@ -197,7 +197,7 @@ export const producerSettings = [
   'CHUNKS_PREFIX',
 ] as const;
 
-/** What mechanism Y needs besides the database and the object store. */
+/** The settings of mechanism Y, besides those of the database and the object store. */
 export const detectorSettings = [
   'IMPORTANCE_CSV',
   'BATCH_ROWS',
@@ -211,7 +211,7 @@ export const detectorSettings = [
   'DETECTIONS_PREFIX',
 ] as const;
 
-/** What serving the dashboard needs besides the database. */
+/** The settings of the dashboard, besides those of the database. */
 export const dashboardSettings = ['DASHBOARD_HOST', 'DASHBOARD_PORT'] as const;
 
 export type DatabaseSettings = Pick<Settings, (typeof databaseSettings)[number]>;

@@ -1,4 +1,4 @@
-/** Something the user can act on: printed as one line, without a stack trace; the process ends with 1. */
+/** An error that the user can act on: printed as one line, without a stack trace; the process ends with 1. */
 export class UserError extends Error {
   override name = 'UserError';
 }
@@ -13,7 +13,7 @@ export class UsageError extends Error {
 }
 
 /**
- * Every reason for which an object is quarantined or a row rejected before its values are looked at: a kind and its
+ * Every reason for which an object is quarantined or a row rejected before its values are checked: a kind and its
  * sentence. Reasons about the values of a row stand in sql/02_staging/accept_staged_records.sql.
  */
 const CONTENT_REASONS = {
@@ -42,7 +42,7 @@ const CONTENT_REASONS = {
 };
 type ContentReasons = typeof CONTENT_REASONS;
 
-/** The content of an object, or of a row, makes it unusable; the message is the reason for the user. */
+/** The content of an object or of a row makes it unusable; the message is the reason for the user. */
 export class ContentError<Kind extends keyof ContentReasons = keyof ContentReasons> extends Error {
   override name = 'ContentError';
 
@@ -54,7 +54,7 @@ export class ContentError<Kind extends keyof ContentReasons = keyof ContentReaso
   }
 }
 
-/** The SQLSTATEs that are told apart: those that BankPulse's own functions raise, and some of PostgreSQL's. */
+/** The SQLSTATEs that BankPulse handles: those that its own functions raise, and some of PostgreSQL's. */
 export const SQLSTATE = {
   /** hold_lease: another run has taken over. */
   leaseLost: 'BP001',
@@ -77,7 +77,7 @@ export const SQLSTATE = {
   queryCanceled: '57014',
 } as const;
 
-/** Classes of SQLSTATE, or whole codes, that may pass by themselves: worth connecting and trying again. */
+/** SQLSTATEs, or classes of them, for errors that may pass by themselves: worth a new connection and a retry. */
 const TRANSIENT_SQLSTATES = [
   '08', // connection exception
   SQLSTATE.readOnlyTransaction, // a standby before it takes over, a managed server whose disk is full
@@ -88,7 +88,7 @@ const TRANSIENT_SQLSTATES = [
   '55P03', // lock not available
   '57', // operator intervention: shutdown, crash, statement timeout
   '58', // system error: input or output failed
-  SQLSTATE.leaseLost, // stand by until the lock is free
+  SQLSTATE.leaseLost, // another Y has taken over: the retry stands by
 ];
 
 /** The SQLSTATE of an error of PostgreSQL, or the code of one of the operating system. */
@@ -97,12 +97,12 @@ export function codeOf(error: unknown): string | undefined {
   return typeof code === 'string' ? code : undefined;
 }
 
-/** Whether PostgreSQL failed with one of these. */
+/** Whether PostgreSQL raised one of these. */
 export function hasSqlState(error: unknown, ...names: (keyof typeof SQLSTATE)[]): boolean {
   return names.some((name) => codeOf(error) === SQLSTATE[name]);
 }
 
-/** Whether the database said what connecting again, or waiting, may cure. */
+/** Whether a new connection, or a retry later, may succeed. */
 export function isTransientDatabaseError(error: unknown): boolean {
   const code = codeOf(error);
   if (code !== undefined && /^[0-9A-Z]{5}$/.test(code)) {
@@ -118,20 +118,20 @@ export function isTransientDatabaseError(error: unknown): boolean {
   );
 }
 
-/** Class 22 of SQLSTATE: PostgreSQL objects to the data, not to anything that could pass. */
+/** Class 22 of SQLSTATE: PostgreSQL refuses the data, so a retry would fail, too. */
 export function isDataError(error: unknown): error is Error & { code: string } {
   return error instanceof Error && /^22...$/.test(codeOf(error) ?? '');
 }
 
-/** The message of anything that was thrown. */
+/** The message of a thrown value. */
 export function messageOf(error: unknown): string {
   return error instanceof Error ? error.message || error.name : String(error);
 }
 
-/** What Node calls a certificate that does not convince; the first ones are OpenSSL's names. */
+/** Node's codes for a certificate that it does not trust; all but the last are OpenSSL's. */
 const CERTIFICATE_CODES = /^(CERT_|UNABLE_TO_|SELF_SIGNED_CERT|DEPTH_ZERO_|INVALID_CA|ERR_TLS_CERT_)/;
 
-/** What to do about a server's certificate; undefined if the error is about something else. */
+/** Advice on an error about a server's certificate; undefined for any other error. */
 export function certificateAdvice(error: unknown, howToTrust: string): string | undefined {
   const code = codeOf(error) ?? '';
   if (!CERTIFICATE_CODES.test(code)) return undefined;

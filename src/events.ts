@@ -1,19 +1,19 @@
 import { EventEmitter } from 'node:events';
 
-/** A server that may be in trouble for a while. */
+/** A service that may fail for a while. */
 export type Service = 'database' | 'object_store';
 
-/** What mechanism Y is doing: not elected yet, waiting behind another Y, elected, or between two tries. */
+/** The role of mechanism Y: starting, also between two terms; standing by while another Y works; elected. */
 export type Role = 'starting' | 'standing_by' | 'working';
 
-/** What happens in the pipeline, and what is known of it. Times are seconds, sizes bytes. */
+/** The events of the pipeline. Times are in seconds. */
 export interface PipelineEvents {
   /** X has read its file once, before the first chunk. */
   sourceSurveyed: [source: { rows: number; chunkRows: number }];
-  /** X is done with a chunk: it wrote it (`isNew`), or it was there. Without seconds it did not have to ask. */
+  /** X has written a chunk (`isNew`), or the bucket had it. `seconds`: the time of the put, if one was tried. */
   chunkProduced: [chunk: { number: number; rows: number; isNew: boolean; seconds?: number }];
   roleChanged: [role: Role];
-  /** Y has looked at the bucket. */
+  /** Y has listed the bucket. */
   listed: [listing: { pendingCount: number; oldestPendingAt: Date | null }];
   /** A chunk is in the ledger. */
   chunkApplied: [
@@ -25,14 +25,14 @@ export interface PipelineEvents {
       detections: Record<string, number>;
       /** By step. */
       stepSeconds: Record<string, number>;
-      /** From the first byte of the COPY to the commit. */
+      /** Of its COPY and of its application up to the commit, without the wait between them. */
       seconds: number;
     },
   ];
   chunkQuarantined: [object: { key: string }];
-  /** A detection file is in the bucket, and known to be. They are numbered from 1, and written in that order. */
+  /** A detection file is in the bucket, and marked as exported. Batches are written in the order of their numbers. */
   batchWritten: [batch: { batchNo: number; rows: number }];
-  /** An attempt failed; there will be another. */
+  /** An attempt failed, and another will follow. */
   retried: [service: Service];
   /** From the first failed attempt of any call until all work again. */
   troubleBegan: [service: Service];
@@ -40,20 +40,20 @@ export interface PipelineEvents {
 }
 
 /**
- * What happens in this process's pipeline, for whoever wants to show it. Publish only: missing or failing listeners
- * never affect the pipeline.
+ * Publishes the events of this process's pipeline to displays and metrics. A listener that is missing or throws never
+ * affects the pipeline.
  */
 class PipelineEmitter extends EventEmitter<PipelineEvents> {
   publish<Name extends keyof PipelineEvents>(name: Name, ...event: PipelineEvents[Name]): void {
     try {
-      // the map of a type parameter is more than the emitter's types can follow
+      // the emitter's types cannot follow a type parameter
       (this as EventEmitter).emit(name, ...event);
     } catch (error) {
       process.emitWarning(error as Error);
     }
   }
 
-  /** Calls these for their events. @returns how to end that. */
+  /** Adds listeners by the names of their events. @returns a function that removes them. */
   subscribe(listeners: {
     [Name in keyof PipelineEvents]?: (...event: PipelineEvents[Name]) => void;
   }): () => void {

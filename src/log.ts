@@ -6,15 +6,15 @@ export type { Logger };
 
 const isRoutine = Symbol('routine');
 /**
- * Put into a line that comes with every chunk and says nothing new: `log.info({ ...routine, chunk: 7 }, 'chunk applied')`.
- * A live display shows the same better, so there such lines are left out, unless LOG_LEVEL asks for more than info.
+ * Marks a line that every ordinary chunk causes: `log.info({ ...routine, chunk: 7 }, 'chunk applied')`. A live display
+ * shows the same, so above it these lines are left out, unless LOG_LEVEL asks for more than info.
  */
 export const routine = { [isRoutine]: true };
 
 /**
  * The process's log, on stderr: readable lines on a terminal, JSON elsewhere. Results go to stdout, never here.
- * Keys from a bucket may hold anything; what steers a terminal is written as \uNNNN in both.
- * Never pass rows, parameters or connection settings to it: what they hold is not for logs.
+ * Keys from a bucket may hold any character; those that control a terminal are written as \uNNNN in both formats.
+ * Never pass rows, parameters or connection settings to it: they hold personal data and secrets.
  */
 export function createLog(level: string, { leavesOutRoutine = false } = {}): Logger {
   const hooks: pino.LoggerOptions['hooks'] = {};
@@ -45,6 +45,6 @@ export function createLog(level: string, { leavesOutRoutine = false } = {}): Log
     ignore: 'pid,hostname',
     colorize: process.stderr.hasColors(),
   });
-  // by way of process.stderr, where a live display makes room for it
+  // through process.stderr, where a live display makes room for the line
   return pino(options, { write: (line) => process.stderr.write(format(JSON.parse(line) as object)) });
 }
