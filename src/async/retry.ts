@@ -71,7 +71,7 @@ export function isInTrouble(service: Service): boolean {
   return (callsInTrouble.get(service) ?? 0) > 0;
 }
 
-/** Reports of one call that the service is in trouble, and that the trouble is over. */
+/** Reports, for one call, that the service is in trouble and that the trouble is over. */
 class Trouble {
   #since: number | undefined;
 

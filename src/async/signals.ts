@@ -1,6 +1,6 @@
 /** npm forwards a signal that a terminal sends to the whole process group: signals this close together count as one. */
 const SAME_SIGNAL_MS = 1000;
-/** Then the process ends, even if its work hangs; the database rolls that work back. */
+/** After this time the process ends even if its work hangs; the database rolls that work back. */
 const LAST_MOMENT_MS = 4700;
 
 /**

@@ -11,8 +11,8 @@ const migrationsDir = join(projectDir, 'migrations');
 const sqlDir = join(projectDir, 'sql');
 
 /**
- * Keys of advisory locks: arbitrary numbers that nothing else in the database locks. 4242001 is taken, too:
- * sql/05_runs/try_take_over.sql elects the one mechanism Y that works with it.
+ * Keys of advisory locks: arbitrary numbers that nothing else in the database locks. 4242001 is taken, too: with it,
+ * sql/05_runs/try_take_over.sql elects the one mechanism Y that works.
  */
 export const ADVISORY_LOCK = {
   /** Two migrations at once run one after the other. */

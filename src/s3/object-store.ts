@@ -228,7 +228,7 @@ export class ObjectStore {
   /**
    * Writes an object unless one exists. In a store without conditional puts, an object that appears between the check
    * and the put is overwritten.
-   * @returns false if one exists; this may be our own, if the SDK sent the put again because the first answer was lost.
+   * @returns false if one exists; also if this put wrote it, and the SDK sent it again because the answer was lost.
    */
   async putIfAbsent(
     key: string,
