@@ -1,90 +1,88 @@
-/**
- * What it measures, on which set-up, why, and what to expect: see `bench/intro.ts`, which it prints at its start. One
- * file per part in `bench/`; `bench/parts.ts` lists them.
- */
+/** Times what a chunk costs; README.md says what each part measures, why, and what to expect. */
 import { Command, InvalidArgumentError } from 'commander';
-import { UsageError, UserError } from '../src/errors.js';
+import { withResources } from '../src/async/resource-scope.js';
 import { interruptSignal } from '../src/async/signals.js';
-import { withBench, type Bench } from './bench/context.js';
+import { UsageError, UserError } from '../src/errors.js';
+import { createLog } from '../src/log.js';
+import { apply, dashboard } from './bench/apply.js';
 import { figureLines, figuresJson, targetLines, targetsJson, type Figure } from './bench/figures.js';
-import { GROWTH_ROWS, growthPart } from './bench/growth/part.js';
-import { intro } from './bench/intro.js';
-import type { Part } from './bench/part.js';
-import { parts } from './bench/parts.js';
+import { growthPart } from './bench/growth.js';
+import type { GivenFiles } from './bench/input.js';
+import { peers } from './bench/peers.js';
+import { catchUp, latency } from './bench/pipeline.js';
+import { openBench, type Bench, type Part } from './bench/set-up.js';
 
+const parts: readonly Part[] = [apply, dashboard, catchUp, peers, latency];
 const names = parts.map(({ name }) => name);
 
 function partNames(text: string): string[] {
   const chosen = text.split(',');
-  if (!chosen.every((name) => names.includes(name)))
-    throw new InvalidArgumentError(`Choose of ${names.join(',')}.`);
-  return chosen;
+  if (chosen.every((name) => names.includes(name))) return chosen;
+  throw new InvalidArgumentError(`Choose from ${names.join(',')}.`);
 }
 
 const command = new Command('bench')
-  .description('Times what a chunk costs, against a bare COPY of it.')
-  .option('--transactions <file>', 'instead of generated ones; with --importance')
+  .description('Times what a chunk costs, in terms of a bare COPY of it.')
+  .option('--transactions <file>', 'instead of a generated one; with --importance')
   .option('--importance <file>')
   .option('--only <parts>', `some of ${names.join(',')}`, partNames, names)
-  .option(
-    '--growth [rows]',
-    'instead: a stream of so many rows (default: 10,000,000, in eight to twenty minutes)',
-  )
-  .option('--json', 'one JSON object on stdout, everything else on stderr', false)
+  .option('--growth [rows]', 'instead: a stream of 10,000,000 or so many rows, in eight to twenty minutes')
+  .option('--json', 'one JSON object on stdout, all other output on stderr', false)
   .exitOverride(({ exitCode }) => process.exit(exitCode === 0 ? 0 : 2))
   .parse();
-const options = command.opts<{
-  transactions?: string;
-  importance?: string;
-  only: string[];
-  growth?: string | true;
-  json: boolean;
-}>();
+const options = command.opts<GivenFiles & { only: string[]; growth?: string | true; json: boolean }>();
+const { growth, only, json: isJson } = options;
 if ((options.transactions === undefined) !== (options.importance === undefined))
   command.error('error: --transactions and --importance go together', { exitCode: 2 });
-if (options.growth !== undefined && (options.transactions !== undefined || options.only !== names))
-  command.error('error: --growth is a measurement of its own, with a stream of its own', { exitCode: 2 });
+if (growth !== undefined && (options.transactions !== undefined || only !== names))
+  command.error('error: --growth has a stream of its own, and excludes the other parts', { exitCode: 2 });
 
-function chosenParts(): readonly Part[] {
-  const { growth, only } = options;
-  if (growth === undefined) return parts.filter(({ name }) => only.includes(name));
-  return [growthPart(growth === true ? GROWTH_ROWS : Number(growth))];
-}
-
-const say = (text: string) => (options.json ? process.stderr : process.stdout).write(`${text}\n`);
-
+const say = (text: string) => (isJson ? process.stderr : process.stdout).write(`${text}\n`);
 const secondsSince = (start: number) => (performance.now() - start) / 1000;
+
+function sayIntro({ input, prefix, ...server }: Bench['setUp']): void {
+  const settings = Object.entries(server.server_settings).map(([name, value]) => `${name} ${value}`);
+  say(`BankPulse's benchmark: the cost of a chunk, in terms of the least that PostgreSQL must do with it, a bare COPY of its
+bytes into an unlogged table and a commit. Figures are medians. scripts/README.md says what to expect.
+Set-up: PostgreSQL ${server.postgresql}, ${server.object_store}, Node ${server.node}, ${server.cores} cores (${settings.join(', ')});
+databases "..._bench..." and the prefix ${prefix}, deleted afterwards.`);
+  const source = input.is_generated ? 'generated' : 'the files given';
+  const rows = `${input.rows.toLocaleString('en-US')} rows (${source}) in ${input.chunks} chunks`;
+  if (growth === undefined)
+    say(`${rows}; CustomerImportance was loaded in ${input.importance_load_s.toFixed(1)} s.`);
+}
 
 async function measure(bench: Bench, chosen: readonly Part[]): Promise<void> {
   const start = performance.now();
-  const usesInput = chosen.some(({ hasOwnInput }) => !hasOwnInput);
-  const setUp = { ...bench.setUp, input: usesInput ? bench.setUp.input : undefined };
-  say(intro(setUp));
-  const all: Figure[] = [];
-  const json: Record<string, unknown> = { set_up: setUp };
-  const targets: Record<string, unknown>[] = [];
+  sayIntro(bench.setUp);
+  const results: [key: string, figures: Figure[]][] = [];
   for (const part of chosen) {
     const partStart = performance.now();
     say(`\n${part.about}`);
     const figures = await part.measure(bench);
     figureLines(figures).forEach(say);
     say(`  (${secondsSince(partStart).toFixed(0)} s)`);
-    const key = part.name.replaceAll('-', '_');
-    all.push(...figures);
-    json[key] = figuresJson(figures);
-    targets.push(...targetsJson(key, figures));
+    results.push([part.name.replaceAll('-', '_'), figures]);
   }
   say('\nTargets:');
-  targetLines(all).forEach(say);
+  targetLines(results.flatMap(([, figures]) => figures)).forEach(say);
   const seconds = secondsSince(start);
   say(`  (${seconds.toFixed(0)} s in all)`);
-  if (options.json) process.stdout.write(`${JSON.stringify({ ...json, targets, seconds })}\n`);
+  if (!isJson) return;
+  const set_up = growth === undefined ? bench.setUp : { ...bench.setUp, input: undefined };
+  const values = Object.fromEntries(results.map(([key, figures]) => [key, figuresJson(figures)]));
+  const targets = results.flatMap(([key, figures]) => targetsJson(key, figures));
+  process.stdout.write(`${JSON.stringify({ set_up, ...values, targets, seconds })}\n`);
 }
 
 const signal = interruptSignal();
+const log = createLog('warn');
 try {
-  const chosen = chosenParts();
-  await withBench(options, signal, (bench) => measure(bench, chosen));
+  const growthOnly = () => [growthPart(growth === true ? undefined : Number(growth))];
+  const chosen = growth === undefined ? parts.filter(({ name }) => only.includes(name)) : growthOnly();
+  await withResources(log, async (closeLater) =>
+    measure(await openBench(options, signal, log, closeLater), chosen),
+  );
 } catch (error) {
   const isKnown = error instanceof UserError || error instanceof UsageError;
   if (!isKnown && !signal.aborted) throw error;

@@ -1,87 +1,94 @@
+import { Readable } from 'node:stream';
+import { pipeline } from 'node:stream/promises';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type pg from 'pg';
-import { connect } from '../../src/database/connection.js';
-import { Lane } from '../../src/detector/lane.js';
-import { bufferedObject } from '../../src/loader/object-content.js';
-import { chunkName } from '../../src/s3/chunk-names.js';
+import { from as copyFrom } from 'pg-copy-streams';
+import { sum } from 'simple-statistics';
+import { connect, openViews } from '../../src/database/connection.js';
 import { SqlFunctions } from '../../src/database/functions.js';
-import { BareCopy } from './bare-copy.js';
-import type { ChunkTiming } from './chunk-timing.js';
-import type { BenchDatabase } from './databases.js';
-import type { Input, InputChunk } from './input.js';
+import { Lane } from '../../src/detector/lane.js';
+import { loadImportance } from '../../src/loader/importance.js';
+import { bufferedObject } from '../../src/loader/object-content.js';
+import type { Logger } from '../../src/log.js';
+import { chunkName } from '../../src/s3/chunk-names.js';
+import type { InputChunk } from './input.js';
 
-const TAKE_OVER_MS = 50;
+/** In the database of the session, outside the project's schema. */
+const CREATE_BARE_TABLE = `
+  create unlogged table if not exists bare_copy (
+    step int, customer text, age text, gender text, zipcode_ori text,
+    merchant text, zip_merchant text, category text, amount numeric, fraud text
+  )
+`;
+const COUNT_PAIRS = 'select count(distinct (merchant, customer))::int as pairs from bare_copy';
 
-/** Times chunks one by one: a bare COPY of each, then Y's own transaction, so that a busy machine slows both. */
-export class TimedLane {
-  private constructor(
-    /** A session beside the lane's own. */
-    readonly control: pg.Client,
-    readonly runId: number,
-    private readonly lane: Lane,
-    private readonly bareCopy: BareCopy,
-  ) {}
+/** The times of one chunk. */
+export interface ChunkTiming {
+  rows: number;
+  /** The number of pairs of merchant and customer in its rows. */
+  pairs: number;
+  bareMs: number;
+  /** From the first byte of the COPY into staging to the commit. */
+  applyMs: number;
+  /** Milliseconds per step, from the ledger; `rest` is the rest of `applyMs`: ledger row, commit, round trips. */
+  steps: Record<string, number>;
+}
+export type Timings = readonly ChunkTiming[];
 
-  /** Takes over from whoever applied chunks before. */
-  static async open(config: pg.ClientConfig): Promise<TimedLane> {
-    const control = await connect(config);
-    try {
-      const functions = new SqlFunctions(control);
-      const runId = await functions.registerRun();
-      // the session of the Y before may take a moment to end
-      while (!(await functions.tryTakeOver(runId))) await sleep(TAKE_OVER_MS);
-      const bareCopy = await BareCopy.open(control);
-      const lane = await Lane.open(config, { runId, batchRows: 50, detectionsPrefix: 'detections/' });
-      return new TimedLane(control, runId, lane, bareCopy);
-    } catch (error) {
-      await control.end();
-      throw error;
-    }
-  }
+export const bareMs = (timings: Timings) => timings.map((each) => each.bareMs);
+export const applyMs = (timings: Timings) => timings.map((each) => each.applyMs);
+export const pairs = (timings: Timings) => timings.map((each) => each.pairs);
+/** BankPulse's time per touched pair, in microseconds. */
+export const usPerPair = (timings: Timings) => timings.map((each) => (1000 * each.applyMs) / each.pairs);
 
-  async time(chunk: InputChunk): Promise<ChunkTiming> {
-    const bareMs = await this.bareCopy.time(chunk.content);
-    const pairs = await this.bareCopy.countPairs();
-    await this.bareCopy.empty();
-    return { rows: chunk.rows, pairs, bareMs, ...(await this.#timeApply(chunk)) };
-  }
-
-  async close(): Promise<void> {
-    await this.lane.close();
-    await this.control.end();
-  }
-
-  async #timeApply({ number, content }: InputChunk): Promise<Pick<ChunkTiming, 'applyMs' | 'steps'>> {
-    const key = chunkName(number);
-    const lastModified = new Date();
-    const object = { key, number: BigInt(number), size: content.length, etag: 'bench', lastModified };
-    const start = performance.now();
-    const staged = await this.lane.stage(object, bufferedObject(key, 'bench', content, Infinity));
-    const outcome = await this.lane.apply(staged);
-    const applyMs = performance.now() - start;
-    if (outcome.kind !== 'applied') throw new Error(`chunk ${number} was not applied`);
-    const { timings } = outcome.chunk;
-    const stepsMs = Object.values(timings).reduce((sum, ms) => sum + ms, 0);
-    return { applyMs, steps: { ...timings, rest: applyMs - stepsMs } };
-  }
+/**
+ * The least that PostgreSQL must do with a chunk, the unit of this benchmark: COPY the bytes into an unlogged table of
+ * BankSim's ten columns, and commit. The pairs are counted afterwards, untimed.
+ */
+export async function timeBareCopy(client: pg.Client, content: Buffer) {
+  await client.query(CREATE_BARE_TABLE);
+  const start = performance.now();
+  await client.query('begin');
+  const copy = client.query(copyFrom('copy bare_copy from stdin with (format csv, header)'));
+  await pipeline(Readable.from([content], { objectMode: false }), copy);
+  await client.query('commit');
+  const bareMs = performance.now() - start;
+  const { rows } = await client.query<{ pairs: number }>(COUNT_PAIRS);
+  await client.query('truncate bare_copy');
+  return { bareMs, pairs: rows[0]!.pairs };
 }
 
-/** Times every chunk of the input. @param before is called before each. */
-export async function timeChunks(
-  { config }: BenchDatabase,
-  input: Input,
-  signal: AbortSignal,
-  before: (index: number) => Promise<void> = () => Promise.resolve(),
-): Promise<ChunkTiming[]> {
-  const lane = await TimedLane.open(config);
-  const timings: ChunkTiming[] = [];
-  try {
-    for await (const chunk of input.chunks(signal)) {
-      await before(timings.length);
-      timings.push(await lane.time(chunk));
-    }
-  } finally {
-    await lane.close();
-  }
-  return timings;
+/** Times chunks one by one, a bare COPY and then Y's own transaction, so that a busy machine slows both. */
+export type TimedLane = Awaited<ReturnType<typeof openLane>>;
+
+/** Waits until an earlier Y of this database has ended. */
+export async function openLane(config: pg.ClientConfig) {
+  const control = await connect(config); // a session beside the lane's own
+  const functions = new SqlFunctions(control);
+  const runId = await functions.registerRun();
+  while (!(await functions.tryTakeOver(runId))) await sleep(50);
+  const lane = await Lane.open(config, { runId, batchRows: 50, detectionsPrefix: 'detections/' });
+  return {
+    control,
+    async loadWeights(importanceCsv: string, log: Logger): Promise<void> {
+      const views = openViews(config);
+      await loadImportance(control, views, runId, importanceCsv, log).finally(() => views.destroy());
+    },
+    async time({ number, rows, content }: InputChunk): Promise<ChunkTiming> {
+      const bare = await timeBareCopy(control, content);
+      const key = chunkName(number);
+      const found = { number: BigInt(number), size: content.length, etag: '', lastModified: new Date() };
+      const start = performance.now();
+      const staged = await lane.stage({ key, ...found }, bufferedObject(key, '', content, Infinity));
+      const outcome = await lane.apply(staged);
+      const applyMs = performance.now() - start;
+      if (outcome.kind !== 'applied') throw new Error(`chunk ${number} was not applied`);
+      const { timings } = outcome.chunk;
+      return { rows, ...bare, applyMs, steps: { ...timings, rest: applyMs - sum(Object.values(timings)) } };
+    },
+    close: async (): Promise<void> => {
+      await lane.close();
+      await control.end();
+    },
+  };
 }

@@ -3,10 +3,17 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { expect } from 'chai';
 import type { InputChunk } from '../../scripts/bench/input.js';
-import { Contender } from '../../scripts/bench/peers/contender.js';
-import { Contest, readDetections } from '../../scripts/bench/peers/contest.js';
-import { openPeers } from '../../scripts/bench/peers/open-peers.js';
+import {
+  checkAlike,
+  contenderOf,
+  openContenders,
+  readDetections,
+  timeInTurn,
+} from '../../scripts/bench/peers.js';
+import type { Contender } from '../../scripts/bench/peers.js';
 import type { Detection, Peer, PeerName } from '../../scripts/bench/peers/peer.js';
+import { openLane } from '../../scripts/bench/timed-lane.js';
+import { UserError } from '../../src/errors.js';
 import { Random } from '../../src/generate/random.js';
 import { connect } from '../../src/database/connection.js';
 import { ChunkDriver } from '../support/chunks.js';
@@ -15,12 +22,12 @@ import { createTestDatabase, dropTestDatabase, type TestDatabase } from '../supp
 const CHUNKS = 6;
 const ROWS = 2000;
 const MERCHANTS = ['M1', 'M2', 'M3', 'M4', 'M5'];
-/** One more than a multiple of ten, so that somebody stands exactly at 10 % and 90 %. */
+/** One more than a multiple of ten, so that one customer is exactly at 10 %, and one at 90 %. */
 const CUSTOMERS = 61;
 const HEADER = 'step,customer,age,gender,zipcodeOri,merchant,zipMerchant,category,amount,fraud';
-const NAMES: readonly PeerName[] = ['rows', 'views', 'duckdb_history', 'duckdb_state'];
+const NAMES: readonly PeerName[] = ['views', 'duckdb_history', 'duckdb_state'];
 
-/** Customers come one after the other, and change their gender at will; merchants differ in size and in prices. */
+/** Customers come one after the other, and change their gender from row to row; merchants differ in size and prices. */
 function makeChunks(): InputChunk[] {
   const random = new Random(5);
   return Array.from({ length: CHUNKS }, (_, index) => {
@@ -50,80 +57,76 @@ function makeWeights() {
 describe('the peers of the benchmark', () => {
   let database: TestDatabase;
   let folder: string;
-  let peers: Peer[] = [];
+  let contenders: Contender[] = [];
   const closing: (() => void | Promise<void>)[] = [];
 
   beforeEach(async () => {
     folder = await mkdtemp(join(tmpdir(), 'bankpulse-test-peers-'));
     database = await createTestDatabase('empty');
-    // the session holds the lease until it ends
     const client = await connect(database.config);
     const driver = await ChunkDriver.start(client);
     await driver.setThresholds('PatId1', { merchant_transactions_above: 1500 });
     await driver.setThresholds('PatId2', { transactions_from: 20 });
     await driver.setThresholds('PatId3', { female_customers_above: 8 });
     await driver.loadWeights(makeWeights());
-    await client.end();
-    peers = await openPeers(NAMES, database.config, folder, (close) => closing.push(close));
+    contenders = await openContenders(NAMES, database.config, client, folder, (close) => closing.push(close));
+    await client.end(); // it holds the lease until then
   });
   afterEach(async () => {
-    for (const close of closing.splice(0)) await close();
+    for (const close of closing.splice(0).reverse()) await close();
     await dropTestDatabase(database);
     await rm(folder, { recursive: true, force: true });
   });
 
-  /** All chunks. @returns what BankPulse found */
-  async function hold(
-    contenders: readonly Contender[],
+  /** Times all chunks. @returns BankPulse's detections */
+  async function timeAll(
+    some: readonly Contender[],
     takesPart: (chunk: number) => boolean,
   ): Promise<Detection[]> {
-    const contest = await Contest.open(database.config, folder);
+    const lane = await openLane(database.config);
     try {
-      for (const chunk of makeChunks()) await contest.time(chunk, contenders, () => takesPart(chunk.number));
+      for (const chunk of makeChunks())
+        await timeInTurn(lane, chunk, some, folder, () => takesPart(chunk.number));
     } finally {
-      await contest.close();
+      await lane.close();
     }
     return await readDetections(database.client);
   }
 
   it('find after each chunk what BankPulse finds', async () => {
-    const contenders = peers.map((peer) => new Contender(peer));
-    const detections = await hold(contenders, () => true);
+    const detections = await timeAll(contenders, () => true);
     for (const pattern of ['PatId1', 'PatId2', 'PatId3']) {
       const chunks = new Set(detections.filter((each) => each.pattern === pattern).map(({ chunk }) => chunk));
       expect(chunks.size, `chunks in which ${pattern} fires`).to.be.at.least(2);
     }
-    for (const { peer, ms, differences } of contenders) {
-      expect([...ms.keys()], peer.name).to.deep.equal([1, 2, 3, 4, 5, 6]);
-      expect(differences, peer.name).to.deep.equal([]);
+    for (const { name, ms, differences } of contenders) {
+      expect([...ms.keys()], name).to.deep.equal([1, 2, 3, 4, 5, 6]);
+      expect(differences, name).to.deep.equal([]);
     }
   });
 
   it('find the same when they catch up in bulk between', async () => {
-    const contenders = peers.map((peer) => new Contender(peer));
-    const detections = await hold(contenders, (chunk) => chunk === 2 || chunk >= 5);
+    const detections = await timeAll(contenders, (chunk) => chunk === 2 || chunk >= 5);
     expect(detections.filter(({ chunk }) => chunk >= 5)).not.to.be.empty;
-    for (const { peer, ms, differences } of contenders) {
-      expect([...ms.keys()], peer.name).to.deep.equal([2, 5, 6]);
-      expect(differences, peer.name).to.deep.equal([]);
+    for (const { name, ms, differences } of contenders) {
+      expect([...ms.keys()], name).to.deep.equal([2, 5, 6]);
+      expect(differences, name).to.deep.equal([]);
     }
   });
 
-  it('are told when they find otherwise', async () => {
-    const [some] = peers;
+  it('fail the benchmark when they find other detections', async () => {
+    const peer = contenders[0]!;
     const wrong: Peer = {
-      name: 'rows',
-      about: 'one that knows better',
+      ...peer,
       async apply(chunk) {
-        const [, ...found] = await some!.apply(chunk);
+        const [, ...found] = await peer.apply(chunk);
         return [...found, { pattern: 'PatId3', merchant: 'M0', customer: '', chunk: chunk.number }];
       },
-      load: (...given) => some!.load(...given),
-      close: () => Promise.resolve(),
     };
-    const contender = new Contender(wrong);
-    await hold([contender], (chunk) => chunk === 6);
-    expect(contender.differences).to.include('rows + 0000000006 PatId3 M0 ');
-    expect(contender.differences.some((line) => line.startsWith('rows - '))).to.be.true;
+    const contender = contenderOf(wrong);
+    await timeAll([contender], (chunk) => chunk === 6);
+    expect(contender.differences).to.include('views + 6 PatId3 M0 ');
+    expect(contender.differences.some((line) => line.startsWith('views - '))).to.be.true;
+    expect(() => checkAlike([contender])).to.throw(UserError, 'views + 6 PatId3 M0 ');
   });
 });

@@ -6,21 +6,18 @@ import { join } from 'node:path';
 import { expect } from 'chai';
 import { projectDir } from '../../src/config.js';
 import { ADVISORY_LOCK } from '../../src/database/schema.js';
-import { applyFigures } from '../../scripts/bench/apply.js';
-import { BARE_HEADER } from '../../scripts/bench/bare-copy.js';
-import type { ChunkTiming } from '../../scripts/bench/chunk-timing.js';
-import { dashboardFigures } from '../../scripts/bench/dashboard.js';
-import { figuresJson, isMet, targetLines, targetsJson, type Figure } from '../../scripts/bench/figures.js';
-import { growthFigures } from '../../scripts/bench/growth/growth-figures.js';
-import type { GrowthStage } from '../../scripts/bench/growth/stages.js';
-import { CHUNK_ROWS } from '../../scripts/bench/input.js';
-import { spread } from '../../scripts/bench/measure.js';
-import { peerFigures } from '../../scripts/bench/peers/peer-figures.js';
+import { applyFigures, dashboardFigures } from '../../scripts/bench/apply.js';
+import { figure, figuresJson, isMet, spread, targetLines, targetsJson } from '../../scripts/bench/figures.js';
+import type { Figure } from '../../scripts/bench/figures.js';
+import { growthFigures, type GrowthStage } from '../../scripts/bench/growth.js';
+import { BARE_HEADER, CHUNK_ROWS } from '../../scripts/bench/input.js';
+import { peerFigures } from '../../scripts/bench/peers.js';
+import type { ChunkTiming } from '../../scripts/bench/timed-lane.js';
 import { generate } from '../../src/generate/generate.js';
 import { useDatabase } from '../support/database.js';
 import { testObjectStore, type TestObjectStore } from '../support/s3.js';
 
-/** The bench as a process, which sees neither a developer's `.env` nor their AWS profile. */
+/** The benchmark as a process, without a developer's `.env` and AWS profile. */
 function startBench(args: readonly string[], env: Record<string, string> = {}): ChildProcess {
   return spawn(process.execPath, ['--import', 'tsx', 'scripts/bench.ts', ...args], {
     cwd: projectDir,
@@ -29,7 +26,7 @@ function startBench(args: readonly string[], env: Record<string, string> = {}): 
   });
 }
 
-/** Puts 1,000 rows before the others that let PatId2 find ten customers in the first chunk: two full files of five. */
+/** Adds 1,000 rows at the top, in which PatId2 finds ten customers: two full files of five. */
 async function addDetections(transactionsCsv: string): Promise<void> {
   const [header, ...rows] = (await readFile(transactionsCsv, 'utf8')).split('\n');
   const added = Array.from(
@@ -39,7 +36,7 @@ async function addDetections(transactionsCsv: string): Promise<void> {
   await writeFile(transactionsCsv, [header, ...added, ...rows].join('\n'));
 }
 
-/** Its exit code and all it wrote. */
+/** Waits. @returns its exit code and its output */
 async function endOf(child: ChildProcess): Promise<{ code: number | null; stdout: string; stderr: string }> {
   let [stdout, stderr] = ['', ''];
   child.stdout!.setEncoding('utf8').on('data', (text: string) => (stdout += text));
@@ -138,12 +135,11 @@ describe('npm run bench', () => {
     });
 
     it('may have to reach a target by their p99, or by being large', () => {
-      const figure = { key: 'key', what: 'what', unit: 'ms' } as const;
       const value = { median: 1, p95: 2, p99: 3 };
-      expect(isMet({ ...figure, value, target: { most: 3, of: 'p99' } })).to.be.true;
-      expect(isMet({ ...figure, value, target: { most: 2.9, of: 'p99' } })).to.be.false;
-      expect(isMet({ ...figure, value: 0.45, target: { least: 0.45 } })).to.be.true;
-      expect(isMet({ ...figure, value: 0.44, target: { least: 0.45 } })).to.be.false;
+      expect(isMet(figure('key', 'what', 'ms', value, { most: 3, of: 'p99' }))).to.be.true;
+      expect(isMet(figure('key', 'what', 'ms', value, { most: 2.9, of: 'p99' }))).to.be.false;
+      expect(isMet(figure('key', 'what', 'ms', 0.45, { least: 0.45 }))).to.be.true;
+      expect(isMet(figure('key', 'what', 'ms', 0.44, { least: 0.45 }))).to.be.false;
     });
 
     it('compare chunks with the dashboard open and closed by their pairs, the first ten left out', () => {
@@ -153,9 +149,9 @@ describe('npm run bench', () => {
         ...timing,
         applyMs: timing.applyMs * (index < 10 || index > 57 ? 100 : index >= 22 && index < 46 ? 1.5 : 1),
       }));
-      const [figure] = dashboardFigures(slower);
-      expect(figure!.value).to.be.closeTo(1.5, 1e-9);
-      expect(isMet(figure!)).to.be.false;
+      const [openPerClosed] = dashboardFigures(slower);
+      expect(openPerClosed!.value).to.be.closeTo(1.5, 1e-9);
+      expect(isMet(openPerClosed!)).to.be.false;
       expect(isMet(dashboardFigures(course)[0]!)).to.be.true;
       expect(dashboardFigures(course.slice(0, 22))[0]!.value).to.equal(undefined);
     });
@@ -163,19 +159,17 @@ describe('npm run bench', () => {
     it('compare a peer with BankPulse by the same late chunks', () => {
       const msOf = (from: number, ms: (chunk: number) => number) =>
         new Map(Array.from({ length: 60 - from }, (_, index) => [from + index, ms(from + index)]));
-      const figures = peerFigures({
-        times: [
-          { name: 'bankpulse', about: 'BankPulse', ms: msOf(1, (chunk) => chunk) },
-          { name: 'rows', about: 'row by row', ms: msOf(57, (chunk) => 10 * chunk) },
-          { name: 'duckdb_state', about: 'DuckDB', ms: msOf(1, (chunk) => 2 * chunk) },
-        ],
-        lastChunk: 59,
-      });
+      const times = [
+        { name: 'bankpulse', about: 'BankPulse', ms: msOf(1, (chunk) => chunk) },
+        { name: 'views', about: 'views', ms: msOf(57, (chunk) => 10 * chunk) },
+        { name: 'duckdb_state', about: 'DuckDB', ms: msOf(1, (chunk) => 2 * chunk) },
+      ];
+      const figures = peerFigures(times, 59);
       expect(figuresJson(figures)).to.deep.equal({
         bankpulse_chunks_6_to_10_ms: { median: 8, p95: 9.8 },
         bankpulse_last_ms: { median: 57, p95: 58.8 },
-        rows_last_ms: { median: 580, p95: 589 },
-        rows_per_bankpulse: 10,
+        views_last_ms: { median: 580, p95: 589 },
+        views_per_bankpulse: 10,
         duckdb_state_chunks_6_to_10_ms: { median: 16, p95: 19.6 },
         duckdb_state_last_ms: { median: 114, p95: 117.6 },
         duckdb_state_per_bankpulse: 2,
@@ -183,10 +177,9 @@ describe('npm run bench', () => {
     });
 
     it('compare the end of a growing stream with its beginning, timed in turn with it', () => {
-      const stage = (share: number, applyMs: number, beginningMs?: number): GrowthStage => ({
+      const stage = (share: number, applyMs: number): GrowthStage => ({
         share,
         timings: [{ ...timings[0]!, applyMs }],
-        beginningTimings: beginningMs === undefined ? [] : [{ ...timings[0]!, applyMs: beginningMs }],
         peerMs: { duckdb_history: [10 * applyMs], duckdb_state: [applyMs] },
         stateSize: { bytes: 3e6, pairBytes: 2e6, pairs: 5 },
         rssBytes: 150e6 * share,
@@ -194,12 +187,12 @@ describe('npm run bench', () => {
       });
       const figures = growthFigures({
         rows: 1_000_000,
-        customers: 100_000,
+        customerCount: 100_000,
         busyMerchants: 300,
         detections: { PatId1: 4 },
         firstRssBytes: 100e6,
-        stages: [stage(0.01, 40), stage(1, 60, 50)],
-        differences: [],
+        stages: [stage(0.01, 40), stage(1, 60)],
+        begin: [{ ...timings[0]!, applyMs: 50 }],
       });
       expect(figuresJson(figures)).to.deep.include({
         rows: 1_000_000,
@@ -242,7 +235,7 @@ describe('npm run bench', () => {
       files = ['--transactions', transactionsCsv, '--importance', importanceCsv];
     });
 
-    /** What it must not leave behind. */
+    /** The databases and objects of the benchmark that are still there. */
     async function leftovers(): Promise<string[]> {
       const { rows } = await database().client.query<{ datname: string }>(
         'select datname from pg_database where starts_with(datname, $1)',
@@ -262,7 +255,7 @@ describe('npm run bench', () => {
       expect(result.apply!.apply_per_bare_copy).to.be.above(0);
       expect(result.dashboard).to.deep.equal({ open_per_closed: null });
       expect(result.catch_up!.catch_up_rows_per_s).to.be.above(0);
-      for (const peer of ['rows', 'views', 'duckdb_history', 'duckdb_state'])
+      for (const peer of ['views', 'duckdb_history', 'duckdb_state'])
         expect(result.peers![`${peer}_per_bankpulse`], peer).to.be.above(0);
       expect(result.catch_up!.start_up_ms).to.have.property('median').above(0);
       expect(result.latency!.chunks).to.equal(3);

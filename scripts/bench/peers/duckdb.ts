@@ -1,20 +1,14 @@
-import { DuckDBInstance, LIST, VARCHAR, listValue, type DuckDBConnection } from '@duckdb/node-api';
-import type { Detection } from './peer.js';
-import type { Thresholds } from './thresholds.js';
-
-/** Where a peer's DuckDB lives, and the weights in a CSV file with a header: merchant_id, customer_id, average_weight. */
-export interface DuckdbPlace {
-  databaseFile: string;
-  weightsCsv: string;
-}
-
-export type Parameters = Readonly<Record<string, string | number | readonly string[]>>;
+import { join } from 'node:path';
+import { DuckDBInstance, listValue } from '@duckdb/node-api';
+import type { CloseLater } from '../../../src/async/resource-scope.js';
+import type { Detection, Peer, Thresholds } from './peer.js';
 
 /**
- * Both without sniffing at the file first, which would take three times as long. Rows keep the file's order. Amounts are
- * whole numbers of 64 bits; names of up to 12 bytes, BankSim's, lie in DuckDB's vectors themselves.
+ * read_csv without its detection of formats, which would take three times as long. Rows keep the order of the file.
+ * Amounts are whole numbers of 64 bits; names of up to 12 bytes, as BankSim's, lie in DuckDB's vectors themselves.
+ * The weights do not change with the stream, so the bottom share is ranked once, untimed.
  */
-const CREATE_READERS = `
+const SET_UP = `
   create macro read_transactions(files) as table
   select merchant as merchant_id, customer as customer_id, gender, amount
   from read_csv(
@@ -25,98 +19,114 @@ const CREATE_READERS = `
     }
   );
 
-  create macro read_weights(file) as table
-  from read_csv(
-    file, auto_detect = false, header = true, delim = ',', quote = '"', escape = '"',
-    columns = {merchant_id: 'varchar', customer_id: 'varchar', average_weight: 'decimal(38, 10)'}
-  );
-`;
+  create table detections (pattern varchar, merchant_id varchar, customer_id varchar, chunk integer);
 
-const CREATE_DETECTIONS = `
-  create table detections (pattern_id varchar, merchant_id varchar, customer_id varchar, chunk_no integer)
-`;
-
-/** The weights do not change with the stream: who is in the bottom share is found out once, outside of what is timed. */
-const RANK_WEIGHTS = `
   create table low_weights as
   select merchant_id, customer_id
-  from read_weights($weights_csv)
-  qualify
-    percent_rank() over (partition by merchant_id order by average_weight) <= $weight_percent_rank_up_to::double
+  from read_csv(
+    $weights_csv, auto_detect = false, header = true, delim = ',', quote = '"', escape = '"',
+    columns = {merchant_id: 'varchar', customer_id: 'varchar', average_weight: 'decimal(38, 10)'}
+  )
+  qualify percent_rank() over (partition by merchant_id order by average_weight) <= $weight_percent_rank_up_to::double
 `;
 
 /**
- * A DuckDB in a file, with its defaults: all cores, its log synced at each commit. It has the tables `detections` and
- * `low_weights`, and `read_transactions` to read chunks with. Ends with `close`.
+ * The start of the top share comes from the histogram of counts, which is far less to sort than all pairs. Comparisons
+ * are of whole numbers and decimals, so they are exact.
  */
-export class Duckdb {
-  private constructor(
-    private readonly instance: DuckDBInstance,
-    private readonly connection: DuckDBConnection,
-  ) {}
+const DETECT = `
+  insert into detections
+  with busy_merchants as (
+    select merchant_id, customer_count
+    from merchants semi join touched_merchants using (merchant_id)
+    where transaction_count > $merchant_transactions_above::decimal(18, 3)
+  ),
+  ranked_counts as (
+    select
+      merchant_id, transaction_count, busy_merchants.customer_count,
+      sum(histogram.customer_count) over (partition by merchant_id order by transaction_count)
+        - histogram.customer_count as smaller_counts
+    from histogram inner join busy_merchants using (merchant_id)
+    where histogram.customer_count > 0
+  ),
+  top_counts as (
+    select merchant_id, min(transaction_count) as top_count
+    from ranked_counts
+    where smaller_counts >= $count_percent_rank_from::decimal(9, 6) * greatest(customer_count - 1, 1)
+    group by merchant_id
+  ),
+  matches as (
+    select 'PatId1' as pattern, merchant_id, customer_id
+    from candidates inner join top_counts using (merchant_id)
+    where transaction_count >= top_count
+    union all
+    select 'PatId2', merchant_id, customer_id
+    from touched_pairs
+    where transaction_count >= $transactions_from::decimal(18, 3)
+      and total_amount < $average_amount_below::decimal(18, 6) * transaction_count
+    union all
+    select 'PatId3', merchant_id, ''
+    from merchants semi join touched_merchants using (merchant_id)
+    where female_count > $female_customers_above::decimal(18, 3) and female_count < male_count
+  )
+  select *, $chunk from matches anti join detections using (pattern, merchant_id, customer_id)
+  returning pattern, merchant_id as merchant, customer_id as customer, chunk
+`;
 
-  static async open({ databaseFile, weightsCsv }: DuckdbPlace, thresholds: Thresholds): Promise<Duckdb> {
-    const instance = await DuckDBInstance.create(databaseFile);
-    const database = new Duckdb(instance, await instance.connect());
-    try {
-      await database.run(CREATE_READERS);
-      await database.run(CREATE_DETECTIONS);
-      await database.run(RANK_WEIGHTS, { ...thresholds, weights_csv: weightsCsv });
-      return database;
-    } catch (error) {
-      database.close();
-      throw error;
-    }
-  }
+const SET_DETECTIONS = `
+  delete from detections;
+  insert into detections
+  select unnest(
+    from_json($rows, '[{"pattern": "text", "merchant": "text", "customer": "text", "chunk": "int"}]'), recursive := true
+  )
+`;
 
-  /** Statements one after the other; each knows the parameters it names. */
-  async run(text: string, parameters: Parameters = {}): Promise<void> {
-    const statements = await this.connection.extractStatements(text);
-    for (let index = 0; index < statements.count; index++) {
-      const statement = await statements.prepare(index);
-      for (let parameter = 1; parameter <= statement.parameterCount; parameter++) {
-        const value = parameters[statement.parameterName(parameter)];
-        if (value === undefined) throw new Error(`no value for $${statement.parameterName(parameter)}`);
-        if (typeof value === 'string') statement.bindVarchar(parameter, value);
-        else if (typeof value === 'number') statement.bindInteger(parameter, value);
-        else statement.bindValue(parameter, listValue(value), LIST(VARCHAR));
-      }
-      await statement.run();
-      statement.destroySync();
-    }
-  }
+/** The SQL of one DuckDB peer. It fills the tables that DETECT reads. */
+export interface DuckdbDesign extends Pick<Peer, 'name' | 'about'> {
+  createTables: string;
+  /** Reads the chunks in $files; `updateTables` runs after it. */
+  addRows: string;
+  updateTables: string;
+  /** Runs after new detections. */
+  forgetDetected?: string;
+}
 
-  /** What was detected after a chunk; reads the table `detections`. */
-  async detectionsOf(chunk: number): Promise<Detection[]> {
-    const reader = await this.connection.runAndReadAll(
-      'select pattern_id, merchant_id, customer_id, chunk_no from detections where chunk_no = $chunk_no',
-      { chunk_no: chunk },
-    );
-    const rows = reader.getRows() as [string, string, string, number][];
-    return rows.map(([pattern, merchant, customer, chunkNo]) => ({
-      pattern,
-      merchant,
-      customer,
-      chunk: chunkNo,
-    }));
+/**
+ * Opens a DuckDB in a file, with its defaults: all cores, its log synced with each commit.
+ * @param folder gets the file; `weights.csv` there has merchant_id, customer_id and average_weight
+ */
+export async function openDuckdb(
+  { name, about, createTables, addRows, updateTables, forgetDetected }: DuckdbDesign,
+  folder: string,
+  { weight_percent_rank_up_to = '', ...thresholds }: Thresholds,
+  closeLater: CloseLater,
+): Promise<Peer> {
+  const instance = await DuckDBInstance.create(join(folder, `${name}.duckdb`));
+  closeLater(() => instance.closeSync());
+  const connection = await instance.connect();
+  closeLater(() => connection.closeSync());
+  await connection.run(SET_UP, { weights_csv: join(folder, 'weights.csv'), weight_percent_rank_up_to });
+  await connection.run(createTables);
+  async function add(files: readonly string[]): Promise<void> {
+    await connection.run(addRows, { files: listValue(files) });
+    await connection.run(updateTables);
   }
-
-  /** Makes these the content of the table `detections`. */
-  async setDetections(detections: readonly Detection[]): Promise<void> {
-    await this.run('delete from detections');
-    const appender = await this.connection.createAppender('detections');
-    for (const { pattern, merchant, customer, chunk } of detections) {
-      appender.appendVarchar(pattern);
-      appender.appendVarchar(merchant);
-      appender.appendVarchar(customer);
-      appender.appendInteger(chunk);
-      appender.endRow();
-    }
-    appender.closeSync();
-  }
-
-  close(): void {
-    this.connection.closeSync();
-    this.instance.closeSync();
-  }
+  return {
+    name,
+    about,
+    async apply({ number, file }) {
+      await connection.run('begin');
+      await add([file]);
+      const found = await connection.runAndReadAll(DETECT, { ...thresholds, chunk: number });
+      if (found.currentRowCount > 0 && forgetDetected) await connection.run(forgetDetected);
+      await connection.run('commit');
+      return found.getRowObjectsJS() as unknown as Detection[];
+    },
+    async load(files, detections) {
+      await add(files);
+      await connection.run(SET_DETECTIONS, { rows: JSON.stringify(detections) });
+      if (forgetDetected) await connection.run(forgetDetected);
+      await connection.run('checkpoint');
+    },
+  };
 }
