@@ -1,9 +1,8 @@
 /**
- * What it shows: whatever dies, nothing is lost and nothing comes twice. Set-up: BankSim-sized data of the generator, or
- * --transactions and --importance; X and Y as real processes against real servers, first undisturbed, then in rounds,
- * each on a database and a prefix of its own, in which they are killed, stopped, cut off and stopped in order. What to
- * expect: after each round detections, ledger, state and files are as those of the undisturbed run, and after the last
- * one `verify` finds no difference. Exit 1 if not.
+ * Shows that faults lose nothing and repeat nothing. Runs X and Y as real processes against real servers: once
+ * undisturbed, then in rounds with faults, each with a database and a prefix of its own. After each round detections,
+ * ledger, state and files must be those of the undisturbed run; after the last one `verify` must find no difference.
+ * Exits with 1 otherwise. README.md says more.
  */
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
@@ -24,16 +23,13 @@ function whole(text: string): number {
 }
 
 const command = new Command('soak')
-  .description('Kills, stops and cuts off X, Y and PostgreSQL, and compares with an undisturbed run.')
-  .option('--minutes <number>', 'begin no round after so long', whole, 10)
-  .option('--kills <number>', 'nor before so many kills of Y', whole, 0)
-  .option('--seed <number>', 'which faults come when', whole, 1)
-  .option('--transactions <file>', 'instead of generated ones; with --importance')
+  .description('Kills, stops and disconnects X, Y and PostgreSQL, and compares with an undisturbed run.')
+  .option('--minutes <number>', 'begin no new round after so many minutes', whole, 10)
+  .option('--kills <number>', 'but go on until Y was killed so often', whole, 0)
+  .option('--seed <number>', 'chooses the faults', whole, 1)
+  .option('--transactions <file>', 'instead of a generated one; with --importance')
   .option('--importance <file>')
-  .option(
-    '--postgres-bin <folder>',
-    'programs of a PostgreSQL, of which a server is started (default: embedded)',
-  )
+  .option('--postgres-bin <folder>', 'start a server with the programs in this folder (default: embedded)')
   .exitOverride(({ exitCode }) => process.exit(exitCode === 0 ? 0 : 2))
   .parse();
 const options = command.opts<{
@@ -82,7 +78,7 @@ try {
       const found = [...differences(expected, await readOutcome(place)), ...faults];
       if (isOver(tally)) found.push(...(await verify(place)));
       lost += found.length;
-      say(`round ${rounds}: ${found.length === 0 ? 'as undisturbed' : `${found.length} differences`}`);
+      say(`round ${rounds}: ${found.length === 0 ? 'same as undisturbed' : `${found.length} differences`}`);
       for (const difference of found) say(`  ${difference}`);
     } finally {
       await place.close();
@@ -94,5 +90,5 @@ try {
   await rm(folder, { recursive: true, force: true });
   await servers.close();
 }
-say(lost === 0 ? 'nothing was lost, nothing came twice' : `${lost} differences`);
+say(lost === 0 ? 'nothing was lost or repeated' : `${lost} differences`);
 process.exitCode = lost === 0 ? 0 : 1;

@@ -6,7 +6,7 @@ import getPort from 'get-port';
 import { UserError } from '../../src/errors.js';
 import { isRoot } from '../../src/embedded/postgres/account.js';
 
-/** A PostgreSQL server of the soak's own, from a folder of its programs; as root it runs as the user `postgres`. */
+/** A PostgreSQL server that the soak starts. If the soak runs as root, the server runs as the user `postgres`. */
 export class Cluster {
   private constructor(
     private readonly bin: string,
@@ -14,6 +14,7 @@ export class Cluster {
     private readonly port: number,
   ) {}
 
+  /** @param bin the folder of the server's programs */
   static async start(bin: string): Promise<Cluster> {
     const folder = await mkdtemp(join(tmpdir(), 'bankpulse-soak-'));
     const cluster = new Cluster(bin, folder, await getPort({ host: '127.0.0.1' }));
@@ -29,7 +30,7 @@ export class Cluster {
     return `postgres://postgres@127.0.0.1:${this.port}/postgres`;
   }
 
-  /** Starts it again after it was killed. */
+  /** Starts the server, also after a kill. */
   restart(): void {
     const options = `-p ${this.port} -c listen_addresses=127.0.0.1 -c unix_socket_directories= -c jit=off`;
     this.#call('pg_ctl', ['-D', this.#data, '-l', join(this.folder, 'log'), '-w', '-o', options, 'start']);
@@ -50,7 +51,7 @@ export class Cluster {
 
   #call(program: string, args: string[]): void {
     const account = isRoot() ? { uid: this.#id('-u'), gid: this.#id('-g') } : {};
-    // the server inherits neither our output nor our folder
+    // the server goes on, so it must not hold the soak's output or folder
     const { status, stderr, error } = spawnSync(join(this.bin, program), args, {
       ...account,
       cwd: this.folder,

@@ -12,7 +12,7 @@ import type { Servers } from './servers.js';
 
 const KILLS_OF_X = 6;
 
-/** The faults of a deck that is drawn from until it is empty, then shuffled anew: each comes as often as it says. */
+/** All faults of Y and PostgreSQL, each as often as it should come. A round draws them, and shuffles anew when none is left. */
 function deckOf({ crash }: Servers): ((faulty: FaultyRun) => Promise<void>)[] {
   return [
     ...[...WINDOWS, ...WINDOWS].map((window) => (faulty: FaultyRun) => y.kill(faulty, window)),
@@ -31,7 +31,7 @@ function deckOf({ crash }: Servers): ((faulty: FaultyRun) => Promise<void>)[] {
   ];
 }
 
-/** X and Y over the place's input, one fault after the other until nothing is left to do. @returns what is wrong with the files. */
+/** Runs X and Y with one fault after the other, until nothing is left to do. @returns the faults of the files */
 export async function disturbedRound(
   place: Place,
   random: Random,
@@ -41,9 +41,9 @@ export async function disturbedRound(
 ): Promise<string[]> {
   const faulty = new FaultyRun(place, random, tally, chunkCount);
   try {
-    // X draws from numbers of its own: whose turn it is depends on the machine
+    // X has random numbers of its own, because the order in which X and Y draw depends on the machine
     const producing = produceWithKills(place, new Random(random.below(2 ** 31)), tally, KILLS_OF_X);
-    producing.catch(() => undefined); // looked at below
+    producing.catch(() => undefined); // awaited below
     await faulty.startWorker();
     for (let deck = random.shuffle(deckOf(servers)); !(await faulty.isOver());) {
       await deck.pop()!(faulty);
@@ -61,7 +61,7 @@ export async function disturbedRound(
   return faultsOfFiles(place, faulty.spans);
 }
 
-/** What the project's own audit says. */
+/** Runs `verify`. @returns its output if it found a difference */
 export async function verify(place: Place): Promise<string[]> {
   const { code, stdout, stderr } = await run(['verify'], place.env);
   return code === 0 ? [] : [`verify ended with ${code}: ${stdout}${stderr}`];

@@ -8,12 +8,12 @@ import { Cluster } from './cluster.js';
 export interface Servers {
   s3: TestObjectStore;
   description: string;
-  /** Kills PostgreSQL and has it started again; none for a server that is not the soak's own. */
+  /** Kills PostgreSQL and starts it again; only for a server that the soak started. */
   crash?: (place: Place, pauseMs: number) => Promise<void>;
   close(): Promise<void>;
 }
 
-/** As `pg_ctl -m immediate stop`: SIGQUIT to the first of the server's processes, which runs on this machine. */
+/** As `pg_ctl -m immediate stop`: SIGQUIT to the postmaster, which runs on this machine. */
 async function killServer(place: Place): Promise<void> {
   const [row] = await place.ask<{ pid: number }>(
     `select split_part(pg_read_file('postmaster.pid'), E'\\n', 1)::int as pid`,
@@ -22,14 +22,14 @@ async function killServer(place: Place): Promise<void> {
 }
 
 /**
- * A PostgreSQL from `postgresBin`, or the one at TEST_DATABASE_URL or DATABASE_URL, or an embedded one; the S3 server at
- * TEST_S3_ENDPOINT or AWS_ENDPOINT_URL_S3, or an embedded one.
+ * Opens a PostgreSQL: one with the programs in `postgresBin`, the one at TEST_DATABASE_URL or DATABASE_URL, or an
+ * embedded one. Opens an S3 server: the one at TEST_S3_ENDPOINT or AWS_ENDPOINT_URL_S3, or an embedded one.
  */
 export async function openServers(postgresBin: string | undefined): Promise<Servers> {
   const cluster = postgresBin === undefined ? undefined : await Cluster.start(postgresBin);
   const url = cluster?.url || process.env.TEST_DATABASE_URL || process.env.DATABASE_URL;
   const endpoint = process.env.TEST_S3_ENDPOINT || process.env.AWS_ENDPOINT_URL_S3;
-  // where the tests' own helpers look
+  // the helpers of the tests read these
   if (url) process.env.TEST_DATABASE_URL = url;
   if (endpoint) process.env.TEST_S3_ENDPOINT = endpoint;
 
@@ -42,7 +42,7 @@ export async function openServers(postgresBin: string | undefined): Promise<Serv
       async crash(place: Place, pauseMs: number) {
         await killServer(place);
         await sleep(pauseMs);
-        // an embedded one has been started again meanwhile, by its supervisor's clients
+        // the clients of an embedded server have started it again meanwhile
         cluster?.restart();
       },
     }),
