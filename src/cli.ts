@@ -5,8 +5,8 @@ import { UsageError, UserError, codeOf, isDataError } from './errors.js';
 import { printable } from './text/printable.js';
 
 /**
- * The commands; each loads its own libraries alone, since those of the others would double the time of its start.
- * `end` is told what the process ends with, where that is not 0.
+ * The commands. Each loads only its own libraries: those of the others would double the time of its start. `end` gets
+ * the exit code of a command that may end with another one than 0.
  */
 function programOf(end: (exitCode: number) => void): Command {
   const program = new Command('bankpulse')
@@ -14,10 +14,11 @@ function programOf(end: (exitCode: number) => void): Command {
     .exitOverride()
     .showHelpAfterError();
 
-  const onceText = 'end when everything in the bucket is dealt with, instead of listening on';
+  const onceText =
+    'end when every chunk in the bucket is applied or quarantined, instead of waiting for more';
   program
     .command('start')
-    .description('mechanisms X and Y together')
+    .description('run mechanisms X and Y together')
     .option('--once', onceText, false)
     .action(async (options: { once: boolean }) => (await import('./commands/start.js')).runStart(options));
   program
@@ -35,10 +36,10 @@ function programOf(end: (exitCode: number) => void): Command {
     .action(async () => (await import('./commands/migrate.js')).runMigrate());
   program
     .command('generate')
-    .description('write a pair of input files like BankSim')
+    .description("write a pair of input files like BankSim's")
     .option('--rows <number>', 'rows of each file')
-    .option('--seed <number>', 'same rows and seed, same bytes')
-    .option('--out <folder>', 'where to (default: data)')
+    .option('--seed <number>', 'the same rows and seed give the same bytes')
+    .option('--out <folder>', 'the folder of the files (default: data)')
     .action(async (options: { rows?: string; seed?: string; out?: string }) =>
       (await import('./commands/generate.js')).runGenerate(options),
     );
@@ -48,12 +49,12 @@ function programOf(end: (exitCode: number) => void): Command {
     .action(async () => (await import('./commands/seed.js')).runSeed());
   program
     .command('status')
-    .description('where the pipeline stands')
+    .description('print the state of the pipeline')
     .option('--json', 'as one JSON object')
     .action(async (options: { json?: boolean }) => (await import('./commands/status.js')).runStatus(options));
   program
     .command('quarantine')
-    .description('list quarantined objects, or let one be tried again')
+    .description('list quarantined objects, or let mechanism Y try one again')
     .option('--retry <key>', 'take this object out of quarantine')
     .action(async (options: { retry?: string }) =>
       (await import('./commands/quarantine.js')).runQuarantine(options),
@@ -68,7 +69,7 @@ function programOf(end: (exitCode: number) => void): Command {
     .action(async () => end(await (await import('./commands/rebuild.js')).runRebuild()));
   program
     .command('psql')
-    .description('psql on the configured database')
+    .description('run psql on the configured database')
     .argument('[args...]')
     .allowUnknownOption()
     .helpOption(false)
@@ -76,7 +77,7 @@ function programOf(end: (exitCode: number) => void): Command {
   return program;
 }
 
-/** Says what went wrong, and how the process ends because of it: 1 failed, 2 wrong usage or configuration. */
+/** Prints the error. @returns the exit code: 1 failed, 2 wrong usage or configuration. */
 function report(error: unknown): number {
   if (error instanceof CommanderError) return error.exitCode === 0 ? 0 : 2;
   if (error instanceof UsageError) {
@@ -87,8 +88,8 @@ function report(error: unknown): number {
     process.stderr.write(`error: ${printable(error.message)}\n`);
     return 1;
   }
-  // not one of ours: where it came from is what helps. An error of PostgreSQL has details beside its message; those
-  // may quote rows and stay out, and so does the message where it is about data.
+  // An unexpected error: the stack shows where it came from. The details of an error of PostgreSQL may quote rows, and
+  // so may the message if the error is about data: they are not printed.
   const code = codeOf(error);
   const lines = ((error as Error).stack ?? String(error)).split('\n');
   const told = isDataError(error) ? lines.filter((line) => /^ +at /.test(line)) : lines;
@@ -98,7 +99,7 @@ function report(error: unknown): number {
   return 1;
 }
 
-/** Runs one command, as the shell gives it: `main(['status', '--json'])`. @returns what the process ends with. */
+/** Runs one command with the arguments of the shell: `main(['status', '--json'])`. @returns the exit code. */
 export async function main(argv: readonly string[]): Promise<number> {
   let exitCode = 0;
   try {
@@ -110,7 +111,7 @@ export async function main(argv: readonly string[]): Promise<number> {
 }
 
 if (process.argv[1] !== undefined && realpathSync(process.argv[1]) === fileURLToPath(import.meta.url)) {
-  // by itself Node would print all that an error holds
+  // Node itself would print every property of the error
   process.on('uncaughtException', (error) => process.exit(report(error)));
   process.exitCode = await main(process.argv.slice(2));
 }

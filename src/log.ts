@@ -32,7 +32,7 @@ export function createLog(level: string, { leavesOutRoutine = false } = {}): Log
   }
   if (!process.stderr.isTTY) {
     hooks.streamWrite = printableJson;
-    // a destination of pino's outlives its reader; where the stream was exchanged, its descriptor is not 2
+    // pino's own destination goes on when the reader of a pipe is gone; a stream put in place of stderr is not fd 2
     return pino(
       options,
       process.stderr.fd === 2 ? pino.destination({ dest: 2, sync: true }) : process.stderr,

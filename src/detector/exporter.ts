@@ -32,7 +32,7 @@ export async function exportBatches(
       .execute();
     if (rows.length !== Number(row_count))
       throw new Error(`batch ${batch_no} has ${row_count} detections, but ${rows.length} rows for its file`);
-    // the view has the columns of the file, in its order, behind the two that say where a row belongs
+    // behind batch_no and detection_id, the view has the columns of the file, in their order
     const columns = Object.keys(rows[0]!).filter((name) => name !== 'batch_no' && name !== 'detection_id');
     const file = stringify(rows, { header: true, columns });
     await store.put(object_key, file, 'text/csv');

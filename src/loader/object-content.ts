@@ -54,7 +54,7 @@ export function bufferedObject(key: string, etag: string, content: Buffer, maxBy
 
 /** An object that is read from the store while it is staged. */
 export interface StreamedObject extends FetchedObject {
-  /** Ends the reading if it was never opened. */
+  /** Closes the first answer of the store, if `open` was never called. */
   discard(): void;
 }
 
