@@ -9,7 +9,7 @@ import { createServer, type Socket } from 'node:net';
 import { messageOf } from '../errors.js';
 import { greetClient, type Needs } from './channel.js';
 import { startPostgres, type RunningPostgres } from './postgres/server.js';
-import { startS3, type RunningS3 } from './s3/server.js';
+import { startS3 } from './s3/server.js';
 import { loadState } from './state.js';
 
 /** Long enough for commands run one after the other to find the services still up. */
@@ -24,7 +24,7 @@ process.umask(0o022); // what is secret says so itself; the rest the database's 
 const state = await loadState(home);
 const clients = new Set<Socket>();
 let postgres: Service<RunningPostgres> | undefined;
-let s3: Service<RunningS3> | undefined;
+let s3: Service<{ stop(): Promise<void> }> | undefined;
 let stopping: Promise<void> | undefined;
 
 /** A service from its first request on; `running` once it is ready. */

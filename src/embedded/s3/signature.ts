@@ -1,88 +1,50 @@
 import { createHash, createHmac, timingSafeEqual } from 'node:crypto';
 import { type IncomingMessage } from 'node:http';
-import S3Error from '@20minutes/s3rver/lib/models/error.js';
+import { SignatureV4 } from '@smithy/signature-v4';
+import { S3Error } from './xml.js';
 
-const MAX_SKEW_MS = 15 * 60_000;
+const MAX_SKEW = 15 * 60_000; // in milliseconds
+const AUTHORIZATION =
+  /^AWS4-HMAC-SHA256 +Credential=([^,/]+)\/\d+\/([^,/]+)\/[^,]+, *SignedHeaders=([^,]+), *Signature=([0-9a-f]{64})$/;
 
-/**
- * Checks a request's signature, version 4, in its Authorization header. s3rver's own check lets requests without a
- * signature through, and refuses right ones whose path ends in a slash, as the SDK's listings do, or whose query
- * holds any of `!'()*`.
- * @throws S3Error when the request is not from somebody who has the key.
- */
-export function verifySignature(req: IncomingMessage, accessKeyId: string, secretAccessKey: string): void {
-  const { authorization = '', 'x-amz-date': time = '', 'x-amz-content-sha256': payload = '' } = req.headers;
-  const fields =
-    /^AWS4-HMAC-SHA256 +Credential=([^,]+), *SignedHeaders=([^,]+), *Signature=([0-9a-f]+)$/.exec(
-      authorization,
-    );
-  if (!fields)
-    throw new S3Error('AccessDenied', 'Requests must be signed, version 4, in the Authorization header.');
-  const [credential = '', signedHeaders = '', signature = ''] = fields.slice(1);
-  const [keyId, ...scope] = credential.split('/');
-  if (keyId !== accessKeyId) {
-    throw new S3Error(
-      'InvalidAccessKeyId',
-      'The AWS access key Id you provided does not exist in our records.',
-    );
+/** SHA-256, or the HMAC by it, with the methods that `SignatureV4` calls. */
+class Sha256 {
+  private readonly hash;
+  constructor(secret?: unknown) {
+    this.hash = secret === undefined ? createHash('sha256') : createHmac('sha256', secret as string | Buffer);
   }
-  if (!/^([0-9a-f]{64}|UNSIGNED-PAYLOAD|STREAMING-AWS4-HMAC-SHA256-PAYLOAD)$/i.test(String(payload))) {
-    throw new S3Error('NotImplemented', 'This x-amz-content-sha256 is not implemented.');
-  }
-
-  const stamp = String(time).replace(/^(\d{4})(\d\d)(\d\d)T(\d\d)(\d\d)(\d\d)Z$/, '$1-$2-$3T$4:$5:$6Z');
-  if (!(Math.abs(Date.parse(stamp) - Date.now()) <= MAX_SKEW_MS)) {
-    throw new S3Error('RequestTimeTooSkewed', 'The request time and the current time differ too much.');
-  }
-
-  const names = signedHeaders.split(';');
-  const [path = '', query = ''] = (req.url ?? '').split(/\?(.*)/s);
-  const canonical = [
-    req.method,
-    path.split('/').map(recode).join('/'),
-    query === '' ? '' : canonicalQuery(query),
-    ...names.map(
-      (name) =>
-        `${name}:${String(req.headers[name] ?? '')
-          .trim()
-          .replace(/ +/g, ' ')}`,
-    ),
-    '',
-    signedHeaders,
-    payload,
-  ].join('\n');
-  const toSign = [
-    'AWS4-HMAC-SHA256',
-    time,
-    scope.join('/'),
-    createHash('sha256').update(canonical).digest('hex'),
-  ];
-  const key = scope.reduce<string | Buffer>((secret, part) => hmac(secret, part), `AWS4${secretAccessKey}`);
-  const right = hmac(key, toSign.join('\n'));
-  const given = Buffer.from(signature, 'hex');
-  if (!names.includes('host') || given.length !== right.length || !timingSafeEqual(given, right)) {
-    throw new S3Error('SignatureDoesNotMatch', 'The request signature does not match. Check your key.');
-  }
+  update = (bytes: Uint8Array) => void this.hash.update(bytes);
+  digest = (): Promise<Uint8Array> => Promise.resolve(this.hash.digest());
 }
+const SIGNER = { service: 's3', region: '', uriEscapePath: false, sha256: Sha256 };
+type Credentials = { accessKeyId: string; secretAccessKey: string };
 
-const hmac = (key: string | Buffer, text: string) => createHmac('sha256', key).update(text).digest();
+/** Returns path and query of a request that carries the key's signature in a header, or throws an S3Error. */
+export async function authenticate(req: IncomingMessage, credentials: Credentials) {
+  const { method = '', url = '', headers } = req;
+  const [path = '', search] = url.split(/\?(.*)/s);
+  const query = Object.fromEntries(new URLSearchParams(search));
+  if ('X-Amz-Signature' in query) throw new S3Error(501, 'NotImplemented', 'presigned URLs');
+  const fields = AUTHORIZATION.exec(headers.authorization ?? '') ?? [];
+  const [, keyId, signingRegion = '', names = '', signature = ''] = fields;
+  if (keyId === undefined) throw new S3Error(403, 'AccessDenied', 'There is no signature of version 4.');
+  if (keyId !== credentials.accessKeyId) throw new S3Error(403, 'InvalidAccessKeyId');
+  const time = String(headers['x-amz-date']).replace(/^(....)(..)(..T..)(..)/, '$1-$2-$3:$4:');
+  const signingDate = new Date(time);
+  if (!(Math.abs(Date.now() - Number(signingDate)) <= MAX_SKEW))
+    throw new S3Error(403, 'RequestTimeTooSkewed');
 
-function canonicalQuery(query: string): string {
-  const pairs = query.split('&').map((pair) => pair.split(/=(.*)/s).slice(0, 2).map(recode));
-  return pairs
-    .map(([name = '', value = '']) => `${name}=${value}`)
-    .sort()
-    .join('&');
-}
-
-/** As RFC 3986 and AWS want it, however the client wrote it. */
-function recode(text: string): string {
-  try {
-    return encodeURIComponent(decodeURIComponent(text)).replace(
-      /[!'()*]/g,
-      (sign) => `%${sign.charCodeAt(0).toString(16).toUpperCase()}`,
-    );
-  } catch {
-    throw new S3Error('InvalidURI', 'Could not parse the specified URI.');
-  }
+  const signableHeaders = new Set(names.split(';'));
+  const needed = Object.keys(headers).filter((name) => name.startsWith('x-amz-'));
+  if (!['host', 'x-amz-content-sha256', ...needed].every((name) => signableHeaders.has(name)))
+    throw new S3Error(403, 'AccessDenied', 'host or an x-amz- header is not signed.');
+  const signed = Object.fromEntries([...signableHeaders].map((name) => [name, String(headers[name])]));
+  const right = await new SignatureV4({ ...SIGNER, credentials }).sign(
+    { method, protocol: 'http:', hostname: '', path, query, headers: signed },
+    { signingDate, signingRegion, signableHeaders },
+  );
+  const expected = String(right.headers.authorization).slice(-signature.length);
+  const isRight = timingSafeEqual(Buffer.from(signature), Buffer.from(expected));
+  if (!isRight) throw new S3Error(403, 'SignatureDoesNotMatch');
+  return { path: decodeURIComponent(path), query };
 }
