@@ -1,8 +1,8 @@
-import { createHmac, randomBytes, timingSafeEqual } from 'node:crypto';
+import { timingSafeEqual } from 'node:crypto';
 import { type Socket } from 'node:net';
 import { createInterface } from 'node:readline';
 
-/** What a client asks for, and what the supervisor answers once it is there. */
+/** The services that a client asks for, and the supervisor's answer once they run or have failed. */
 export interface Needs {
   postgres: boolean;
   s3: boolean;
@@ -14,7 +14,7 @@ export interface Client {
   answer(answer: Answer): void;
 }
 
-const HANDSHAKE_MS = 10_000;
+const GREETING_MS = 10_000;
 
 /** JSON messages, one a line. */
 export class Messages {
@@ -32,7 +32,7 @@ export class Messages {
 
   /**
    * The next message; undefined at the end of the connection, however it ended.
-   * @throws SyntaxError when the other side speaks something else.
+   * @throws SyntaxError when the other side does not speak JSON.
    */
   async receive(): Promise<Record<string, unknown> | null | undefined> {
     const line = await this.lines.next().catch(() => undefined);
@@ -42,48 +42,32 @@ export class Messages {
   }
 }
 
-const proof = (token: string, side: string, nonce: unknown) =>
-  createHmac('sha256', token)
-    .update(`${side} ${String(nonce)}`)
-    .digest('hex');
-
-function isProof(token: string, side: string, nonce: string, given: unknown): boolean {
-  const right = Buffer.from(proof(token, side, nonce));
-  const other = Buffer.from(String(given));
-  return right.length === other.length && timingSafeEqual(right, other);
-}
-
 /**
- * The client's side of the handshake: both prove that they can read the state file, neither shows what it holds.
- * Undefined when the other side has gone.
+ * The client's side of the greeting: it sends the token of the state file and its needs, and the supervisor accepts
+ * at once, before it starts the services. Undefined when the other side has closed the connection.
  */
 export async function greetSupervisor(
   socket: Socket,
   token: string,
   needs: Needs,
 ): Promise<Messages | 'stranger' | undefined> {
-  const nonce = randomBytes(16).toString('hex');
   return withDeadline<Messages | 'stranger' | undefined>(socket, 'stranger', async () => {
     const messages = new Messages(socket);
-    messages.send({ nonce });
-    const hello = await messages.receive();
-    if (hello === undefined) return undefined;
-    if (!isProof(token, 'supervisor', nonce, hello?.proof)) return 'stranger';
-    messages.send({ proof: proof(token, 'client', hello?.nonce), needs });
-    return messages;
+    messages.send({ token, needs });
+    const reply = await messages.receive();
+    if (reply === undefined) return undefined;
+    return reply?.isAccepted === true ? messages : 'stranger';
   });
 }
 
-/** The supervisor's side: what the client needs, and the way to answer it; undefined for strangers. */
+/** The supervisor's side: the client's needs and the way to answer it; undefined for one without the token. */
 export async function greetClient(socket: Socket, token: string): Promise<Client | undefined> {
-  const nonce = randomBytes(16).toString('hex');
   return withDeadline<Client | undefined>(socket, undefined, async () => {
     const messages = new Messages(socket);
-    const hello = await messages.receive();
-    messages.send({ nonce, proof: proof(token, 'supervisor', hello?.nonce) });
-    const reply = await messages.receive();
-    if (!isProof(token, 'client', nonce, reply?.proof)) return undefined;
-    const { postgres, s3 } = (reply?.needs ?? {}) as Partial<Needs>;
+    const greeting = await messages.receive();
+    if (!isSame(token, String(greeting?.token))) return undefined;
+    messages.send({ isAccepted: true });
+    const { postgres, s3 } = (greeting?.needs ?? {}) as Partial<Needs>;
     return {
       needs: { postgres: postgres === true, s3: s3 === true },
       answer: (answer) => messages.send(answer),
@@ -91,15 +75,20 @@ export async function greetClient(socket: Socket, token: string): Promise<Client
   });
 }
 
-/** Runs a handshake, whose connection ends when it takes too long; `otherwise` when the other side speaks no JSON. */
+function isSame(right: string, given: string): boolean {
+  const [one, other] = [Buffer.from(right), Buffer.from(given)];
+  return one.length === other.length && timingSafeEqual(one, other);
+}
+
+/** Runs a greeting and closes the connection if it takes too long; `otherwise` when the other side speaks no JSON. */
 async function withDeadline<Result>(
   socket: Socket,
   otherwise: Result,
-  handshake: () => Promise<Result>,
+  greeting: () => Promise<Result>,
 ): Promise<Result> {
-  const timer = setTimeout(() => socket.destroy(), HANDSHAKE_MS);
+  const timer = setTimeout(() => socket.destroy(), GREETING_MS);
   try {
-    return await handshake();
+    return await greeting();
   } catch {
     return otherwise;
   } finally {

@@ -12,7 +12,7 @@ import {
   statSync,
   writeFileSync,
 } from 'node:fs';
-import { createServer } from 'node:net';
+import { connect, createServer } from 'node:net';
 import { createRequire } from 'node:module';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
@@ -206,6 +206,26 @@ describe('embedded services', () => {
       expect(error).to.be.instanceOf(UserError);
       stranger.close();
     }
+  });
+
+  it('cut off a program that does not know their token', async () => {
+    const services = await useEmbedded(home, { postgres: false, s3: true });
+    const { controlPort, token } = await loadState(home);
+    for (const [line, answer] of [
+      [{ token: token.replace(/./, (first) => (first === '0' ? '1' : '0')), needs: both }, ''],
+      [{ token: token.slice(1), needs: both }, ''],
+      [{ needs: both }, ''],
+      [{ token, needs: { postgres: false, s3: true } }, '{"isAccepted":true}\n{"notes":[]}\n'],
+    ] as const) {
+      const socket = connect(controlPort, '127.0.0.1');
+      socket.write(`${JSON.stringify(line)}\n`);
+      let received = '';
+      socket.on('data', (block) => (received += block.toString()));
+      if (answer !== '') setTimeout(() => socket.destroy(), 500);
+      await once(socket, 'close');
+      expect(received).to.equal(answer);
+    }
+    await services.release();
   });
 
   it('wait for a port that an ending server still holds', async () => {
