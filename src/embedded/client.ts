@@ -16,7 +16,7 @@ import { BUCKET, loadState, type EmbeddedState } from './state.js';
 export interface EmbeddedServices {
   databaseUrl?: string;
   s3?: { endpoint: string; accessKeyId: string; secretAccessKey: string; region: string; bucket: string };
-  /** Says that this process needs them no longer; they stop soon after the last process said so, or ended. */
+  /** This process needs the services no longer. They stop soon after the last process has released them or ended. */
   release(): Promise<void>;
 }
 
@@ -25,14 +25,14 @@ interface Attachment {
   notes: string[];
 }
 
-/** For a supervisor to come up on a busy machine; its services may take longer. */
+/** How long a supervisor may take to start on a busy machine. Its services may take longer. */
 const SUPERVISOR_MS = 30_000;
 
 /**
- * The embedded services of this home, started if they do not run yet, kept up until `release` or the end of this
- * process. The first start takes some seconds. Should their supervisor die meanwhile, another is started; addresses
- * and passwords stay the same.
- * @throws UserError when they cannot be had, saying why and what to do.
+ * Starts the embedded services of this home unless they run, and keeps them running until `release` or the end of this
+ * process. The first start takes some seconds. If their supervisor dies, this function starts another one, with the
+ * same addresses and passwords.
+ * @throws UserError when the services cannot start: the reason, and what to do.
  */
 export async function useEmbedded(home: string, needs: Needs, log?: Logger): Promise<EmbeddedServices> {
   const folder = resolve(home);
@@ -43,7 +43,7 @@ export async function useEmbedded(home: string, needs: Needs, log?: Logger): Pro
   let current = socket;
   let isReleased = false;
   const keep = async (): Promise<void> => {
-    current.unref(); // needing the services is no reason for this process to stay
+    current.unref(); // the connection must not keep this process alive
     await once(current, 'close');
     if (isReleased) return;
     log?.warn('The embedded services ended unexpectedly; starting them again');
@@ -84,7 +84,7 @@ export async function useEmbedded(home: string, needs: Needs, log?: Logger): Pro
   };
 }
 
-/** Connects to the supervisor, starting one if there is none, and waits until it has what is needed. */
+/** Connects to the supervisor, after starting one if none runs, and waits until the needed services run. */
 async function attach(home: string, state: EmbeddedState, needs: Needs, log?: Logger): Promise<Attachment> {
   const deadline = Date.now() + SUPERVISOR_MS;
   let child: ChildProcess | undefined;
@@ -100,9 +100,9 @@ async function attach(home: string, state: EmbeddedState, needs: Needs, log?: Lo
       if (answer && 'notes' in answer) return { socket, notes: answer.notes };
       socket.destroy();
       if (answer) throw new UserError(answer.error);
-      isStrange = messages === undefined; // or a supervisor on its way out: try again
+      isStrange = messages === undefined; // or it is a supervisor that is ending: try again
     } else if (child === undefined || child.exitCode === 0 || child.signalCode !== null) {
-      child = spawnSupervisor(home); // code 0: another was faster, and has gone again
+      child = spawnSupervisor(home); // code 0: another supervisor was faster, and has ended since
     } else if (child.exitCode !== null) {
       throw new UserError(`The supervisor of the embedded services ended. ${logOf(home)}`);
     }
@@ -112,12 +112,12 @@ async function attach(home: string, state: EmbeddedState, needs: Needs, log?: Lo
   throw new UserError(`The supervisor of the embedded services does not answer. ${logOf(home)}`);
 }
 
-/** A connection to whoever listens on the port; undefined when nobody does. */
+/** A connection to the program that listens on the port; undefined when none does. */
 async function dial(port: number): Promise<Socket | undefined> {
   const socket = connect({ port, host: '127.0.0.1' });
   try {
     await once(socket, 'connect');
-    socket.on('error', () => undefined); // what matters is its end
+    socket.on('error', () => undefined); // 'close' follows, and callers wait for that
     return socket;
   } catch {
     return undefined;
@@ -131,13 +131,13 @@ function spawnSupervisor(home: string): ChildProcess {
   const program = fileURLToPath(new URL('supervisor.ts', import.meta.url));
   const output = openSync(logFile(home), 'a', 0o600);
   const child = spawn(process.execPath, ['--import', loader, program, home], {
-    detached: true, // no Ctrl-C of our terminal, no end with our process group
+    detached: true, // neither Ctrl-C nor the end of this process group reaches it
     stdio: ['ignore', output, output],
     cwd: '/',
     env: childEnvironment,
   });
   closeSync(output);
-  child.on('error', () => undefined); // shows as a supervisor that does not answer
+  child.on('error', () => undefined); // `attach` reports a supervisor that does not answer
   child.unref();
   return child;
 }

@@ -8,7 +8,7 @@ type PortName = {
   [Name in keyof EmbeddedState]: EmbeddedState[Name] extends number ? Name : never;
 }[keyof EmbeddedState];
 
-/** What to say when another program has taken a port we keep. */
+/** The error for a port of this home that another program has taken. */
 export function portTaken(home: string, name: PortName, port: number): UserError {
   return new UserError(
     `Port ${port} of 127.0.0.1 is in use by another program; ${stateFile(home)} keeps it for BankPulse as ${name}. ` +
@@ -16,10 +16,10 @@ export function portTaken(home: string, name: PortName, port: number): UserError
   );
 }
 
-/** How long a server that was killed may still hold its port: the kernel frees its memory before its sockets. */
+/** How long a killed server may still hold its port: the kernel frees its memory before its sockets. */
 const DYING_MS = 3000;
 
-/** @throws UserError when another program listens there, and goes on doing so. */
+/** @throws UserError when another program keeps listening on the port. */
 export async function assertPortFree(home: string, name: PortName, port: number): Promise<void> {
   for (const deadline = Date.now() + DYING_MS; !(await isFree(port)); await sleep(50)) {
     if (Date.now() > deadline) throw portTaken(home, name, port);

@@ -18,23 +18,23 @@ const schema = z.object({
   token: secret,
 });
 
-/** What the embedded services keep from start to start, so that URLs handed out stay valid. */
+/** The ports and secrets stay the same from start to start, so that URLs of the services stay valid. */
 export type EmbeddedState = z.output<typeof schema>;
 
-/** The bucket of the embedded S3 server, there from the start. */
+/** The bucket that the embedded S3 server makes when it starts. */
 export const BUCKET = 'bankpulse';
 
-/** Where a home keeps its ports and secrets. */
+/** The file of a home's ports and secrets. */
 export const stateFile = (home: string) => join(home, 'embedded.json');
 
 /**
- * The state of this home, made on first use.
+ * Reads the state of this home, and makes it on first use.
  * @throws UserError when the file cannot be read or understood.
  */
 export async function loadState(home: string): Promise<EmbeddedState> {
   const file = stateFile(home);
   try {
-    // Root keeps it passable, not readable: the database server runs as another user and lives below.
+    // Root's home can be entered, not listed: the database server runs as another user, and its files are inside.
     const mode = isRoot() ? 0o711 : 0o700;
     if (mkdirSync(home, { recursive: true, mode }) !== undefined) chmodSync(home, mode);
     return readState(file) ?? (await createState(file));
@@ -64,7 +64,7 @@ function readState(file: string): EmbeddedState | undefined {
   }
 }
 
-/** Writes aside and links into place: of two processes that start at once, one wins and both read the same. */
+/** Writes the file aside and links it into place: of two processes at once one wins, and both read the same state. */
 async function createState(file: string): Promise<EmbeddedState> {
   const random = (bytes: number) => randomBytes(bytes).toString('hex');
   const state: EmbeddedState = {
@@ -91,8 +91,8 @@ async function createState(file: string): Promise<EmbeddedState> {
 }
 
 /**
- * A free port below the ephemeral range, where no outgoing connection can take it between two starts. At random:
- * two homes set up at the same time must not choose the same.
+ * A free port below the ephemeral range, so that no outgoing connection takes it between two starts. It is chosen at
+ * random, because two homes that are set up at the same time must not choose the same one.
  */
 export function choosePort(): Promise<number> {
   const candidates = Array.from({ length: 50 }, () => 20_000 + (randomBytes(4).readUInt32BE() % 12_000));

@@ -1,8 +1,8 @@
 /**
  * The process that owns the embedded services of one home: `supervisor.ts HOME`, started by the first client. Its
- * control port is the lock: the kernel gives it to one process and frees it when that dies. Every connection is a
- * client that needs the services; the kernel closes it when the client dies, however that happens. When the last has
- * gone, the services stop and this process ends.
+ * control port is the lock: the kernel gives the port to one process and frees it when that process dies. Every
+ * connection is a client that needs the services; the kernel closes it when the client dies, also by SIGKILL. After the
+ * last connection has closed, the services stop and this process ends.
  */
 import { once } from 'node:events';
 import { createServer, type Socket } from 'node:net';
@@ -12,15 +12,15 @@ import { startPostgres, type RunningPostgres } from './postgres/server.js';
 import { startS3 } from './s3/server.js';
 import { loadState } from './state.js';
 
-/** Long enough for commands run one after the other to find the services still up. */
+/** So that commands which run one after the other find the services still running. */
 const GRACE_MS = 1500;
-/** For our own client to connect; it may have died. */
+/** How long the supervisor waits for its first client, which may have died. */
 const FIRST_CLIENT_MS = 15_000;
 
 const home = process.argv[2] ?? '';
 const log = (text: string) => console.error(`${new Date().toISOString()} supervisor ${process.pid}: ${text}`);
 
-process.umask(0o022); // what is secret says so itself; the rest the database's user must reach
+process.umask(0o022); // the database's user must reach the files; secret ones are made with a mode of their own
 const state = await loadState(home);
 const clients = new Set<Socket>();
 let postgres: Service<RunningPostgres> | undefined;
@@ -33,7 +33,7 @@ interface Service<Running> {
   running?: Running;
 }
 
-// A terminal's Ctrl-C and hang-up are for the clients.
+// A terminal's Ctrl-C and hang-up are meant for the clients.
 process.on('SIGINT', () => undefined);
 process.on('SIGHUP', () => undefined);
 process.on('SIGTERM', () => void stop().then(() => process.exit(0)));
@@ -44,7 +44,7 @@ try {
   await once(server, 'listening');
 } catch (error) {
   if ((error as NodeJS.ErrnoException).code !== 'EADDRINUSE') throw error;
-  process.exit(0); // another supervisor was faster, and our client will find it
+  process.exit(0); // another supervisor was faster, and the client will find it
 }
 setTimeout(() => void endIfUnused(), FIRST_CLIENT_MS);
 log('started');
@@ -70,7 +70,7 @@ async function serve(socket: Socket): Promise<void> {
   }
 }
 
-/** Starts what is needed and not there yet; returns what the user should know. */
+/** Starts the needed services that do not run yet; returns notes for the user. */
 async function provide(needs: Needs): Promise<string[]> {
   await stopping;
   if (needs.postgres)
@@ -92,7 +92,7 @@ function start<Running>(name: string, ready: Promise<Running>, forget: () => voi
   return service;
 }
 
-/** When PostgreSQL dies under us we die too: our clients start another supervisor, and that one puts it right. */
+/** Ends this process when PostgreSQL dies: the clients start another supervisor, which recovers the database. */
 function watch(running: RunningPostgres): RunningPostgres {
   void running.ended.then((result) => {
     if (stopping) return;
@@ -106,10 +106,10 @@ async function endIfUnused(): Promise<void> {
   if (clients.size > 0 || stopping) return;
   await stop();
   if (clients.size === 0) process.exit(0);
-  // A client came while we were stopping; it is waiting for `stopping` and starts its services again.
+  // A client came during the stop: `provide` waits for `stopping` and starts the services again.
 }
 
-/** Stops what runs. What is still starting ends with us: see `spawnBound`. */
+/** Stops the services. One that is still starting ends with this process: see `spawnBound`. */
 async function stop(): Promise<void> {
   log('stopping');
   if ([postgres, s3].some((service) => service && !service.running)) process.exit(0);

@@ -34,7 +34,7 @@ const database = { postgres: true, s3: false };
 describe('embedded services', () => {
   const folders: string[] = [];
   const children: ChildProcess[] = [];
-  let home: string; // one that all tests share which do not need an empty one
+  let home: string; // shared by all tests that do not need an empty one
 
   before(function () {
     if (!existsSync('/proc/self/cmdline')) {
@@ -51,7 +51,7 @@ describe('embedded services', () => {
     for (const folder of folders) rmSync(folder, { recursive: true, force: true });
   });
 
-  /** An empty home in a folder that everybody may enter. */
+  /** An empty home in a folder that all users may enter. */
   function newHome(): string {
     const folder = mkdtempSync(join(tmpdir(), 'bankpulse-test-'));
     chmodSync(folder, 0o755);
@@ -77,7 +77,7 @@ describe('embedded services', () => {
     return { child, services: JSON.parse(line.toString()) as EmbeddedServices };
   }
 
-  it('are one and the same for processes that start at once, and outlive each', async () => {
+  it('are shared by processes that start at once, and outlive each of them', async () => {
     const [first, second] = await Promise.all([startUser(home), startUser(home)]);
     expect(first.services).to.deep.equal(second.services);
     expect(running(home, 'supervisor.ts')).to.have.length(1);
@@ -162,7 +162,7 @@ describe('embedded services', () => {
     const { child, services } = await startUser(home, database);
     await keep(services.databaseUrl, 'just before');
     const leftover = running(home, '/postgres');
-    // Without its watcher the server stays when the others are killed.
+    // Without its watcher the server survives the others.
     kill(
       processes().filter(
         ({ command }) =>
@@ -194,7 +194,7 @@ describe('embedded services', () => {
 
   it('name the port that another program has taken, and the file that keeps it', async () => {
     for (const port of await portsOf(home)) {
-      // whatever the failed start before has begun listens on the other ports for a moment
+      // the servers of the failed start before still listen on the other ports for a moment
       await untilGone(home);
       const stranger = createServer((socket) => socket.end('HTTP/1.1 400 Bad Request\r\n\r\n'));
       stranger.listen(port, '127.0.0.1');
@@ -261,7 +261,7 @@ describe('embedded services', () => {
     });
 
     const closed = copyPackage();
-    // An ordinary user's own closed folder is not closed to himself: there it is the links that cannot be made.
+    // An ordinary user can enter a closed folder of their own; for them the folder of the links is read-only.
     chmodSync(isRoot ? closed : join(closed, 'native/lib'), isRoot ? 0o700 : 0o555);
     const version = `test-${process.pid}`;
     const { bin, note } = await usableBinaries(place, { folder: closed, version });
@@ -321,7 +321,7 @@ describe('embedded services', () => {
   });
 
   it('work for an ordinary user', async function () {
-    if (!isRoot) return this.skip(); // then every other test is this one
+    if (!isRoot) return this.skip(); // an ordinary user runs all the other tests
     const own = newHome();
     const user = { uid: 65534, gid: 65534 };
     chownSync(dirname(own), user.uid, user.gid);
@@ -377,12 +377,12 @@ function kill(these: { pid: number }[]): void {
     try {
       process.kill(pid, 'SIGKILL');
     } catch (error) {
-      if (codeOf(error) !== 'ESRCH') throw error; // it ended with one before it
+      if (codeOf(error) !== 'ESRCH') throw error; // it ended with a process before it
     }
   }
 }
 
-/** Which of these ports somebody listens on, as hexadecimal address and port. */
+/** Those of the ports that a program listens on, as hexadecimal address and port. */
 function listening(ports: number[]): string[] {
   return ['/proc/net/tcp', '/proc/net/tcp6'].flatMap((table) =>
     readFileSync(table, 'utf8')
@@ -396,8 +396,8 @@ function listening(ports: number[]): string[] {
 }
 
 /**
- * Until no process of this home runs and nobody listens on its ports: what is ending has lost its command line some
- * time before its sockets.
+ * Waits until no process of this home runs and no program listens on its ports: an ending process loses its command
+ * line before its sockets.
  */
 async function untilGone(home: string): Promise<void> {
   const deadline = Date.now() + 20_000; // a few seconds on a machine that is not busy

@@ -4,33 +4,32 @@ import { existsSync, mkdirSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import { UserError } from '../../errors.js';
 
-/** The user a child process runs as; empty: the same as ours. */
+/** The user that a child process runs as; empty: the user of this process. */
 export type Account = { uid?: number; gid?: number };
 
-/** Children get this and nothing of ours: no AWS keys, no LD_LIBRARY_PATH, no HOME they may not enter. */
+/** All of a child's environment: no AWS keys, no LD_LIBRARY_PATH, no HOME that its user cannot enter. */
 export const childEnvironment = { PATH: '/usr/bin:/bin:/usr/sbin:/sbin', LC_ALL: 'C' };
 
-/** Whether we are root, as whom PostgreSQL refuses to run. */
+/** Whether this process runs as root, which PostgreSQL refuses to do. */
 export const isRoot = () => process.getuid?.() === 0;
 
-/** Where the database server keeps its files, and as whom it runs. */
+/** Where the database server keeps its files, and the user it runs as. */
 export interface Place {
   directory: string;
   account: Account;
-  /** What the user should know about it. */
+  /** A note for the user about the place. */
   note?: string;
 }
 
 /**
- * An ordinary user runs the server himself, under `home`. Root hands it to another user: to whom the data already
- * belongs, else `postgres`, made for this, else `nobody`, who exists everywhere. A user of its own would be better
- * than `nobody`, but adding users to somebody's machine is not for us to do, and `initdb` wants one with a name.
- * The data directory is 0700 and asks for a password in any case. Where that user cannot reach `home`, the files
- * lie in /var/lib/bankpulse.
+ * For an ordinary user the server runs as that user, under `home`. For root it runs as the owner of the data directory
+ * if there is one, else as `postgres`, else as `nobody`, which exists on every machine. (`initdb` needs a user with a
+ * name, and BankPulse adds no users to a machine.) The data directory has mode 0700, and the server asks for a password
+ * in any case. If the user cannot reach `home`, the files are in /var/lib/bankpulse.
  */
 export function choosePlace(home: string, token: string): Place {
   if (!isRoot()) return { directory: home, account: {} };
-  // The token changes with a new home: a home that was removed and made anew must not find its old database.
+  // A home that was removed and made anew has another token, so it does not find its old database.
   const hash = createHash('sha256').update(`${home}\n${token}`).digest('hex').slice(0, 12);
   const outside = join('/var/lib/bankpulse', hash);
   const inUse = [home, outside].find((directory) => existsSync(join(directory, 'postgres')));
@@ -51,7 +50,7 @@ export function choosePlace(home: string, token: string): Place {
   return { directory, account, note };
 }
 
-/** Whether that user may enter the directory. Asked of the kernel, which knows of lists and mounts that modes hide. */
+/** Whether the user may enter the directory. A child process tries it: modes do not show access lists and mounts. */
 export function canEnter(account: Account, directory: string): boolean {
   const options = { ...account, cwd: '/', env: childEnvironment };
   return spawnSync('/bin/sh', ['-c', 'cd "$1"', 'sh', directory], options).status === 0;

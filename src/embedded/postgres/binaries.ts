@@ -12,16 +12,16 @@ const instead = 'Set DATABASE_URL to use a PostgreSQL of your own.';
 export interface Binaries {
   /** The directory of the programs. */
   bin: string;
-  /** What the user should know about them. */
+  /** A note for the user about them. */
   note?: string;
 }
 
-/** A PostgreSQL that really runs as the place's user, with a copy made where it has to be. */
+/** A PostgreSQL that runs as the place's user; a copy of the package if the package itself does not. */
 export async function usableBinaries(place: Place, { folder, version } = findPackage()): Promise<Binaries> {
   mend(folder);
   if (whyUnusable(folder, place.account) === undefined) return { bin: join(folder, 'native/bin') };
 
-  // A closed folder above it, or a read-only one whose install script was skipped: use a copy. Root's is shared.
+  // A folder above it is closed, or it is read-only and its install script was skipped. Root's copy is shared.
   const parent = isRoot() ? '/var/lib/bankpulse' : place.directory;
   const copy = join(parent, `binaries-${version}`);
   if (!existsSync(copy)) {
@@ -57,8 +57,8 @@ function findPackage(): { folder: string; version: string } {
 }
 
 /**
- * Does what the package's install script does, since npm may have skipped it: makes the libraries' links, and
- * makes programs executable. What cannot be changed here shows when the programs are tried.
+ * Does the work of the package's install script, which npm may have skipped: links the libraries and makes the programs
+ * executable. It passes over files that it cannot change: `whyUnusable` tries the programs afterwards.
  */
 function mend(folder: string): void {
   const list = join(folder, 'native/pg-symlinks.json');
@@ -81,7 +81,7 @@ function mend(folder: string): void {
   }
 }
 
-/** Makes a copy readable, whatever the umask was when the package was installed. */
+/** Makes a copy readable for all: the umask of the installation may have denied that. */
 function openToAll(folder: string): void {
   for (const entry of readdirSync(folder, { recursive: true, withFileTypes: true })) {
     const isRun = entry.isDirectory() || basename(entry.parentPath) === 'bin';

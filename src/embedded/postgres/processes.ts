@@ -5,8 +5,8 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { childEnvironment, type Account } from './account.js';
 
 /**
- * Starts a program that must not outlive us: a one-line shell waits at a pipe that the kernel closes when we die,
- * even by SIGKILL, and then interrupts the program.
+ * Starts a program that must not outlive this process: a one-line shell waits at a pipe, which the kernel closes when
+ * this process dies, even by SIGKILL, and then interrupts the program.
  */
 export function spawnBound(
   program: string,
@@ -22,9 +22,9 @@ export function spawnBound(
     cwd: '/',
     stdio: ['pipe', 'ignore', 'ignore'],
   });
-  watcher.on('error', () => undefined); // without it the next start cleans up
+  watcher.on('error', () => undefined); // without the watcher, the next start stops the leftover server
   watcher.stdin?.on('error', () => undefined);
-  // A line tells it that there is nothing left to interrupt: the number may soon be another program's.
+  // The line ends the watcher without an interrupt: the process number may soon be another program's.
   child.once('exit', () => watcher.stdin?.end('ended\n'));
   return child;
 }
@@ -37,8 +37,8 @@ export async function ended(child: ChildProcess): Promise<number | string> {
 }
 
 /**
- * Stops a PostgreSQL server: disconnecting clients first, then without its last checkpoint (it recovers at the next
- * start), then the hard way.
+ * Stops a PostgreSQL server. SIGINT disconnects the clients; SIGQUIT also omits the last checkpoint, so that the server
+ * recovers at its next start; SIGKILL is the last resort.
  */
 export async function stopServer(pid: number, isRunning: () => boolean): Promise<void> {
   for (const [signal, patience] of [
@@ -57,7 +57,7 @@ export async function stopServer(pid: number, isRunning: () => boolean): Promise
   }
 }
 
-/** The command line of a running process, by words; empty when there is none, or only its remains (a zombie). */
+/** The words of a running process's command line; empty when there is no such process, or when it is a zombie. */
 export function commandLine(pid: number): string[] {
   try {
     return readFileSync(`/proc/${pid}/cmdline`, 'utf8').split('\0');

@@ -27,14 +27,14 @@ import { type EmbeddedState } from '../state.js';
 const LOG_LIMIT = 10 * 1024 * 1024;
 
 export interface RunningPostgres {
-  /** What the user should know: where data and programs lie, if elsewhere. */
+  /** Notes for the user: where data and programs are, if not in their usual places. */
   notes: string[];
-  /** Settles when the server has ended, by itself or by `stop`. */
+  /** Resolves when the server has ended, by itself or by `stop`. */
   ended: Promise<number | string>;
   stop(): Promise<void>;
 }
 
-/** Starts the PostgreSQL of this home, created on first use, and waits until it takes connections. */
+/** Starts the PostgreSQL of this home, after creating it on first use, and waits until it accepts connections. */
 export async function startPostgres(home: string, state: EmbeddedState): Promise<RunningPostgres> {
   const place = choosePlace(home, state.token);
   const { bin, note } = await usableBinaries(place);
@@ -57,14 +57,14 @@ export async function startPostgres(home: string, state: EmbeddedState): Promise
   };
 }
 
-/** What an `initdb` left that was killed half-way. */
+/** Removes the remains of an `initdb` that was killed. */
 function removeUnfinished(directory: string): void {
   for (const name of readdirSync(directory).filter((name) => name.startsWith('initdb-'))) {
     rmSync(join(directory, name), { recursive: true, force: true, maxRetries: 5 });
   }
 }
 
-/** Makes the data directory aside and renames it, so that there is a whole one or none. */
+/** Makes the data directory aside and renames it, so that it is complete or absent. */
 async function initialize(bin: string, place: Place, password: string, log: string): Promise<void> {
   const { uid = -1, gid = -1 } = place.account;
   const workshop = join(place.directory, `initdb-${randomUUID()}`);
@@ -94,9 +94,9 @@ async function initialize(bin: string, place: Place, password: string, log: stri
 }
 
 /**
- * A supervisor that was killed may have left a server in the data directory: stop it. If its number has become
- * another program's, PostgreSQL would take that for a running server; with our own number in the file, the parent's,
- * it looks on, and still makes sure by the shared memory that no backend of the old server is left.
+ * Stops a server that a killed supervisor has left in the data directory. If another program has the process number in
+ * postmaster.pid by now, PostgreSQL would take that program for a running server and not start. With the number of
+ * this process in the file, its parent's, PostgreSQL goes on, and still checks the shared memory for old backends.
  */
 async function stopLeftover(data: string): Promise<void> {
   const file = join(data, 'postmaster.pid');
@@ -114,7 +114,7 @@ async function stopLeftover(data: string): Promise<void> {
   if (existsSync(file)) writeFileSync(file, [process.pid, ...rest].join('\n'));
 }
 
-/** Starts the server and waits until it takes connections; again while backends of a killed one go away. */
+/** Starts the server and waits until it accepts connections. It tries again while backends of a killed server end. */
 async function launch(
   program: string,
   args: string[],
@@ -134,7 +134,7 @@ async function launch(
   }
 }
 
-/** However long recovery takes: true once the database is there, false when the server has ended. */
+/** True once the database is there, after any time of recovery; false when the server has ended. */
 async function untilReady(state: EmbeddedState, server: ChildProcess): Promise<boolean> {
   while (server.exitCode === null && server.signalCode === null) {
     const client = new pg.Client({
@@ -156,11 +156,11 @@ async function untilReady(state: EmbeddedState, server: ChildProcess): Promise<b
       if (hasSqlState(error, 'invalidPassword')) {
         server.kill('SIGINT');
         throw new UserError(
-          'The embedded database does not take the password kept with its ports. It was made with another ' +
+          'The embedded database refuses the password in embedded.json. It was made with another ' +
             'embedded.json: restore that file, or remove the data directory to begin anew.',
         );
       }
-      // 57P03: still starting; everything else that is no matter of time ends the server, or is said below.
+      // 57P03: the server is still starting. Any other error that does not pass with time is reported.
       if (!/^(ECONNREFUSED|ECONNRESET|57P0\d|)$/.test(code)) {
         server.kill('SIGINT');
         throw new UserError(`Cannot connect to the embedded PostgreSQL: ${messageOf(error)}`);
