@@ -14,7 +14,7 @@ import { FaultProxy } from '../support/fault-proxy.js';
 import { Command, expectRefusal, run, runProcess, type Ended } from '../support/process.js';
 import { testObjectStore, type TestObjectStore } from '../support/s3.js';
 
-const ROWS = 20_000;
+const ROWS = 2000;
 const NOBODY = 'postgres://nobody:secret@127.0.0.1:1/nothing';
 
 describe('the command line', () => {
@@ -42,7 +42,7 @@ describe('the command line', () => {
     IMPORTANCE_CSV: join(folder, 'CustomerImportance.csv'),
     CHUNKS_PREFIX: `${name}/chunks/`,
     DETECTIONS_PREFIX: `${name}/detections/`,
-    CHUNK_ROWS: '2000',
+    CHUNK_ROWS: '200',
     CHUNK_INTERVAL_MS: '0',
     POLL_INTERVAL_MS: '20',
     GAP_TIMEOUT_MS: '300',
@@ -119,7 +119,7 @@ describe('the command line', () => {
   describe('generate', () => {
     it('writes a pair of files and says what is in them', async () => {
       expect(generated).to.deep.include({ code: 0, stderr: '' });
-      expect(generated.stdout).to.match(/^20000 rows, \d+ customers, \d+ merchants: /);
+      expect(generated.stdout).to.match(/^2000 rows, \d+ customers, \d+ merchants: /);
       for (const name of ['transactions.csv', 'CustomerImportance.csv']) {
         const text = await readFile(join(folder, name), 'utf8');
         expect(text.trimEnd().split('\n')).to.have.length(ROWS + 1);
@@ -181,7 +181,7 @@ describe('the command line', () => {
 
     it('migrates, applies everything, and ends with 0 and a summary on stdout', () => {
       expect(result.stdout).to.match(/10 applied, 0 waiting, 0 quarantined/);
-      expect(result.stdout).to.match(/20,000 accepted, 0 rejected/);
+      expect(result.stdout).to.match(/2,000 accepted, 0 rejected/);
       expect(result.code).to.equal(0);
     });
 
@@ -309,7 +309,7 @@ describe('the command line', () => {
         const command = start(['start'], {
           ...environment(database, 'after-a-while'),
           AWS_ENDPOINT_URL_S3: proxy.endpoint,
-          CHUNK_ROWS: '10000',
+          CHUNK_ROWS: '1000',
           CHUNK_INTERVAL_MS: '2000',
           FLUSH_AFTER_MS: '100',
         });
@@ -341,7 +341,7 @@ describe('the command line', () => {
       command.child.kill('SIGKILL');
       await command.ended;
       const { code, stdout } = await run(['start', '--once'], env);
-      expect(stdout).to.match(/10 applied, 0 waiting, 0 quarantined\n.*20,000 accepted, 0 rejected/);
+      expect(stdout).to.match(/10 applied, 0 waiting, 0 quarantined\n.*2,000 accepted, 0 rejected/);
       expect(code).to.equal(0);
     });
   });

@@ -3,7 +3,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { expect } from 'chai';
 import { projectDir } from '../../src/config.js';
-import { Command, expectRefusal, type Ended } from '../support/process.js';
+import { Command, expectRefusal, run as runHere, type Ended } from '../support/process.js';
 
 /** A bucket that cannot be reached: commands end there. */
 const NO_STORE = {
@@ -90,6 +90,6 @@ describe('a fresh copy of the project', () => {
     await writeFile(join(copy, 'data'), 'a file where the folder should be');
     const refusal = /^error: the generated files cannot be written: .*npm run generate -- --out FOLDER/;
     expectRefusal(await run(['start'], NO_STORE), refusal);
-    expectRefusal(await run(['generate', '--rows', '10']), refusal);
+    expectRefusal(await runHere(['generate', '--rows', '10', '--out', join(copy, 'data')]), refusal);
   });
 });

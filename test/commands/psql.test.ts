@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { expect } from 'chai';
 import { PASSWORD, useDatabase, withRole } from '../support/database.js';
-import { Command, expectRefusal, run, runProcess } from '../support/process.js';
+import { Command, expectRefusal, run, runProcess, runPsql } from '../support/process.js';
 
 describe('npm run psql', function () {
   let folder: string;
@@ -64,7 +64,7 @@ describe('npm run psql', function () {
       await withRole(database(), '', async (url) => {
         const detours = { PGSERVICEFILE: services, PGSERVICE: 'other', PGHOSTADDR: '127.0.0.2', PGPORT: '1' };
         const query = 'select current_database()';
-        const { code, stdout } = await runProcess(['psql', '-X', '-A', '-t', '-c', query], {
+        const { code, stdout } = await runPsql(['-X', '-A', '-t', '-c', query], {
           DATABASE_URL: url,
           ...detours,
         });

@@ -17,7 +17,7 @@ describe('detect', () => {
 
   describe('the order of chunks', () => {
     it('is that of their numbers, though keys are not padded and come in any order', async () => {
-      const others = Array.from({ length: 59 }, (_, index) => index + 1).sort(() => Math.random() - 0.5);
+      const others = Array.from({ length: 29 }, (_, index) => index + 1).sort(() => Math.random() - 0.5);
       await put(0, csv('C0,F,shop,1'));
       let isInputOver = false;
       const done = detectOnce({ GAP_TIMEOUT_MS: 30_000 }, { isInputOver: () => isInputOver });
@@ -26,10 +26,10 @@ describe('detect', () => {
       await done;
       const chunks = await ledger();
       expect(chunks.map(({ object_number }) => object_number)).to.deep.equal(
-        Array.from({ length: 60 }, (_, n) => n),
+        Array.from({ length: 30 }, (_, n) => n),
       );
       expect(chunks.map(({ chunk_no }) => chunk_no)).to.deep.equal(
-        Array.from({ length: 60 }, (_, n) => n + 1),
+        Array.from({ length: 30 }, (_, n) => n + 1),
       );
       expect(chunks.some(({ is_late }) => is_late)).to.equal(false);
     });
@@ -40,7 +40,7 @@ describe('detect', () => {
       for (let at = 0; at < fill.length; at += 20) {
         await Promise.all(fill.slice(at, at + 20).map((name) => put(name, '')));
       }
-      const numbers = Array.from({ length: 60 }, (_, index) => index + 1);
+      const numbers = Array.from({ length: 30 }, (_, index) => index + 1);
       await Promise.all(numbers.map((number) => put(number, csv())));
       await detectOnce({ GAP_TIMEOUT_MS: 0 }, { store });
       expect((await ledger()).map(({ object_number }) => object_number)).to.deep.equal(numbers);

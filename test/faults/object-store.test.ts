@@ -22,7 +22,7 @@ import {
   type Rule,
   type StoreRequest,
 } from '../support/fault-proxy.js';
-import { Command } from '../support/process.js';
+import { run } from '../support/process.js';
 
 const CHUNKS = 8;
 /** In place of the 10 s that stand in src/object-store.ts. */
@@ -173,7 +173,7 @@ describe('with an object store at its worst, mechanism Y', () => {
     );
     await until('the trouble is said', () => Promise.resolve(count(detector.log, IN_TROUBLE) > 0));
     await gone;
-    await sleep(4000);
+    await sleep(2500);
     const applied = (await ledger()).length;
     expect(applied).to.be.within(4, CHUNKS - 1);
     expect(count(detector.log, WORKS_AGAIN)).to.equal(0);
@@ -392,7 +392,7 @@ describe('with an object store at its worst, mechanism Y', () => {
     expect(await results()).to.deep.equal(expected);
   });
 
-  describe('as a process', () => {
+  describe('as a command', () => {
     const environment = (): Record<string, string> => ({
       ...current.environment(),
       AWS_ENDPOINT_URL_S3: proxy.endpoint,
@@ -410,19 +410,15 @@ describe('with an object store at its worst, mechanism Y', () => {
     ] as const) {
       it(`ends with 1 and one line when ${what} while it works`, async () => {
         await put(1, csv('C1,F,shop,1'));
-        const command = Command.start(['detect'], environment());
-        try {
-          await command.says('chunk applied');
-          proxy.rule = () => answer(status, code);
-          const ended = await command.ended;
-          expect(ended.code).to.equal(1);
-          const refusals = ended.stderr.split('\n').filter((text) => text !== '' && !text.startsWith('{'));
-          expect(refusals).to.have.length(1);
-          expect(refusals[0]).to.match(line);
-          expect(refusals[0]).not.to.include(current.s3.credentials.secretAccessKey);
-        } finally {
-          command.child.kill('SIGKILL');
-        }
+        const running = run(['detect'], environment());
+        await untilApplied(1);
+        proxy.rule = () => answer(status, code);
+        const ended = await running;
+        expect(ended.code).to.equal(1);
+        const refusals = ended.stderr.split('\n').filter((text) => text !== '' && !text.startsWith('{'));
+        expect(refusals).to.have.length(1);
+        expect(refusals[0]).to.match(line);
+        expect(refusals[0]).not.to.include(current.s3.credentials.secretAccessKey);
       });
     }
   });

@@ -9,7 +9,7 @@ import { once } from 'node:events';
 import { expect } from 'chai';
 import { children, csv } from '../support/detector.js';
 import { startOwnPostgres, SUPERUSER_PASSWORD, type OwnPostgres } from '../support/own-postgres.js';
-import { run, runProcess, type Ended } from '../support/process.js';
+import { run, runProcess, runPsql, type Ended } from '../support/process.js';
 import { testObjectStore, type TestObjectStore } from '../support/s3.js';
 
 const openssl = (folder: string, ...args: string[]) =>
@@ -226,18 +226,18 @@ describe('TLS', () => {
         ],
       ] as const) {
         it(`works with ${what}`, async () => {
-          expect(await runProcess(['psql', ...query], env())).to.include({ code: 0, stdout: 't\n' });
+          expect(await runPsql(query, env())).to.include({ code: 0, stdout: 't\n' });
         });
       }
 
       it('works with no-verify where the home holds roots of another CA, and reads what else the home holds', async () => {
         await mkdir(file('home/.postgresql'), { recursive: true });
         await copyFile(file('other-ca.crt'), file('home/.postgresql/root.crt'));
-        await writeFile(file('home/.psqlrc'), '\\echo read\n');
+        await writeFile(file('home/.psqlrc'), '\\qecho read\n');
         const env = { DATABASE_URL: url('?sslmode=no-verify'), HOME: file('home') };
-        expect(await runProcess(['psql', ...query], env)).to.include({ code: 0, stdout: 't\n' });
+        expect(await runPsql(query, env)).to.include({ code: 0, stdout: 't\n' });
         const withFile = query.filter((argument) => argument !== '-X');
-        expect(await runProcess(['psql', ...withFile], env)).to.include({ code: 0, stdout: 'read\nt\n' });
+        expect(await runPsql(withFile, env)).to.include({ code: 0, stdout: 'read\nt\n' });
         const verified = { ...env, DATABASE_URL: url('?sslmode=require&uselibpqcompat=true') };
         expect((await runProcess(['psql', ...query], verified)).stderr).to.match(/certificate/);
       });
@@ -303,15 +303,16 @@ describe('TLS', () => {
     });
 
     it('refuses it without, in one line that says what to do, and does not go on trying', async () => {
-      for (const env of [
-        environment(),
-        { ...environment(), NODE_EXTRA_CA_CERTS: file('other-ca.crt') },
+      for (const [by, env] of [
+        [run, environment()],
+        // which Node reads when a process starts
+        [runProcess, { ...environment(), NODE_EXTRA_CA_CERTS: file('other-ca.crt') }],
         // a variable of other SDKs, which that for JavaScript does not read
-        { ...environment(), AWS_CA_BUNDLE: file('ca.crt') },
-      ]) {
+        [run, { ...environment(), AWS_CA_BUNDLE: file('ca.crt') }],
+      ] as const) {
         connections = 0;
         expectRefusal(
-          await runProcess(['produce'], env),
+          await by(['produce'], env),
           /^error: https:\/\/localhost:\d+ cannot be trusted .*NODE_EXTRA_CA_CERTS=FILE/,
         );
         expect(connections).to.be.within(1, 3);

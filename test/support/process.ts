@@ -1,5 +1,8 @@
 import { spawn, type ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
+import { mkdtemp, readFile, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { Writable } from 'node:stream';
 import { expect } from 'chai';
 import { main } from '../../src/cli.js';
@@ -137,6 +140,18 @@ export async function run(args: readonly string[], env: Record<string, string> =
       for (const listener of process.listeners(signal))
         if (!earlier.includes(listener)) process.off(signal, listener);
     isRunning = false;
+  }
+}
+
+/** Runs `psql` as `run` does; its output comes by way of a file, since psql writes to the outputs of this process. */
+export async function runPsql(args: readonly string[], env: Record<string, string>): Promise<Ended> {
+  const folder = await mkdtemp(join(tmpdir(), 'bankpulse-test-psql-'));
+  try {
+    const output = join(folder, 'output');
+    const ended = await run(['psql', '-o', output, ...args], env);
+    return { ...ended, stdout: ended.stdout + (await readFile(output, 'utf8')) };
+  } finally {
+    await rm(folder, { recursive: true });
   }
 }
 
