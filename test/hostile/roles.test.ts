@@ -275,7 +275,8 @@ describe('the pipeline on the server of strangers', () => {
         );
         await clerk.query('set search_path = pg_temp, bankpulse, public');
         await clerk.query(
-          `insert into pg_temp.chunks (object_key, etag, size_bytes, status, run_id, error) values ('k', 'e', 1, 'quarantined', 1, 'x')`,
+          `insert into pg_temp.chunks (object_key, etag, size_bytes, status, quarantined_at, run_id, error)
+           values ('k', 'e', 1, 'quarantined', '2026-01-01', 1, 'x')`,
         );
         const { rows } = await clerk.query(`select bankpulse.retry_quarantined_chunk('k') as was_there`);
         expect(rows, 'a definer function reads the ledger').to.deep.equal([{ was_there: false }]);
