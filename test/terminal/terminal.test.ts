@@ -78,7 +78,7 @@ describe('the live display', () => {
 
   it('fits into any terminal, whatever names there are', () => {
     const progress = halfway();
-    const names = [EVIL, 'x'.repeat(1000), '漢字'.repeat(100), 'a\nb', '👩‍👩‍👧‍👦'.repeat(30), ''];
+    const names = [EVIL, 'x'.repeat(100), '漢字'.repeat(30), 'a\nb', '👩‍👩‍👧‍👦'.repeat(15), ''];
     progress.newest = names.flatMap((merchant) => names.map((customer) => detection(merchant, customer)));
     for (const columns of [1, 2, 10, 40, 79, 80, 200])
       for (const rows of [1, 2, 3, 24])
@@ -257,7 +257,7 @@ describe('on a terminal', function () {
     DETECTIONS_PREFIX: `test-${count}/detections/`,
     CHUNK_ROWS: '20',
     CHUNK_INTERVAL_MS: '150',
-    POLL_INTERVAL_MS: '20',
+    POLL_INTERVAL_MS: '50',
   });
 
   const start = async (args: string, env: Record<string, string> = {}, size = {}) =>
@@ -315,33 +315,27 @@ describe('on a terminal', function () {
     expect(others.every((line) => !/^[XY] /.test(line))).to.be.true;
   });
 
-  it('prints the result alone to a stdout that is a file', async () => {
+  it('prints the result alone to a stdout that is a file, and has a live display without colours if NO_COLOR says so', async () => {
     const out = join(folder, 'out.txt');
-    const pty = await start(`start --once > "${out}"`);
+    const pty = await start(`start --once > "${out}"`, { NO_COLOR: '1' });
     await pty.shows(/^Y .*%/);
     const { code, lines } = await pty.end();
     expect(code).to.equal(0);
+    expectClean(lines);
     expect(lines.filter((line) => !logLine.test(line))).to.deep.equal([]);
     expect(await readFile(out, 'utf8')).to.match(/^chunks +20 applied[^\u001B]*npm run psql\n$/);
-  });
-
-  it('has a live display without colours if NO_COLOR says so', async () => {
-    const pty = await start('start --once', { NO_COLOR: '1' });
-    await pty.shows(/^Y .*%/);
-    expectClean((await pty.end()).lines);
     expect(pty.raw).not.to.match(/\u001B\[[\d;]*m/);
   });
 
-  for (const env of [{ TERM: 'dumb' }, { CI: 'true' }])
-    it(`falls back to plain lines with ${JSON.stringify(env)}`, async () => {
-      const pty = await start('start --once', env);
-      const { code, lines } = await pty.end();
-      expect(code).to.equal(0);
-      expectClean(lines);
-      expect(lines.filter((line) => line.includes('chunk applied'))).to.have.length(20);
-      expect(stripVTControlCharacters(pty.raw)).not.to.match(/^[XY] /m);
-      expect(pty.raw).not.to.include('\u001B[2K');
-    });
+  it('falls back to plain lines where nobody looks, such as with TERM=dumb', async () => {
+    const pty = await start('start --once', { TERM: 'dumb' });
+    const { code, lines } = await pty.end();
+    expect(code).to.equal(0);
+    expectClean(lines);
+    expect(lines.filter((line) => line.includes('chunk applied'))).to.have.length(20);
+    expect(stripVTControlCharacters(pty.raw)).not.to.match(/^[XY] /m);
+    expect(pty.raw).not.to.include('\u001B[2K');
+  });
 
   it('writes JSON where there is no terminal', async () => {
     const { code, stdout, stderr } = await run(['start', '--once'], { ...environment(), LOG_LEVEL: 'info' });
