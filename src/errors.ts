@@ -25,7 +25,10 @@ const CONTENT_REASONS = {
   // PostgreSQL's own message may quote the row, and the log must not
   refusedByDatabase: (sqlState: string) => `PostgreSQL refuses its data (SQLSTATE ${sqlState})`,
   headerNotUtf8: () => 'the header is not UTF-8',
-  headerColumns: (faults: string) => `the header has ${faults}`,
+  headerColumns: (faults: { name: string; isMissing: boolean }[], hasNul: boolean) =>
+    `the header has ${faults
+      .map(({ name, isMissing }) => (isMissing ? `no column "${name}"` : `column "${name}" twice`))
+      .join(', ')}${hasNul ? ' (it holds NUL bytes: UTF-16, or no text at all?)' : ''}`,
   headerQuotes: (fault: string) => `in the header ${fault}`,
   headerLineEnds: () => 'the header holds a lone carriage return: lines must end with LF or CRLF',
   quoteNeverClosed: (line: number) =>

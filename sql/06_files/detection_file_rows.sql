@@ -1,6 +1,7 @@
 -- The rows of the detection files, exactly as they are written. To change a detection file, change this view: the
 -- header is the names of its columns, in their order, and all of them are text. batch_no and detection_id give the
--- file and the order of its rows; they are not written.
+-- file and the order of its rows; they are not written. Only where patternId, MerchantId or customerName is renamed,
+-- describe_file_row, which reads them by name, is changed too.
 drop view if exists bankpulse.detection_file_rows;
 create view bankpulse.detection_file_rows as
 select

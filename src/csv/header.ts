@@ -48,11 +48,11 @@ function cleanName(field: string): string {
  */
 export function locateColumns(header: readonly string[], needed: NeededColumns): ColumnPositions {
   const names = header.map((field) => cleanName(field).toLowerCase());
-  const faults: string[] = [];
+  const faults: { name: string; isMissing: boolean }[] = [];
   const positionOf = (name: string): number => {
     const position = names.indexOf(name);
-    if (position === -1) faults.push(`no column "${name}"`);
-    else if (names.indexOf(name, position + 1) !== -1) faults.push(`column "${name}" twice`);
+    if (position === -1) faults.push({ name, isMissing: true });
+    else if (names.indexOf(name, position + 1) !== -1) faults.push({ name, isMissing: false });
     return position;
   };
   const positions = {
@@ -63,11 +63,9 @@ export function locateColumns(header: readonly string[], needed: NeededColumns):
     fieldCount: names.length,
   };
   if (faults.length > 0) {
-    // an editor shows such a header as if it were right
-    const hint = names.some((name) => name.includes('\0'))
-      ? ' (it holds NUL bytes: UTF-16, or no text at all?)'
-      : '';
-    throw new ContentError('headerColumns', `${faults.join(', ')}${hint}`);
+    // an editor shows a header with NUL bytes as if it were right
+    const hasNul = names.some((name) => name.includes('\0'));
+    throw new ContentError('headerColumns', faults, hasNul);
   }
   return positions;
 }
