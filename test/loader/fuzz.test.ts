@@ -6,6 +6,7 @@ import { ContentError } from '../../src/errors.js';
 import { carefulRecords } from '../../src/loader/careful.js';
 import { transactionColumns } from '../../src/csv/header.js';
 import { NotPlain, plainRows } from '../../src/loader/plain.js';
+import { isLargeDose } from '../support/dose.js';
 import { blocksOf, fileOf } from '../support/bytes.js';
 import { blockSizes, files } from '../support/csv-files.js';
 import { exactAmount, judge, type Verdict } from '../support/csv-oracle.js';
@@ -13,7 +14,7 @@ import { damaged } from '../support/damage.js';
 import { forCarefulWay, useStaging, type Staged } from '../support/staging.js';
 
 /** FUZZ_RUNS files of each kind; a failure prints the seed, which FUZZ_SEED takes. */
-const runs = Number(process.env.FUZZ_RUNS || 100);
+const runs = Number(process.env.FUZZ_RUNS || (isLargeDose ? 2000 : 100));
 const seed = Number(process.env.FUZZ_SEED || Math.floor(Math.random() * 2 ** 31));
 
 const wholeFiles = files.map(({ file }) => file);

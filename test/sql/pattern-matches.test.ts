@@ -1,6 +1,7 @@
 import { expect } from 'chai';
 import fc from 'fast-check';
 import { useDatabase } from '../support/database.js';
+import { isLargeDose } from '../support/dose.js';
 import { ChunkDriver, type Row } from '../support/chunks.js';
 import { StreamOracle, type Found, type Rules, type Weight } from './stream-oracle.js';
 
@@ -297,7 +298,7 @@ describe('the two ways to compute the patterns', () => {
 
   it('agree with each other and with an oracle after every chunk of any stream', async () => {
     await fc.assert(fc.asyncProperty(stream, checkStream), {
-      numRuns: Number(process.env.PROPERTY_RUNS ?? 100),
+      numRuns: Number(process.env.PROPERTY_RUNS ?? (isLargeDose ? 1000 : 100)),
       interruptAfterTimeLimit: 45_000, // shrinking a failure ends then,
     });
     expect([...seen.keys()].sort()).to.deep.equal(['PatId1', 'PatId2', 'PatId3']);
