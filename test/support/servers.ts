@@ -1,4 +1,5 @@
-import { readFile, mkdtemp, chmod, rm } from 'node:fs/promises';
+import { randomBytes } from 'node:crypto';
+import { chmod, mkdtemp, readFile, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { projectDir } from '../../src/config.js';
@@ -104,10 +105,9 @@ export const cloneOf = (name: string, template: string) =>
   `create database ${name} template ${template} strategy file_copy`;
 
 async function makeTemplates(url: string): Promise<SharedDatabase['templates']> {
-  const templates = {
-    empty: `bankpulse_test_${process.pid}_empty`,
-    seeded: `bankpulse_test_${process.pid}_seeded`,
-  };
+  // random, since a run that was killed leaves its own behind, and process numbers come again
+  const run = randomBytes(4).toString('hex');
+  const templates = { empty: `bankpulse_test_${run}_empty`, seeded: `bankpulse_test_${run}_seeded` };
   await administer(url, `create database ${templates.empty} template template0 encoding 'UTF8'`);
   const empty = await connect({ connectionString: onDatabase(url, templates.empty) });
   await migrate(empty, createLog('error'));
