@@ -9,7 +9,8 @@ drop view if exists
   -- these two read dashboard_merchant_tops, which is merchant_tops now; sql/ creates them again
   bankpulse.near_matches, bankpulse.dashboard_low_weights;
 drop function if exists
-  bankpulse.judge_staged_records(text), bankpulse.compare_pairs(), bankpulse.compare_merchants(),
+  bankpulse.judge_staged_records(text), bankpulse.quarantine_chunk(bigint, text, text, bigint, text),
+  bankpulse.compare_pairs(), bankpulse.compare_merchants(),
   bankpulse.compare_histogram(), bankpulse.compare_candidates(), bankpulse.compare_top_counts();
 
 alter table bankpulse.chunks

@@ -124,17 +124,18 @@ export class SqlFunctions {
     ])) as Record<string, number>;
   }
 
+  /** Returns whether the object was not in the ledger yet. */
   async quarantineChunk(
     runId: number,
     object: { key: string; etag: string; size: number },
     error: string,
-  ): Promise<void> {
-    await this.client.query(
+  ): Promise<boolean> {
+    return (await this.#value(
       `select bankpulse.quarantine_chunk(
         p_run_id => $1, p_object_key => $2, p_etag => $3, p_size_bytes => $4, p_error => $5
-      )`,
+      ) as value`,
       [runId, object.key, object.etag, object.size, error],
-    );
+    )) as boolean;
   }
 
   async retryQuarantinedChunk(key: string): Promise<boolean> {

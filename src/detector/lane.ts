@@ -108,8 +108,8 @@ export class Lane {
   }
 
   async quarantine(object: { key: string; etag: string; size: number }, error: string): Promise<Outcome> {
-    await this.#functions.quarantineChunk(this.options.runId, object, error);
-    return { kind: 'quarantined', error };
+    const isNew = await this.#functions.quarantineChunk(this.options.runId, object, error);
+    return isNew ? { kind: 'quarantined', error } : { kind: 'known' };
   }
 
   async #rollBack(): Promise<void> {

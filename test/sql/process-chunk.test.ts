@@ -77,6 +77,15 @@ describe('process_chunk', () => {
       expect(numbers).to.deep.equal([1, 2, 3]);
     });
 
+    it('enters an object once, also if it is to be quarantined again', async () => {
+      const quarantine = (key: string) =>
+        driver.functions.quarantineChunk(driver.runId, { key, etag: 'x', size: 0 }, 'empty');
+      expect(await quarantine('ledger/950.csv')).to.equal(true);
+      expect(await quarantine('ledger/950.csv')).to.equal(false);
+      await driver.apply([], { key: 'ledger/951.csv' });
+      expect(await quarantine('ledger/951.csv'), 'it stays applied').to.equal(false);
+    });
+
     it('says when an object was applied or quarantined, each in a column of its own', async () => {
       const { rows } = await driver.client.query(
         `select
