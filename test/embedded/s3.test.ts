@@ -383,8 +383,9 @@ describe('embedded S3 server', () => {
     const incoming = join(folder, 'home/s3/.incoming');
     expect(await send('/x')).to.equal('400 InvalidArgument');
     rmSync(incoming, { recursive: true }); // a fault of the server
-    expect(await send('faulty')).to.equal('500 InternalError');
+    const faulty = await send('faulty');
     mkdirSync(incoming);
+    expect(faulty).to.equal('500 InternalError');
     expect(await send('sound')).to.equal(undefined);
     expect(readFileSync(join(folder, 'home/supervisor.log'), 'utf8')).to.match(/S3: ENOENT/);
     single.destroy();

@@ -1,7 +1,7 @@
 import { once } from 'node:events';
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
 import { type Readable } from 'node:stream';
-import { pipeline } from 'node:stream/promises';
+import { finished, pipeline } from 'node:stream/promises';
 import { codeOf, messageOf } from '../../errors.js';
 import { assertPortFree } from '../ports.js';
 import { BUCKET, type EmbeddedState } from '../state.js';
@@ -74,14 +74,14 @@ async function answer(files: ObjectFiles, state: EmbeddedState, req: IncomingMes
     const { status, code, message } = known instanceof S3Error ? known : new S3Error(500, 'InternalError');
     if (status === 500) console.error(`${new Date().toISOString()} S3: ${messageOf(error)}`);
     if (res.headersSent) return void res.destroy();
-    req.resume(); // past the rest of the body, to the next request
+    // A client that still sends must not meet an answer: it may see a broken pipe instead.
+    await finished(req.resume()).catch(() => undefined);
     res.writeHead(status).end(`<Error>${elements({ Code: code, Message: message })}</Error>`);
   }
 }
 
 async function putObject({ files, req, res, bucket, key }: Call): Promise<void> {
-  // A destroyed request would take the connection with it before the client has its answer.
-  const body: AsyncIterable<Buffer> = req.iterator({ destroyOnReturn: false });
+  const body: AsyncIterable<Buffer> = req.iterator({ destroyOnReturn: false }); // the connection is needed for the answer
   const md5 = await files.put(files.path(bucket, key), body, req.headers);
   res.setHeader('etag', `"${md5}"`);
 }
