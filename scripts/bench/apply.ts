@@ -71,7 +71,6 @@ const WARM_UP_CHUNKS = 10;
 /** After them, blocks of chunks without (false) and with a viewer: both kinds are equally early and late. */
 const BLOCKS = [false, true, true, false];
 const BLOCK_CHUNKS = 12;
-/** undefined for a chunk that does not count. */
 const isOpenAt = (index: number) => BLOCKS[Math.floor((index - WARM_UP_CHUNKS) / BLOCK_CHUNKS)];
 
 /** @param timings of all chunks, in their order */

@@ -6,8 +6,7 @@ const MERCHANTS = 2000;
 const ROWS_PER_CUSTOMER = 10;
 const ROWS_PER_WEIGHT = 5;
 const ROWS_PER_STEP = 50_000;
-/** Without it, one customer of a million would make a fourteenth of all transactions. */
-const CUSTOMER_FLATTENING = 1000;
+const CUSTOMER_FLATTENING = 1000; // without it, one customer of a million would make a fourteenth of all rows
 const FAVOURITES = 2; // merchants of a customer, who visits one of them half of the time
 
 /** Draws n below `count` with a weight of 1 / (n + 1 + flattening): Zipf's law, with Mandelbrot's flattening of the top. */
@@ -56,8 +55,8 @@ export function growthStream(rows: number, signal: AbortSignal) {
     const gender = genders[customer]! < 50 ? 'F' : genders[customer]! < 99 ? 'M' : 'E';
     // the average price of a merchant is between 10 and 70
     const amount = amountOf(random.below(2000 + 200 * ((merchant * 7) % 60)));
-    const [step, age] = [Math.floor(row / ROWS_PER_STEP), customer % 7];
-    return `${step},'${nameOf('C', customer)}','${age}','${gender}','28007','${nameOf('M', merchant)}','28007','es_food',${amount},0\n`;
+    const step = Math.floor(row / ROWS_PER_STEP);
+    return `${step},'${nameOf('C', customer)}','${customer % 7}','${gender}','28007','${nameOf('M', merchant)}','28007','es_food',${amount},0\n`;
   }
 
   /** Chunks as X writes them, without end. */
@@ -82,7 +81,6 @@ export function growthStream(rows: number, signal: AbortSignal) {
     }
   }
 
-  // several hundred merchants are busy in the end: about so many transactions has the 300th
-  const busyMerchantTransactions = Math.round(rows / 2500);
+  const busyMerchantTransactions = Math.round(rows / 2500); // the final number of the 300th merchant, about
   return { customerCount, chunkCount: rows / CHUNK_ROWS, busyMerchantTransactions, chunks, importance };
 }

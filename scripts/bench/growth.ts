@@ -42,21 +42,16 @@ const MEASURE_STATE = `
   where relnamespace = 'bankpulse'::regnamespace and relkind = 'r' and relname not in ('chunks', 'rejected_rows')
 `;
 const DESCRIBE_STREAM = `
-  select
-    detections,
-    (select count(*)::int from bankpulse.merchant_stats where transaction_count > $1) as "busyMerchants"
+  select detections, (select count(*)::int from bankpulse.merchant_stats where transaction_count > $1) as busy_merchants
   from bankpulse.pipeline_status
 `;
 
-/** The measurements at one share of the stream; the memory is Y's at its end, and at most. */
-export interface GrowthStage {
-  share: number;
-  timings: Timings;
-  peerMs: Partial<Record<PeerName, number[]>>;
-  stateSize: { bytes: number; pairBytes: number; pairs: number };
-  rssBytes: number;
-  peakRssBytes: number;
-}
+type PeerMs = Partial<Record<PeerName, number[]>>;
+type StateSize = { bytes: number; pairBytes: number; pairs: number };
+/** Y's memory after its first chunk, at its end, and at most. */
+type Memory = { firstRssBytes: number; rssBytes: number; peakRssBytes: number };
+/** The measurements at one share of the stream. */
+export type GrowthStage = Memory & { share: number; timings: Timings; peerMs: PeerMs; stateSize: StateSize };
 
 /** Measures a stream in one database. The other gets only the first chunks, and is timed in turn with the end. */
 async function grow(bench: Bench, database: BenchDatabase, beginning: BenchDatabase, rows: number) {
@@ -86,8 +81,8 @@ async function grow(bench: Bench, database: BenchDatabase, beginning: BenchDatab
         await y.pause(1000);
         rss.push(median(y.rssBytes.slice(-9))!); // of the 900 ms before
       }
-      const memory = { rssBytes: rss.at(-1)!, peakRssBytes: Math.max(...y.rssBytes) };
-      return { files, firstRssBytes: rss[0]!, memory };
+      const peakRssBytes = Math.max(...y.rssBytes);
+      return { files, memory: { firstRssBytes: rss[0]!, rssBytes: rss.at(-1)!, peakRssBytes } };
     } finally {
       await y.stop();
     }
@@ -102,7 +97,6 @@ async function grow(bench: Bench, database: BenchDatabase, beginning: BenchDatab
     const beginningTimings: ChunkTiming[] = [];
     let beginningLane: TimedLane | undefined;
     let contenders: Contender[] | undefined;
-    let firstRssBytes: number | undefined;
     let done = 0;
     for (const share of SHARES) {
       if (share === SHARES.at(-1)) {
@@ -116,12 +110,11 @@ async function grow(bench: Bench, database: BenchDatabase, beginning: BenchDatab
       }
       // the chunks timed last are the end of the stream
       const stop = Math.min(Math.round(share * chunkCount), chunkCount - WARM_UP_CHUNKS - TIMED_CHUNKS);
-      const worked = await work(chunks, stop - done, control);
-      firstRssBytes ??= worked.firstRssBytes;
+      const { files, memory } = await work(chunks, stop - done, control);
       // not before Y has loaded the weights
       const names = PEERS.map(([name]) => name);
       contenders ??= await openContenders(names, database.config, control, folder, closeLater);
-      for (const { skipped } of contenders) skipped.push(...worked.files);
+      for (const { skipped } of contenders) skipped.push(...files);
 
       const lane = await openLane(database.config);
       const timings: ChunkTiming[] = [];
@@ -134,15 +127,15 @@ async function grow(bench: Bench, database: BenchDatabase, beginning: BenchDatab
       done = stop + timings.length;
       timings.splice(0, WARM_UP_CHUNKS);
       const lastMs = contenders.map(({ name, ms }) => [name, [...ms.values()].slice(-PEER_CHUNKS)]);
-      const peerMs = Object.fromEntries(lastMs) as GrowthStage['peerMs'];
-      const { rows: sizes } = await control.query<GrowthStage['stateSize']>(MEASURE_STATE);
-      stages.push({ share, timings, peerMs, stateSize: sizes[0]!, ...worked.memory });
+      const peerMs = Object.fromEntries(lastMs) as PeerMs;
+      const { rows: sizes } = await control.query<StateSize>(MEASURE_STATE);
+      stages.push({ share, timings, peerMs, stateSize: sizes[0]!, ...memory });
     }
     checkAlike(contenders!);
     const begin = beginningTimings.slice(WARM_UP_CHUNKS);
-    type Description = { busyMerchants: number; detections: Record<string, number> };
+    type Description = { busy_merchants: number; detections: Record<string, number> };
     const { rows: descriptions } = await control.query<Description>(DESCRIBE_STREAM, busy);
-    return { rows, customerCount, ...descriptions[0]!, firstRssBytes: firstRssBytes!, stages, begin };
+    return { rows, customerCount, ...descriptions[0]!, stages, begin };
   });
 }
 
@@ -175,8 +168,9 @@ function stageFigures({ share, timings, peerMs, stateSize, rssBytes, peakRssByte
   ];
 }
 
-export function growthFigures({ stages, firstRssBytes, ...stream }: Awaited<ReturnType<typeof grow>>) {
+export function growthFigures({ stages, ...stream }: Awaited<ReturnType<typeof grow>>): Figure[] {
   const last = stages.at(-1)!;
+  const { firstRssBytes } = stages[0]!;
   const firstMb = firstRssBytes / 1e6;
   const begin = usPerPair(stream.begin);
   const beginText = 'at 1 %, in turn with 100 %: BankPulse, per touched pair';
@@ -187,7 +181,7 @@ export function growthFigures({ stages, firstRssBytes, ...stream }: Awaited<Retu
   return [
     figure('rows', 'rows', 'rows', stream.rows),
     figure('customers', 'customers', 'customers', stream.customerCount),
-    figure('busy_merchants', 'busy merchants in the end', 'merchants', stream.busyMerchants),
+    figure('busy_merchants', 'busy merchants in the end', 'merchants', stream.busy_merchants),
     ...Object.entries(stream.detections).map(([pattern, count]) =>
       figure(`detections_${pattern}`, `detections of ${pattern}`, 'detections', count),
     ),

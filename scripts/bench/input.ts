@@ -3,8 +3,7 @@ import { CsvFile } from '../../src/csv/csv-file.js';
 import { UserError } from '../../src/errors.js';
 import { DEFAULT_ROWS, DEFAULT_SEED, generate } from '../../src/generate/generate.js';
 
-/** The default of the setting CHUNK_ROWS. */
-export const CHUNK_ROWS = 10_000;
+export const CHUNK_ROWS = 10_000; // the default of the setting
 /** The columns of the bare COPY, which a transactions file must have, in this order. */
 export const BARE_HEADER = 'step,customer,age,gender,zipcodeOri,merchant,zipMerchant,category,amount,fraud';
 

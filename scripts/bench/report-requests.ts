@@ -28,5 +28,4 @@ subscribe('http.client.response.finish', 'answer');
 setInterval(() => send({ rssBytes: process.memoryUsage.rss() }), 100).unref();
 // the benchmark may be killed, and then nothing else would end this process
 process.once('disconnect', () => process.kill(process.pid, 'SIGTERM'));
-// the channel alone must not keep the process alive
-process.channel?.unref();
+process.channel?.unref(); // it must not keep the process alive

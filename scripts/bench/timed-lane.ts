@@ -13,7 +13,6 @@ import type { Logger } from '../../src/log.js';
 import { chunkName } from '../../src/s3/chunk-names.js';
 import type { InputChunk } from './input.js';
 
-/** In the database of the session, outside the project's schema. */
 const CREATE_BARE_TABLE = `
   create unlogged table if not exists bare_copy (
     step int, customer text, age text, gender text, zipcode_ori text,
@@ -22,17 +21,12 @@ const CREATE_BARE_TABLE = `
 `;
 const COUNT_PAIRS = 'select count(distinct (merchant, customer))::int as pairs from bare_copy';
 
-/** The times of one chunk. */
-export interface ChunkTiming {
-  rows: number;
-  /** The number of pairs of merchant and customer in its rows. */
-  pairs: number;
-  bareMs: number;
-  /** From the first byte of the COPY into staging to the commit. */
-  applyMs: number;
-  /** Milliseconds per step, from the ledger; `rest` is the rest of `applyMs`: ledger row, commit, round trips. */
-  steps: Record<string, number>;
-}
+/**
+ * The times of one chunk, which touches `pairs` of merchant and customer. `applyMs` lasts from the first byte of the COPY
+ * into staging to the commit; `steps` are those of the ledger, and the `rest`: ledger row, commit, round trips.
+ */
+type ChunkTimes = { bareMs: number; applyMs: number; steps: Record<string, number> };
+export type ChunkTiming = ChunkTimes & { rows: number; pairs: number };
 export type Timings = readonly ChunkTiming[];
 
 export const bareMs = (timings: Timings) => timings.map((each) => each.bareMs);

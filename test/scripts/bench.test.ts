@@ -182,15 +182,15 @@ describe('npm run bench', () => {
         timings: [{ ...timings[0]!, applyMs }],
         peerMs: { duckdb_history: [10 * applyMs], duckdb_state: [applyMs] },
         stateSize: { bytes: 3e6, pairBytes: 2e6, pairs: 5 },
+        firstRssBytes: 100e6,
         rssBytes: 150e6 * share,
         peakRssBytes: 180e6,
       });
       const figures = growthFigures({
         rows: 1_000_000,
         customerCount: 100_000,
-        busyMerchants: 300,
+        busy_merchants: 300,
         detections: { PatId1: 4 },
-        firstRssBytes: 100e6,
         stages: [stage(0.01, 40), stage(1, 60)],
         begin: [{ ...timings[0]!, applyMs: 50 }],
       });

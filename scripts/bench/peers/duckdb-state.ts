@@ -23,16 +23,13 @@ export const duckdbState: DuckdbDesign = {
     select hash(merchant_id, customer_id) as pair_key, merchant_id, customer_id, 0::bigint as transaction_count
     from low_weights;
   `,
-
   addRows: 'create or replace temporary table staged_rows as from read_transactions($files)',
-
-  updateTables: `
+  updateState: `
     create or replace temporary table staged_pairs as
     select
       hash(merchant_id, customer_id) as pair_key, merchant_id, customer_id,
       arg_min(gender, rowid) as gender, count(*) as added_count, sum(amount) as added_amount
-    from staged_rows
-    group by merchant_id, customer_id;
+    from staged_rows group by merchant_id, customer_id;
     -- by the key alone, which reads one column of the state; other pairs of the same key drop out below
     create or replace temporary table key_rows as
     select pairs.rowid as pair_row from pairs semi join staged_pairs using (pair_key);
@@ -87,6 +84,46 @@ export const duckdbState: DuckdbDesign = {
     merge into candidates using touched_pairs using (pair_key, merchant_id, customer_id)
     when matched then update set transaction_count = touched_pairs.transaction_count;
   `,
+
+  // only merchants that the chunk touched can have changed
+  detect: `
+    insert into detections
+    with busy_merchants as (
+      select merchant_id, customer_count
+      from merchants semi join touched_merchants using (merchant_id)
+      where transaction_count > $merchant_transactions_above::decimal(18, 3)
+    ),
+    ranked_counts as (
+      select
+        merchant_id, transaction_count, busy_merchants.customer_count,
+        sum(histogram.customer_count) over (partition by merchant_id order by transaction_count)
+          - histogram.customer_count as smaller_counts
+      from histogram inner join busy_merchants using (merchant_id)
+      where histogram.customer_count > 0
+    ),
+    top_counts as (
+      select merchant_id, min(transaction_count) as top_count
+      from ranked_counts
+      where smaller_counts >= $count_percent_rank_from::decimal(9, 6) * greatest(customer_count - 1, 1)
+      group by merchant_id
+    ),
+    matches as (
+      select 'PatId1' as pattern, merchant_id, customer_id
+      from candidates inner join top_counts using (merchant_id)
+      where transaction_count >= top_count
+      union all
+      select 'PatId2', merchant_id, customer_id
+      from touched_pairs
+      where transaction_count >= $transactions_from::decimal(18, 3)
+        and total_amount < $average_amount_below::decimal(18, 6) * transaction_count
+      union all
+      select 'PatId3', merchant_id, ''
+      from merchants semi join touched_merchants using (merchant_id)
+      where female_count > $female_customers_above::decimal(18, 3) and female_count < male_count
+    )
+    select *, $chunk from matches anti join detections using (pattern, merchant_id, customer_id)
+    returning pattern, merchant_id as merchant, customer_id as customer, chunk
+`,
 
   forgetDetected: `
     merge into candidates

@@ -30,64 +30,20 @@ const SET_UP = `
   qualify percent_rank() over (partition by merchant_id order by average_weight) <= $weight_percent_rank_up_to::double
 `;
 
-/**
- * The start of the top share comes from the histogram of counts, which is far less to sort than all pairs. Comparisons
- * are of whole numbers and decimals, so they are exact.
- */
-const DETECT = `
-  insert into detections
-  with busy_merchants as (
-    select merchant_id, customer_count
-    from merchants semi join touched_merchants using (merchant_id)
-    where transaction_count > $merchant_transactions_above::decimal(18, 3)
-  ),
-  ranked_counts as (
-    select
-      merchant_id, transaction_count, busy_merchants.customer_count,
-      sum(histogram.customer_count) over (partition by merchant_id order by transaction_count)
-        - histogram.customer_count as smaller_counts
-    from histogram inner join busy_merchants using (merchant_id)
-    where histogram.customer_count > 0
-  ),
-  top_counts as (
-    select merchant_id, min(transaction_count) as top_count
-    from ranked_counts
-    where smaller_counts >= $count_percent_rank_from::decimal(9, 6) * greatest(customer_count - 1, 1)
-    group by merchant_id
-  ),
-  matches as (
-    select 'PatId1' as pattern, merchant_id, customer_id
-    from candidates inner join top_counts using (merchant_id)
-    where transaction_count >= top_count
-    union all
-    select 'PatId2', merchant_id, customer_id
-    from touched_pairs
-    where transaction_count >= $transactions_from::decimal(18, 3)
-      and total_amount < $average_amount_below::decimal(18, 6) * transaction_count
-    union all
-    select 'PatId3', merchant_id, ''
-    from merchants semi join touched_merchants using (merchant_id)
-    where female_count > $female_customers_above::decimal(18, 3) and female_count < male_count
-  )
-  select *, $chunk from matches anti join detections using (pattern, merchant_id, customer_id)
-  returning pattern, merchant_id as merchant, customer_id as customer, chunk
-`;
-
 const SET_DETECTIONS = `
   delete from detections;
   insert into detections
-  select unnest(
-    from_json($rows, '[{"pattern": "text", "merchant": "text", "customer": "text", "chunk": "int"}]'), recursive := true
-  )
+  select unnest($rows::json::struct(pattern text, merchant text, customer text, chunk int)[], recursive := true)
 `;
 
-/** The SQL of one DuckDB peer. It fills the tables that DETECT reads. */
+/** The SQL of one DuckDB peer. */
 export interface DuckdbDesign extends Pick<Peer, 'name' | 'about'> {
   createTables: string;
-  /** Reads the chunks in $files; `updateTables` runs after it. */
+  /** Reads the chunks in $files; `updateState` runs after it. */
   addRows: string;
-  updateTables: string;
-  /** Runs after new detections. */
+  updateState?: string;
+  /** Adds new detections, with $chunk and the thresholds, and returns them; `forgetDetected` runs if there are any. */
+  detect: string;
   forgetDetected?: string;
 }
 
@@ -96,7 +52,7 @@ export interface DuckdbDesign extends Pick<Peer, 'name' | 'about'> {
  * @param folder gets the file; `weights.csv` there has merchant_id, customer_id and average_weight
  */
 export async function openDuckdb(
-  { name, about, createTables, addRows, updateTables, forgetDetected }: DuckdbDesign,
+  { name, about, createTables, addRows, updateState, detect, forgetDetected }: DuckdbDesign,
   folder: string,
   { weight_percent_rank_up_to = '', ...thresholds }: Thresholds,
   closeLater: CloseLater,
@@ -109,7 +65,7 @@ export async function openDuckdb(
   await connection.run(createTables);
   async function add(files: readonly string[]): Promise<void> {
     await connection.run(addRows, { files: listValue(files) });
-    await connection.run(updateTables);
+    if (updateState) await connection.run(updateState);
   }
   return {
     name,
@@ -117,7 +73,7 @@ export async function openDuckdb(
     async apply({ number, file }) {
       await connection.run('begin');
       await add([file]);
-      const found = await connection.runAndReadAll(DETECT, { ...thresholds, chunk: number });
+      const found = await connection.runAndReadAll(detect, { ...thresholds, chunk: number });
       if (found.currentRowCount > 0 && forgetDetected) await connection.run(forgetDetected);
       await connection.run('commit');
       return found.getRowObjectsJS() as unknown as Detection[];

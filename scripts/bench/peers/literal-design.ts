@@ -11,11 +11,9 @@ const SET_UP = `
   create schema peer_views;
   set search_path = peer_views;
   set work_mem = '64MB'; -- the sorts and hashes of a refresh stay in memory
-
   create table detections (
     pattern text, merchant text, customer text, chunk bigint, primary key (pattern, merchant, customer)
   );
-
   create table transactions (
     step int, customer_id text collate "C", age text, gender text, zipcode_ori text,
     merchant_id text collate "C", zip_merchant text, category text, amount numeric, fraud text,
@@ -28,8 +26,7 @@ const SET_UP = `
       merchant_id, customer_id, count(*) as transaction_count,
       sum(count(*)) over (partition by merchant_id) as merchant_transactions,
       percent_rank() over (partition by merchant_id order by count(*)) as count_percent_rank
-    from transactions
-    group by merchant_id, customer_id
+    from transactions group by merchant_id, customer_id
   ),
   ranked_weights as (
     select
@@ -43,8 +40,7 @@ const SET_UP = `
   select
     merchant_id, customer_id,
     count(*) as transaction_count, sum(amount) as total_amount, avg(amount) as average_amount
-  from transactions
-  group by merchant_id, customer_id;
+  from transactions group by merchant_id, customer_id;
 
   create materialized view merchant_gender_counts as
   with first_transactions as (
@@ -52,8 +48,7 @@ const SET_UP = `
   )
   select
     merchant_id,
-    count(*) filter (where gender = 'F') as female_count,
-    count(*) filter (where gender = 'M') as male_count
+    count(*) filter (where gender = 'F') as female_count, count(*) filter (where gender = 'M') as male_count
   from first_transactions inner join transactions using (transaction_id)
   group by merchant_id;
 `;
@@ -93,7 +88,6 @@ const DETECT = `
   returning pattern, merchant, customer, chunk::int
 `;
 
-/** Adds those that the table lacks. */
 const ADD_DETECTIONS =
   'insert into detections select * from jsonb_populate_recordset(null::detections, $1) on conflict do nothing';
 
