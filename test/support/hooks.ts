@@ -1,9 +1,11 @@
 import type { Context } from 'mocha';
 import { closeTestStores } from './s3.js';
 import { sharedDatabase, sharedStore } from './servers.js';
+import { keepTemporaryFilesInMemory } from './temporary-files.js';
 
 // A developer's .env must not lead a test to real data; see readEnvironmentFiles in src/config.ts.
 process.env.NODE_ENV = 'test';
+keepTemporaryFilesInMemory();
 
 /** In mocha's first process, before the first file. */
 export async function mochaGlobalSetup(this: { isParallelMode(): boolean }): Promise<void> {
