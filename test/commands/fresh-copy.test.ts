@@ -31,7 +31,7 @@ describe('a fresh copy of the project', () => {
 
   /** Not as a test: there `.env` is left alone. */
   function start(args: readonly string[], env: Record<string, string> = {}): Command {
-    const command = Command.start(args, { NODE_ENV: '', ...env }, copy);
+    const command = Command.startFromSources(args, { NODE_ENV: '', ...env }, copy);
     running.push(command);
     return command;
   }

@@ -9,6 +9,7 @@ import { keepEscapes, printable, printableJson } from '../../src/text/printable.
 import { useDatabase } from '../support/database.js';
 import { csv } from '../support/detector.js';
 import { run } from '../support/process.js';
+import { programArguments } from '../support/program.js';
 import { testObjectStore, type TestObjectStore } from '../support/s3.js';
 
 /** What follows the prefix. All but the last are applied, in the order of their numbers. */
@@ -82,7 +83,7 @@ describe('keys of a hostile bucket', function () {
 
   /** The same with a terminal on stderr and stdout, whose output comes as one. */
   async function runOnTerminal(args: string[]): Promise<{ code: number | null; output: string }> {
-    const command = [process.execPath, '--import', 'tsx', 'src/cli.ts', ...args].join(' ');
+    const command = [process.execPath, ...programArguments(), ...args].join(' ');
     const child = spawn('script', ['-qec', command, '/dev/null'], {
       cwd: projectDir,
       env: { PATH: process.env.PATH, HOME: '/nonexistent', NODE_ENV: 'test', ...environment(), TERM: 'dumb' },

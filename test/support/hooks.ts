@@ -1,4 +1,5 @@
 import type { Context } from 'mocha';
+import { buildProgram, removeProgram } from './program.js';
 import { closeTestStores } from './s3.js';
 import { sharedDatabase, sharedStore } from './servers.js';
 import { keepTemporaryFilesInMemory } from './temporary-files.js';
@@ -9,12 +10,15 @@ keepTemporaryFilesInMemory();
 
 /** In mocha's first process, before the first file. */
 export async function mochaGlobalSetup(this: { isParallelMode(): boolean }): Promise<void> {
-  if (this.isParallelMode()) await Promise.all([sharedDatabase.announce(), sharedStore.announce()]);
+  await Promise.all([
+    buildProgram(),
+    ...(this.isParallelMode() ? [sharedDatabase.announce(), sharedStore.announce()] : []),
+  ]);
 }
 
 /** In mocha's first process, after the last file. */
 export async function mochaGlobalTeardown(): Promise<void> {
-  await Promise.all([sharedDatabase.stop(), sharedStore.stop()]);
+  await Promise.all([sharedDatabase.stop(), sharedStore.stop(), removeProgram()]);
 }
 
 export const mochaHooks = {

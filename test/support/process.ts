@@ -7,12 +7,13 @@ import { Writable } from 'node:stream';
 import { expect } from 'chai';
 import { main } from '../../src/cli.js';
 import { projectDir } from '../../src/config.js';
+import { programArguments } from './program.js';
 
 /**
  * As in package.json's scripts. Without a bound Node lets garbage grow to four times what is alive before it looks: Y
  * would take up to 260 MB for some 30 MB of heap. It never comes near the bound itself.
  */
-const NODE_OPTIONS = ['--max-old-space-size=512', '--max-semi-space-size=4', '--import', 'tsx'];
+const NODE_OPTIONS = ['--max-old-space-size=512', '--max-semi-space-size=4'];
 
 export interface Ended {
   code: number | null;
@@ -51,9 +52,14 @@ export class Command {
     }));
   }
 
-  /** @param cwd the project's folder, or that of a copy. */
-  static start(args: readonly string[], env: Record<string, string> = {}, cwd = projectDir): Command {
-    return Command.#spawn(process.execPath, [...NODE_OPTIONS, 'src/cli.ts', ...args], env, { cwd });
+  static start(args: readonly string[], env: Record<string, string> = {}): Command {
+    return Command.#spawn(process.execPath, [...NODE_OPTIONS, ...programArguments(), ...args], env);
+  }
+
+  /** As package.json's scripts start it, from the sources in `cwd`: the project's folder, or that of a copy. */
+  static startFromSources(args: readonly string[], env: Record<string, string>, cwd: string): Command {
+    const program = ['--import', 'tsx', 'src/cli.ts'];
+    return Command.#spawn(process.execPath, [...NODE_OPTIONS, ...program, ...args], env, { cwd });
   }
 
   /** As users do, with npm in front of it, which is what gets the signals. A process group of their own. */

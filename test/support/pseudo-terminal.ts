@@ -8,6 +8,7 @@ import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Terminal } from '@xterm/headless';
 import { projectDir } from '../../src/config.js';
+import { programArguments } from './program.js';
 
 // CommonJS, which tsx and Node import in different ways
 const xterm = createRequire(import.meta.url)('@xterm/headless') as typeof import('@xterm/headless');
@@ -80,7 +81,7 @@ export class PseudoTerminal {
     const folder = await mkdtemp(join(tmpdir(), 'bankpulse-test-pty-'));
     return new PseudoTerminal(
       folder,
-      `"${process.execPath}" --import tsx src/cli.ts ${args}`,
+      `"${process.execPath}" ${programArguments().join(' ')} ${args}`,
       env,
       columns,
       rows,
