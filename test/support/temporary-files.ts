@@ -2,7 +2,7 @@ import { readFileSync, statfsSync } from 'node:fs';
 import { freemem } from 'node:os';
 
 const SHARED_MEMORY = '/dev/shm';
-/** The tests of one run have at most 3 GiB of files at once, most of them PostgreSQL's log. */
+/** Chosen, not measured: max_wal_size lets PostgreSQL's log alone grow to 4 GiB. */
 const NEEDED_BYTES = 6 * 1024 ** 3;
 
 /** Whether Linux keeps the files of /dev/shm in memory, with room for those of a run, and starts programs from there. */
