@@ -68,6 +68,15 @@ function programOf(end: (exitCode: number) => void): Command {
     .description('build the running state again from the ledger and S3')
     .action(async () => end(await (await import('./commands/rebuild.js')).runRebuild()));
   program
+    .command('backtest')
+    .description('show what a pattern would have detected with other thresholds')
+    .argument('<pattern>')
+    .argument('[thresholds...]', 'NAME=VALUE, those that change')
+    .option('--json', 'as one JSON object')
+    .action(async (pattern: string, thresholds: string[], options: { json?: boolean }) =>
+      (await import('./commands/backtest.js')).runBacktest(pattern, thresholds, options),
+    );
+  program
     .command('psql')
     .description('run psql on the configured database')
     .argument('[args...]')

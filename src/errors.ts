@@ -67,6 +67,12 @@ export const SQLSTATE = {
   objectInLedger: 'BP003',
   /** threshold: a pattern's row lacks one of its thresholds. */
   thresholdMissing: 'BP004',
+  /** raise_pattern_failure: a pattern's function has failed. */
+  patternFailed: 'BP005',
+  /** check_pattern: mechanism Y could not work with a row of patterns. */
+  ruleUnusable: 'BP006',
+  /** changed_thresholds: there is no such pattern or threshold. */
+  noSuchRule: 'BP007',
   invalidParameterValue: '22023',
   readOnlyTransaction: '25006',
   invalidAuthorization: '28000',

@@ -13,6 +13,8 @@ export interface PipelineEvents {
   /** X has written a chunk (`isNew`), or the bucket had it. `seconds`: the time of the put, if one was tried. */
   chunkProduced: [chunk: { number: number; rows: number; isNew: boolean; seconds?: number }];
   roleChanged: [role: Role];
+  /** Y is about to apply chunks, by these enabled patterns. */
+  patternsKnown: [patterns: string[]];
   /** Y has listed the bucket. */
   listed: [listing: { pendingCount: number; oldestPendingAt: Date | null }];
   /** A chunk is in the ledger. */
@@ -21,7 +23,7 @@ export interface PipelineEvents {
       chunkNo: number;
       rowCount: number;
       rejectedCount: number;
-      /** New ones, by pattern. */
+      /** New ones by pattern; every enabled pattern is there. */
       detections: Record<string, number>;
       /** By step. */
       stepSeconds: Record<string, number>;

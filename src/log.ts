@@ -14,7 +14,8 @@ export const routine = { [isRoutine]: true };
 /**
  * The process's log, on stderr: readable lines on a terminal, JSON elsewhere. Results go to stdout, never here.
  * Keys from a bucket may hold any character; those that control a terminal are written as \uNNNN in both formats.
- * Never pass rows, parameters or connection settings to it: they hold personal data and secrets.
+ * Never pass rows, parameters or connection settings to it: they hold personal data and secrets. Detections are what
+ * mechanism Y is there to tell, so their sentences are logged, with the customer's name.
  */
 export function createLog(level: string, { leavesOutRoutine = false } = {}): Logger {
   const hooks: pino.LoggerOptions['hooks'] = {};

@@ -1,6 +1,7 @@
 -- One threshold of a pattern.
--- In: the pattern's thresholds and the name of one. Out: its number. Raises BP004 (threshold_missing) if it is
--- missing, because a pattern that compares with null would never hold and never say so. Reads no table.
+-- In: the pattern's thresholds and the name of one. Out: its number, or an infinity, see limitless_thresholds. Raises
+-- BP004 (threshold_missing) if it is missing, because a pattern that compares with null would never hold and never say
+-- so. Reads no table.
 create or replace function bankpulse.threshold(p_thresholds jsonb, p_name text) returns numeric
 language plpgsql immutable parallel safe
 set search_path = bankpulse, pg_temp

@@ -1,16 +1,33 @@
 import type { Queryable } from '../database/connection.js';
 
-/** The row of audited_span. */
-export interface AuditedSpan {
+/** A row of unjudged_chunks. */
+export interface UnjudgedChunks {
   first_chunk_no: number;
   last_chunk_no: number;
-  rules_count: number;
-  is_current: boolean;
-  has_newer_weights: boolean;
+  because: string;
+}
+
+/** A row of backtest_detections. */
+export interface BacktestDetection {
+  change: 'added' | 'removed' | 'earlier' | 'later' | 'same';
+  merchant_id: string;
+  customer_id: string;
+  /** Null if there is no such detection. */
+  chunk_no: number | null;
+  /** By the other thresholds; null if there would be none. */
+  other_chunk_no: number | null;
+}
+
+/** A row of backtest_chunks. */
+export interface BacktestChunk {
+  chunk_no: number;
+  detection_count: number;
+  other_detection_count: number;
 }
 
 /** The row of audit_totals. */
 export interface AuditTotals {
+  ledger_chunk_count: number;
   chunk_count: number;
   row_count: number;
   judged_detections: number;
@@ -24,7 +41,7 @@ export interface AuditTotals {
 }
 
 /**
- * The SQL functions of the audit, called in the scratch database; each file in sql/09_audit/ opens with its contract. Rows
+ * The SQL functions of the audit, called in the scratch database; each file in sql/10_audit/ opens with its contract. Rows
  * come as JSON, in which bigint is a number.
  */
 export class AuditFunctions {
@@ -34,39 +51,26 @@ export class AuditFunctions {
     await this.client.query('select bankpulse.open_audit()');
   }
 
-  /** @returns undefined if no chunk was ever applied. */
-  async auditedSpan(): Promise<AuditedSpan | undefined> {
-    const { rows } = await this.client.query<{ span: AuditedSpan }>(
-      'select to_jsonb(span) as span from bankpulse.audited_span() as span',
-    );
-    return rows[0]?.span;
-  }
-
-  async takeDetectionsAsGiven(firstJudgedNo: number): Promise<void> {
-    await this.client.query('select bankpulse.take_detections_as_given(p_first_judged_no => $1)', [
-      firstJudgedNo,
-    ]);
-  }
-
-  /** To be called in the transaction that staged the chunk. */
-  async replayChunk(chunkNo: number, key: string, isJudged: boolean): Promise<void> {
+  /** To be called in the transaction that staged the chunk. `byLedger`: by the rules that the ledger has for the chunk. */
+  async replayChunk(chunkNo: number, key: string, byLedger: boolean): Promise<void> {
     await this.client.query(
-      'select bankpulse.replay_chunk(p_chunk_no => $1, p_object_key => $2, p_is_judged => $3)',
-      [chunkNo, key, isJudged],
+      'select bankpulse.replay_chunk(p_chunk_no => $1, p_object_key => $2, p_by_ledger => $3)',
+      [chunkNo, key, byLedger],
     );
   }
 
-  compareLedger(firstJudgedNo: number): Promise<string[]> {
-    return this.#differences(
-      'select * from bankpulse.compare_ledger(p_first_judged_no => $1) as difference',
-      [firstJudgedNo],
-    );
+  unjudgedChunks(): Promise<UnjudgedChunks[]> {
+    return this.#rows('select to_jsonb(chunks) as row from bankpulse.unjudged_chunks() as chunks', []);
   }
 
-  compareDetections(firstJudgedNo: number, lastJudgedNo: number): Promise<string[]> {
+  compareLedger(): Promise<string[]> {
+    return this.#differences('select * from bankpulse.compare_ledger() as difference', []);
+  }
+
+  compareDetections(lastReplayedNo: number): Promise<string[]> {
     return this.#differences(
-      `select * from bankpulse.compare_detections(p_first_judged_no => $1, p_last_judged_no => $2) as difference`,
-      [firstJudgedNo, lastJudgedNo],
+      'select * from bankpulse.compare_detections(p_last_replayed_no => $1) as difference',
+      [lastReplayedNo],
     );
   }
 
@@ -81,13 +85,43 @@ export class AuditFunctions {
     return this.#differences('select * from bankpulse.compare_state() as difference', []);
   }
 
-  async auditTotals(firstJudgedNo: number, lastJudgedNo: number): Promise<AuditTotals> {
-    const { rows } = await this.client.query<{ totals: AuditTotals }>(
-      `select to_jsonb(totals) as totals
-       from bankpulse.audit_totals(p_first_judged_no => $1, p_last_judged_no => $2) as totals`,
-      [firstJudgedNo, lastJudgedNo],
+  async auditTotals(): Promise<AuditTotals> {
+    const rows = await this.#rows<AuditTotals>(
+      'select to_jsonb(totals) as row from bankpulse.audit_totals() as totals',
+      [],
     );
-    return rows[0]!.totals;
+    return rows[0]!;
+  }
+
+  /** @returns all thresholds of the pattern. @throws BP007 if there is no such pattern or threshold. */
+  async openBacktest(
+    patternId: string,
+    thresholds: Record<string, unknown>,
+  ): Promise<Record<string, number>> {
+    const rows = await this.#rows<Record<string, number>>(
+      'select bankpulse.open_backtest(p_pattern_id => $1, p_thresholds => $2) as row',
+      [patternId, thresholds],
+    );
+    return rows[0]!;
+  }
+
+  backtestDetections(patternId: string): Promise<BacktestDetection[]> {
+    return this.#rows(
+      'select to_jsonb(found) as row from bankpulse.backtest_detections(p_pattern_id => $1) as found',
+      [patternId],
+    );
+  }
+
+  backtestChunks(patternId: string): Promise<BacktestChunk[]> {
+    return this.#rows(
+      'select to_jsonb(chunks) as row from bankpulse.backtest_chunks(p_pattern_id => $1) as chunks',
+      [patternId],
+    );
+  }
+
+  async #rows<Row>(text: string, values: unknown[]): Promise<Row[]> {
+    const { rows } = await this.client.query<{ row: Row }>(text, values);
+    return rows.map(({ row }) => row);
   }
 
   async #differences(text: string, values: unknown[]): Promise<string[]> {

@@ -1,5 +1,6 @@
 import { pipeline } from 'node:stream/promises';
 import type pg from 'pg';
+import type { Queryable } from '../database/connection.js';
 import { from as copyFrom, to as copyTo } from 'pg-copy-streams';
 
 /** A table of the audited database, and its place in the scratch database, where it has the same columns. */
@@ -14,16 +15,28 @@ const LEDGER: readonly Copy[] = [
   ['copy bankpulse.chunks to stdout', 'copy bankpulse.chunks from stdin'],
   ['copy bankpulse.detections to stdout', 'copy bankpulse.detections from stdin'],
   ['copy bankpulse.detection_batches to stdout', 'copy bankpulse.detection_batches from stdin'],
+  ['copy bankpulse.rules_history to stdout', 'copy bankpulse.rules_history from stdin'],
 ];
 
-/** The state that the hot path keeps. The replay fills customer_merchant_stats itself and leaves the other tables alone. */
+/** The state of the engine. The replay fills customer_merchant_stats itself and leaves the other tables alone. */
 const STATE: readonly Copy[] = [
   ['copy bankpulse.customer_merchant_stats to stdout', 'copy pg_temp.audited_pairs from stdin'],
   ['copy bankpulse.merchant_stats to stdout', 'copy bankpulse.merchant_stats from stdin'],
-  ['copy bankpulse.merchant_count_histogram to stdout', 'copy bankpulse.merchant_count_histogram from stdin'],
-  ['copy bankpulse.upgrade_candidates to stdout', 'copy bankpulse.upgrade_candidates from stdin'],
-  ['copy bankpulse.merchant_top_counts to stdout', 'copy bankpulse.merchant_top_counts from stdin'],
 ];
+
+/** What the patterns remember, without the tables of patterns that are not in sql/: the scratch database lacks them. */
+async function rememberedTables(source: Queryable, scratch: Queryable): Promise<Copy[]> {
+  const { rows: remembered } = await source.query<{ name: string }>(
+    'select distinct unnest(remembers) as name from bankpulse.patterns order by name',
+  );
+  const { rows } = await scratch.query<{ from: string; to: string }>(
+    `select format('copy bankpulse.%I to stdout', name) as "from", format('copy bankpulse.%I from stdin', name) as "to"
+     from unnest($1::text[]) as remembered (name)
+     where to_regclass(format('bankpulse.%I', name)) is not null`,
+    [remembered.map(({ name }) => name)],
+  );
+  return rows.map(({ from, to }) => [from, to]);
+}
 
 async function copyTables(source: pg.Client, target: pg.Client, copies: readonly Copy[]): Promise<void> {
   for (const [from, to] of copies) {
@@ -36,18 +49,23 @@ async function copyTables(source: pg.Client, target: pg.Client, copies: readonly
 /** Copies everything that an audit compares, as of one moment: mechanism Y may go on meanwhile. */
 export async function copyAuditedDatabase(source: pg.Client, scratch: pg.Client): Promise<void> {
   await source.query('begin isolation level repeatable read read only');
-  await copyTables(source, scratch, [...LEDGER, ...STATE]);
+  await copyTables(source, scratch, [...LEDGER, ...STATE, ...(await rememberedTables(source, scratch))]);
+  await source.query('commit');
+}
+
+/** Copies the ledger and all that belongs to it, for a backtest. */
+export async function copyAuditedLedger(source: pg.Client, scratch: pg.Client): Promise<void> {
+  await source.query('begin isolation level repeatable read read only');
+  await copyTables(source, scratch, LEDGER);
   await source.query('commit');
 }
 
 /** Copies the state once more, after a rebuild. */
 export async function copyAuditedState(source: pg.Client, scratch: pg.Client): Promise<void> {
-  await scratch.query(
-    'truncate pg_temp.audited_pairs, bankpulse.merchant_stats, bankpulse.merchant_count_histogram, ' +
-      'bankpulse.upgrade_candidates, bankpulse.merchant_top_counts',
-  );
+  await scratch.query('truncate pg_temp.audited_pairs, bankpulse.merchant_stats');
+  await scratch.query('select bankpulse.forget_remembered()');
   await source.query('begin isolation level repeatable read read only');
-  await copyTables(source, scratch, STATE);
+  await copyTables(source, scratch, [...STATE, ...(await rememberedTables(source, scratch))]);
   await source.query('commit');
 }
 

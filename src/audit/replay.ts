@@ -10,9 +10,6 @@ import type { ObjectStore } from '../s3/object-store.js';
 import type { Views } from '../database/views.js';
 import { AuditFunctions } from './audit-functions.js';
 
-/** How often the log says how far the replay is. */
-const TELL_EVERY_MS = 2000;
-
 export interface ReplayOptions {
   store: ObjectStore;
   scratch: pg.Client;
@@ -20,8 +17,10 @@ export interface ReplayOptions {
   views: Kysely<Views>;
   log: Logger;
   signal: AbortSignal;
-  /** The first chunk whose patterns are judged; earlier ones are only added to the state. */
-  firstJudgedNo: number;
+  /** Whether each chunk is judged by the rules that the ledger has for it, or all by the patterns of the scratch database. */
+  byLedger: boolean;
+  /** Called after each chunk. */
+  onChunk: (done: number, of: number) => void;
 }
 
 /** A chunk of the ledger. */
@@ -98,27 +97,23 @@ async function stage(
  * Of later chunks it only checks the objects.
  */
 export async function replay(options: ReplayOptions): Promise<Replay> {
-  const { store, scratch, views, log, signal, firstJudgedNo } = options;
+  const { store, scratch, views, log, signal, byLedger, onChunk } = options;
   const patient = new PatientStore(store, log, signal);
   const functions = new AuditFunctions(scratch);
   const chunks = await readLedger(views);
   const faults: string[] = [];
   let lastChunkNo = 0;
-  let toldAt = performance.now();
   for (const [index, chunk] of chunks.entries()) {
     const fault = await patient.retry(() =>
       faults.length === 0 ? stage(chunk, options) : look(store, chunk, signal),
     );
     if (fault !== undefined) faults.push(`chunk ${chunk.chunkNo} (${chunk.key}): ${fault}`);
     else if (faults.length === 0) {
-      await functions.replayChunk(chunk.chunkNo, chunk.key, chunk.chunkNo >= firstJudgedNo);
+      await functions.replayChunk(chunk.chunkNo, chunk.key, byLedger);
       await scratch.query('commit');
       lastChunkNo = chunk.chunkNo;
     }
-    if (performance.now() - toldAt >= TELL_EVERY_MS || index + 1 === chunks.length) {
-      log.info({ chunks: index + 1, of: chunks.length }, 'chunks replayed');
-      toldAt = performance.now();
-    }
+    onChunk(index + 1, chunks.length);
   }
   return { lastChunkNo, faults };
 }

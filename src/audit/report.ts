@@ -5,7 +5,7 @@ const number = new Intl.NumberFormat('en');
 const many = (count: number, noun: string) => `${number.format(count)} ${noun}`;
 
 /** The result of an audit as text. Each difference is one line, because control characters in names are escaped. */
-export function describeAudit({ differences, totals, span, lastChunkNo, notJudged }: Audit): string {
+export function describeAudit({ differences, totals, unjudged, lastChunkNo }: Audit): string {
   const lines = [
     `chunks      ${many(totals.chunk_count, 'replayed')}, ${many(totals.row_count, 'rows')}`,
     `detections  ${many(totals.judged_detections, 'judged again')}, ${many(totals.given_detections, 'taken as given')}`,
@@ -13,14 +13,14 @@ export function describeAudit({ differences, totals, span, lastChunkNo, notJudge
       `${many(totals.unwritten_batches, 'not written yet')}, ${many(totals.unbatched_detections, 'detections')} in no batch yet`,
     `state       ${many(totals.pair_count, 'pairs')} at ${many(totals.merchant_count, 'merchants')}`,
   ];
-  if (notJudged !== undefined) lines.push(`Detections were not judged again: ${notJudged}.`);
-  else if (span && span.first_chunk_no > 1) {
-    lines.push(
-      `The rules changed ${span.rules_count === 2 ? 'once' : 'several times'}: chunks ${span.first_chunk_no} to ` +
-        `${span.last_chunk_no} are judged by the present ones, detections before them taken as given.`,
-    );
+  for (const { first_chunk_no, last_chunk_no, because } of unjudged) {
+    const [chunks, were] =
+      first_chunk_no === last_chunk_no
+        ? [`Chunk ${first_chunk_no}`, 'was']
+        : [`Chunks ${first_chunk_no} to ${last_chunk_no}`, 'were'];
+    lines.push(`${chunks} ${were} judged by ${because}: the detections are taken as given.`);
   }
-  if (span && lastChunkNo < span.last_chunk_no) {
+  if (lastChunkNo < totals.ledger_chunk_count) {
     lines.push(
       `Chunks after ${lastChunkNo} cannot be replayed: their detections and the state are not compared.`,
     );

@@ -2,20 +2,21 @@ import type pg from 'pg';
 import { copyReplayedPairs } from '../audit/copy-tables.js';
 import { SqlFunctions } from '../database/functions.js';
 import { UserError, hasSqlState } from '../errors.js';
-import { runAudit } from './run-audit.js';
+import { printAudit, withAuditedPipeline } from './with-audited-pipeline.js';
 
 /** `npm run rebuild`: replaces the running state by the replayed one. @returns the exit code. */
 export function runRebuild(): Promise<number> {
-  return runAudit(async ({ log, session }) => {
+  return withAuditedPipeline(async (options) => {
+    const { log, session } = options;
     await checkMayEmptyState(session);
     const runId = await takeLease(session);
-    return async (scratch) => {
+    return printAudit(options, async (scratch) => {
       await replaceState(scratch, session, runId);
       log.info('state rebuilt');
       await new SqlFunctions(session).refreshViews();
       await new SqlFunctions(session).endRun(runId);
       process.stdout.write('The state is rebuilt from the ledger.\n');
-    };
+    });
   });
 }
 

@@ -1,6 +1,6 @@
-import { runAudit } from './run-audit.js';
+import { printAudit, withAuditedPipeline } from './with-audited-pipeline.js';
 
 /** `npm run verify`: replays the ledger and compares the results. @returns the exit code: 1 if anything differs. */
 export function runVerify(): Promise<number> {
-  return runAudit(() => Promise.resolve(undefined));
+  return withAuditedPipeline((options) => printAudit(options));
 }

@@ -7,8 +7,14 @@ export interface AppliedChunk {
   rejectedCount: number;
   detectionCount: number;
   isLate: boolean;
-  /** Milliseconds per step: copy, accept, pairs, merchants, histogram, detect. */
+  /** Milliseconds per step: copy, accept, pairs, merchants, detect. */
   timings: Record<string, number>;
+}
+
+/** A detection in words. */
+export interface NewDetection {
+  patternId: string;
+  reason: string;
 }
 
 /** A listed object that is not in the ledger, or that was replaced after it was applied. */
@@ -116,12 +122,23 @@ export class SqlFunctions {
     };
   }
 
-  /** By pattern. In the transaction that applied a chunk, the newest detections are those of the chunk. */
+  /**
+   * By pattern, every enabled one. In the transaction that applied a chunk, the newest detections are those of the chunk.
+   */
   async countNewestDetections(count: number): Promise<Record<string, number>> {
-    if (count === 0) return {};
     return (await this.#value('select bankpulse.count_newest_detections(p_count => $1) as value', [
       count,
     ])) as Record<string, number>;
+  }
+
+  /** The newest detections with their sentences, in the order in which they were found. */
+  async newestDetections(count: number): Promise<NewDetection[]> {
+    if (count === 0) return [];
+    const { rows } = await this.client.query<{ pattern_id: string; reason_text: string }>(
+      'select pattern_id, reason_text from bankpulse.newest_detections(p_count => $1)',
+      [count],
+    );
+    return rows.map(({ pattern_id, reason_text }) => ({ patternId: pattern_id, reason: reason_text }));
   }
 
   /** Returns whether the object was not in the ledger yet. */

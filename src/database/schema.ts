@@ -4,7 +4,7 @@ import { basename, join } from 'node:path';
 import type pg from 'pg';
 import { projectDir } from '../config.js';
 import { describeDatabase, type Queryable } from './connection.js';
-import { UserError, hasSqlState } from '../errors.js';
+import { UserError, codeOf, hasSqlState, messageOf } from '../errors.js';
 import type { Logger } from '../log.js';
 
 const migrationsDir = join(projectDir, 'migrations');
@@ -12,7 +12,7 @@ const sqlDir = join(projectDir, 'sql');
 
 /**
  * Keys of advisory locks: arbitrary numbers that nothing else in the database locks. 4242001 is taken, too: with it,
- * sql/05_runs/try_take_over.sql elects the one mechanism Y that works.
+ * sql/06_runs/try_take_over.sql elects the one mechanism Y that works.
  */
 export const ADVISORY_LOCK = {
   /** Two migrations at once run one after the other. */
@@ -51,7 +51,15 @@ async function readSqlFiles(): Promise<SqlFile[]> {
 }
 
 /** Grants rights on all objects of the schema, so it is applied again after any other change. */
-const GRANTS = '12_grants/grants.sql';
+const GRANTS = '13_grants/grants.sql';
+
+/** The files that users write and change. */
+const PATTERNS = '04_patterns/';
+
+/** Whether PostgreSQL refuses the file itself: its syntax, a name in it, or the row of the pattern. */
+function isPatternFault(error: unknown): boolean {
+  return /^(22|23|42|BP)/.test(codeOf(error) ?? '') && !hasSqlState(error, 'insufficientPrivilege');
+}
 
 /** The files of sql/ that are new or changed for this database; with them, or after a migration, also the grants. */
 async function dueSqlFiles(client: Queryable, hasMigrated: boolean): Promise<SqlFile[]> {
@@ -98,6 +106,9 @@ async function applySqlFiles(client: Queryable, files: readonly SqlFile[]): Prom
       // it creates roles, which the login role may do, and the owner of the schema perhaps not
       if (file.fileName === GRANTS) await client.query('set local role none');
       await client.query(file.content).catch((error: unknown) => {
+        if (file.fileName.startsWith(PATTERNS) && isPatternFault(error)) {
+          throw new UserError(`sql/${file.fileName}: ${messageOf(error)}; correct it and migrate again`);
+        }
         throw new Error(`sql/${file.fileName}: ${(error as Error).message}`, { cause: error });
       });
       await client.query(

@@ -9,9 +9,7 @@ export interface Views {
   detection_reasons: {
     detection_id: string;
     action_type: string;
-    merchant_id: string;
-    customer_id: string;
-    reason_summary: string;
+    reason_text: string;
   };
   chunks: {
     object_key: string;

@@ -190,6 +190,9 @@ export class ChunkLoop {
         },
         'chunk applied',
       );
+      for (const { patternId, reason } of outcome.newest) {
+        log.info({ ...routine, chunk: chunkNo, pattern: patternId, reason }, 'detected');
+      }
     }
   }
 }

@@ -3,9 +3,12 @@ import { connectChecked } from '../database/connection.js';
 import { ContentError, UserError, hasSqlState, isDataError, messageOf } from '../errors.js';
 import { transactionColumns } from '../csv/header.js';
 import { stageCsv } from '../loader/stage.js';
-import { SqlFunctions, type AppliedChunk } from '../database/functions.js';
+import { SqlFunctions, type AppliedChunk, type NewDetection } from '../database/functions.js';
 import type { PendingObject } from './backlog.js';
 import type { FetchedObject } from '../loader/object-content.js';
+
+/** A chunk has at most a few detections; after a change of thresholds it may have all there are. */
+const MOST_LOGGED = 20;
 
 /** A chunk whose rows are in the lane's staging tables, in an open transaction. */
 export interface StagedChunk {
@@ -17,7 +20,14 @@ export interface StagedChunk {
 
 /** The outcome of a chunk; `known`: the ledger had the object already. */
 export type Outcome =
-  | { kind: 'applied'; chunk: AppliedChunk; detections: Record<string, number> }
+  | {
+      kind: 'applied';
+      chunk: AppliedChunk;
+      /** By pattern. */
+      detections: Record<string, number>;
+      /** The last of them, for the log. */
+      newest: NewDetection[];
+    }
   | { kind: 'quarantined'; error: string }
   | { kind: 'known' };
 
@@ -85,8 +95,9 @@ export class Lane {
         detectionsPrefix,
       });
       const detections = await this.#functions.countNewestDetections(chunk.detectionCount);
+      const newest = await this.#functions.newestDetections(Math.min(chunk.detectionCount, MOST_LOGGED));
       await this.client.query('commit');
-      return { kind: 'applied', chunk, detections };
+      return { kind: 'applied', chunk, detections, newest };
     } catch (error) {
       if (hasSqlState(error, 'objectInLedger')) {
         await this.#rollBack();
@@ -97,10 +108,10 @@ export class Lane {
         const { message } = new ContentError('numberTaken', object.number);
         return this.quarantine({ key: object.key, etag: fetched.etag, size: fetched.size }, message);
       }
-      // the rows have been accepted by now, so a data error can only come from a threshold
-      if (hasSqlState(error, 'thresholdMissing') || isDataError(error)) {
+      // the rows have been accepted by now, so an error about data can only come from a pattern
+      if (hasSqlState(error, 'patternFailed', 'thresholdMissing') || isDataError(error)) {
         throw new UserError(
-          `a pattern cannot be judged: ${messageOf(error)}; correct its row in bankpulse.patterns`,
+          `a pattern cannot be judged: ${messageOf(error)}; correct its row in bankpulse.patterns or its function, or disable it`,
         );
       }
       throw error;

@@ -1,5 +1,6 @@
 import { setMaxListeners } from 'node:events';
 import { connectChecked, openViews } from '../database/connection.js';
+import { SqlFunctions } from '../database/functions.js';
 import { pipelineEvents } from '../events.js';
 import { LeaderElection } from './leader-election.js';
 import { Lane } from './lane.js';
@@ -50,6 +51,8 @@ async function workAsLeader(options: LeaderOptions, over: AbortSignal): Promise<
   setMaxListeners(0, until);
   try {
     await options.loadWeights(control, views);
+    const enabled = await new SqlFunctions(control).countNewestDetections(0);
+    pipelineEvents.publish('patternsKnown', Object.keys(enabled));
     const laneOptions = {
       runId,
       batchRows: settings.BATCH_ROWS,

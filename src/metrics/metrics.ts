@@ -66,6 +66,9 @@ export class Metrics {
       isInTrouble.set({ service }, 0);
     }
     this.close = pipelineEvents.subscribe({
+      patternsKnown: (patterns) => {
+        for (const pattern of patterns) detections.inc({ pattern }, 0);
+      },
       chunkProduced: ({ rows, isNew, seconds }) => {
         if (!isNew) return;
         chunksUploaded.inc();

@@ -11,11 +11,17 @@ export interface Space {
   hasColors: boolean;
 }
 
-/** Longer names are cut. */
-const NAME_COLUMNS = 24;
+/** Longer actions are cut. */
+const ACTION_COLUMNS = 24;
 const BAR_COLUMNS = 24;
 /** A narrower terminal has no room for the bar. */
 const MIN_COLUMNS_FOR_BAR = 80;
+
+/** A bar that is full at a share of 1. */
+export function progressBar(share: number): string {
+  const full = Math.floor(share * BAR_COLUMNS);
+  return `[${'='.repeat(full)}${full < BAR_COLUMNS ? '>' : ''}`.padEnd(BAR_COLUMNS + 1) + ']';
+}
 
 /** The lines of the display, for X, for Y and for the detections, cut to the height and width of the terminal. */
 export function frameOf(progress: Progress, { columns, rows, hasColors }: Space, now: number): string[] {
@@ -25,10 +31,8 @@ export function frameOf(progress: Progress, { columns, rows, hasColors }: Space,
     const { sourceRows } = progress;
     if (sourceRows === undefined || rowsDone > sourceRows) return [];
     const share = sourceRows === 0 ? 1 : rowsDone / sourceRows;
-    const full = Math.floor(share * BAR_COLUMNS);
-    const text = `[${'='.repeat(full)}${full < BAR_COLUMNS ? '>' : ''}`.padEnd(BAR_COLUMNS + 1) + ']';
     const percent = `${Math.floor(share * 100)} %`.padStart(5);
-    return columns < MIN_COLUMNS_FOR_BAR ? [percent] : [`${style('cyan', text)} ${percent}`];
+    return columns < MIN_COLUMNS_FOR_BAR ? [percent] : [`${style('cyan', progressBar(share))} ${percent}`];
   };
   const lines = [describeX(progress, bar, now), describeY(progress, bar, now), describeFound(progress)]
     .filter((parts) => parts.length > 0)
@@ -92,14 +96,9 @@ function describeFound({ applied, files, chunkSeconds }: Progress): string[] {
 }
 
 function describeDetection(
-  { action_type, merchant_id, customer_id, reason_summary }: NewestDetection,
+  { action_type, reason_text }: NewestDetection,
   style: (format: Parameters<typeof styleText>[0], text: string) => string,
 ): string {
-  const name = (text: string) => cut(printable(text), NAME_COLUMNS);
-  const names = [merchant_id, customer_id].filter((text) => text !== '').map(name);
-  return [
-    style('yellow', name(action_type).padEnd(10)),
-    ...names,
-    style('dim', printable(reason_summary)),
-  ].join('  ');
+  const action = cut(printable(action_type), ACTION_COLUMNS).padEnd(10);
+  return `${style('yellow', action)}  ${style('dim', printable(reason_text))}`;
 }

@@ -4,9 +4,7 @@ import { Rate } from './rate.js';
 /** A detection as the display shows it. */
 export interface NewestDetection {
   action_type: string;
-  merchant_id: string;
-  customer_id: string;
-  reason_summary: string;
+  reason_text: string;
 }
 
 /** The totals when this process was elected. The chunks before that had no events in this process. */
@@ -67,7 +65,7 @@ export class Progress {
         this.chunkSeconds = seconds;
         if (this.applied) this.#add(this.applied, chunk);
         else this.#since.push(chunk);
-        if (Object.keys(detections).length > 0) onDetections();
+        if (Object.values(detections).some((count) => count > 0)) onDetections();
       },
       batchWritten: ({ batchNo }) => {
         this.files = batchNo;

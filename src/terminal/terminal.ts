@@ -96,7 +96,7 @@ class Display {
     this.#reading = undefined;
     const newest = await this.#views
       ?.selectFrom('detection_reasons')
-      .select(['action_type', 'merchant_id', 'customer_id', 'reason_summary'])
+      .select(['action_type', 'reason_text'])
       .orderBy('detection_id', 'desc')
       .limit(NEWEST)
       .execute()

@@ -7,6 +7,7 @@ import { connect } from '../../src/database/connection.js';
 import { createLog } from '../../src/log.js';
 import { withRole } from '../support/database.js';
 import { children, csv, setThresholds, until, useDetector } from '../support/detector.js';
+import { installTestPatterns } from '../support/patterns.js';
 import { Command, expectRefusal, run } from '../support/process.js';
 
 const BATCH_ROWS = 3;
@@ -65,6 +66,7 @@ describe('verify', () => {
         log: createLog('silent'),
         signal: new AbortController().signal,
         session,
+        onChunk: () => undefined,
       });
     } finally {
       await session.end();
@@ -77,12 +79,6 @@ describe('verify', () => {
     expect(short).to.deep.equal(expected);
     return found;
   }
-
-  const refusal = () =>
-    verify().then(
-      () => expect.fail('it was not refused'),
-      (error: Error) => error.message,
-    );
 
   const scratchName = () => `${current.database.name}_verify`;
   async function scratchExists(): Promise<boolean> {
@@ -202,10 +198,12 @@ describe('verify', () => {
          returns table (merchant_id text, customer_id text, reason jsonb)
          language sql stable begin atomic select null, null, null::jsonb where false; end`,
       );
+      // the first chunk after a change of a function is judged by the match functions
       await put(5, children(5, 1));
+      await put(6, children(6, 1));
       await detectOnce({ BATCH_ROWS });
       await expectDifferences(
-        'PatId2, merchant shop, customer C5-000: missing: it holds after chunk 5, and is not detected',
+        'PatId2, merchant shop, customer C6-000: missing: it holds after chunk 6, and is not detected',
       );
     });
   });
@@ -347,8 +345,8 @@ describe('verify', () => {
         'customer_merchant_stats, merchant salon, customer A: no row; the replay has {"gender": "F", "total_amount": 1, "transaction_count": 1}',
         'customer_merchant_stats, merchant salon, customer Z: {"gender": "F", "total_amount": 1, "transaction_count": 1}; the replay has no row',
         'customer_merchant_stats, merchant shop, customer C1: {"gender": "F", "total_amount": 1, "transaction_count": 25}; the replay has {"gender": "F", "total_amount": 1250, "transaction_count": 25}',
-        'merchant_count_histogram, merchant shop: no row; the replay has {"customer_count": 1, "transaction_count": 25}',
         'merchant_stats, merchant salon: {"male_count": 4, "female_count": 2, "customer_count": 7, "transaction_count": 7}; the replay has {"male_count": 4, "female_count": 3, "customer_count": 7, "transaction_count": 7}',
+        'merchant_count_histogram, merchant shop: no row; the replay has {"customer_count": 1, "transaction_count": 25}',
       );
     });
 
@@ -356,8 +354,8 @@ describe('verify', () => {
       await ask(`insert into bankpulse.upgrade_candidates values ('shop', 'nobody', 1, 0, 1)`);
       await ask(`update bankpulse.merchant_top_counts set top_count = 2 where merchant_id = 'shop'`);
       await expectDifferences(
-        'merchant_top_counts, merchant shop: {"top_count": 2}; the replay has {"top_count": 25}',
         'upgrade_candidates, merchant shop, customer nobody: {"weight_count": 1, "average_weight": 1, "smaller_weights": 0}; the replay has no row',
+        'merchant_top_counts, merchant shop: {"top_count": 2}; the replay has {"top_count": 25}',
       );
     });
   });
@@ -372,41 +370,77 @@ describe('verify', () => {
       await detectOnce({ BATCH_ROWS });
     });
 
-    it('takes what the former rules found as given, and judges the last span', async () => {
+    it('judges each chunk by the rules of its time', async () => {
       const found = await expectDifferences();
-      expect(found.totals).to.include({ judged_detections: 1, given_detections: 7 });
-      expect(describeAudit(found)).to.include(
-        'The rules changed once: chunks 5 to 6 are judged by the present ones, detections before them taken as given.',
-      );
+      expect(found.totals).to.include({ judged_detections: 8, given_detections: 0 });
+      expect(found.unjudged).to.deep.equal([]);
     });
 
-    it('reports differences of the last span, and counts that differ before it', async () => {
+    it('reports differences on both sides of the change', async () => {
       await ask(`update bankpulse.detections set chunk_no = 5 where customer_id = 'D'`);
       await ask(`delete from bankpulse.detections where customer_id = 'C1-000'`);
       const { differences } = await verify();
-      expect(differences.map((line) => line.replaceAll(current.prefix, '')).slice(0, 2)).to.deep.equal([
-        'chunk 1 (chunks/chunk_1.csv): the ledger has 3 detections, the table has 2',
+      expect(differences.slice(0, 2)).to.deep.equal([
+        'PatId2, merchant shop, customer C1-000: missing: it holds after chunk 1, and is not detected',
         'PatId2, merchant shop, customer D: wrong chunk: detected in chunk 5, and it first held after chunk 6',
       ]);
     });
 
-    it('is also judged where the new rules found what the former had not', async () => {
+    it('judges a change after the last chunk, one to and fro, and one that finds what the former had not', async () => {
+      await setThresholds(current.database, 'PatId2', { transactions_from: 5 });
+      await expectDifferences();
       await setThresholds(current.database, 'PatId2', { transactions_from: 1 });
       await put(7, csv());
+      await setThresholds(current.database, 'PatId2', { transactions_from: 4 });
+      await setThresholds(current.database, 'PatId2', { transactions_from: 1 });
       await detectOnce({ BATCH_ROWS });
       const { totals } = await expectDifferences();
-      expect(totals).to.include({ given_detections: 8, judged_detections: 7 });
+      expect(totals).to.include({ given_detections: 0, judged_detections: 15 });
     });
 
-    it('is refused when the rules are not those of its last span any more', async () => {
-      await setThresholds(current.database, 'PatId2', { transactions_from: 5 });
-      expect(await refusal()).to.equal(
-        'cannot be verified: table patterns was changed after chunk 6, and no chunk was judged since: its rules are not known any more',
+    it('takes detections as given where the rules cannot be known, and compares all else', async () => {
+      const counts = async () => (await expectDifferences()).totals;
+      await ask(`delete from bankpulse.rules_history where first_chunk_no = 1`);
+      const former = await expectDifferences();
+      expect(former.totals).to.include({ judged_detections: 1, given_detections: 7 });
+      expect(describeAudit(former)).to.include(
+        '\nChunks 1 to 4 were judged by rules that are not known any more: the detections are taken as given.\n',
       );
-      await setThresholds(current.database, 'PatId2', { transactions_from: 4 });
-      await expectDifferences();
       await ask(`update bankpulse.importance_file set fingerprint = 'x', loaded_at = clock_timestamp()`);
-      expect(await refusal()).to.match(/the importance file was loaded anew after chunk 6/);
+      expect(await counts()).to.include({ judged_detections: 0, given_detections: 8 });
+      expect(describeAudit(await verify())).to.include(
+        '\nChunks 5 to 6 were judged by another importance file: the detections are taken as given.\n',
+      );
+      await ask(`delete from bankpulse.detections where customer_id = 'C1-000'`);
+      await ask(`update bankpulse.customer_merchant_stats set total_amount = 7 where customer_id = 'D'`);
+      const { differences } = await verify();
+      expect(differences[0]!.replaceAll(current.prefix, '')).to.equal(
+        'chunk 1 (chunks/chunk_1.csv): the ledger has 3 detections, the table has 2',
+      );
+      expect(differences.at(-1)).to.match(/^customer_merchant_stats, merchant shop, customer D: /);
+    });
+
+    it('says which function it does not have, and leaves out what that pattern remembers', async () => {
+      await installTestPatterns(current.database.client);
+      await put(7, csv(...row('E,F,kiosk,300', 10)));
+      await detectOnce({ BATCH_ROWS });
+      await put(8, csv(...row('E,F,kiosk,300', 10)));
+      await detectOnce({ BATCH_ROWS });
+      const { unjudged, totals } = await expectDifferences();
+      expect(unjudged).to.deep.equal([
+        { first_chunk_no: 7, last_chunk_no: 8, because: 'function match_big_spender, which is not in sql/' },
+      ]);
+      expect(totals).to.include({ judged_detections: 8, given_detections: 4 });
+    });
+
+    it('says which function has changed since', async () => {
+      await ask(
+        `update bankpulse.rules_history
+         set patterns = jsonb_set(patterns, '{PatId2, match_definition}', '"former"') where first_chunk_no = 1`,
+      );
+      expect((await expectDifferences()).unjudged).to.deep.equal([
+        { first_chunk_no: 1, last_chunk_no: 4, because: 'another version of function match_child' },
+      ]);
     });
   });
 
@@ -441,7 +475,7 @@ describe('verify', () => {
       await ask('select pg_advisory_lock(4242003)');
       const ended = await run(['verify'], environment());
       await ask('select pg_advisory_unlock(4242003)');
-      expectRefusal(ended, /^error: another verify or rebuild is at work in this database$/);
+      expectRefusal(ended, /^error: another verify, rebuild or backtest is at work in this database$/);
     });
 
     it('leaves a database alone that only has the name of its own', async () => {
@@ -454,7 +488,7 @@ describe('verify', () => {
     });
 
     it('asks for the migration first', async () => {
-      await ask(`delete from bankpulse.applied_sql_files where file_name = '09_audit/open_audit.sql'`);
+      await ask(`delete from bankpulse.applied_sql_files where file_name = '10_audit/open_audit.sql'`);
       expectRefusal(
         await run(['verify'], environment()),
         /^error: the schema is not up to date: run "npm run migrate" first$/,

@@ -250,8 +250,8 @@ describe('secrets and rows', function () {
         'psql was seen',
       ).to.be.true;
     }
-    expect([...seen.commandLines].filter((line) => /cli\.ts (start|detect|produce)/.test(line))).not.to.be
-      .empty;
+    expect([...seen.commandLines].filter((line) => /cli\.(ts|mjs) (start|detect|produce)/.test(line))).not.to
+      .be.empty;
     expect([...seen.sessions].filter((session) => session.startsWith('bankpulse'))).not.to.be.empty;
     for (const [what, texts] of Object.entries(seen)) expectClean(what, [...texts].join('\n'));
   });

@@ -309,13 +309,12 @@ describe('PatId1, UPGRADE', () => {
         await driver.apply(visits('disabled', upTo(11)));
         expect(await candidates('disabled')).to.deep.equal([]);
         await driver.client.query(
-          `update bankpulse.patterns set is_enabled = true where pattern_id = 'PatId1'`,
+          `update bankpulse.patterns
+           set
+             is_enabled = true,
+             thresholds = '{"merchant_transactions_above": 10, "count_percent_rank_from": 0.9, "weight_percent_rank_up_to": 0.1}'
+           where pattern_id = 'PatId1'`,
         );
-        await driver.setThresholds('PatId1', {
-          merchant_transactions_above: 10,
-          count_percent_rank_from: 0.9,
-          weight_percent_rank_up_to: 0.1,
-        });
         await driver.settle();
         expect(await driver.detected('PatId1', 'disabled')).to.deep.equal([nameOf(10), nameOf(11)]);
       });

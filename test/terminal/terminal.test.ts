@@ -27,11 +27,9 @@ const logLine = /^\[\d\d:\d\d:\d\d\.\d{3}\] (INFO|WARN): /;
 
 describe('the live display', () => {
   const space: Space = { columns: 100, rows: 30, hasColors: false };
-  const detection = (merchant_id: string, customer_id: string) => ({
+  const detection = (merchant: string, customer: string) => ({
     action_type: 'CHILD',
-    merchant_id,
-    customer_id,
-    reason_summary: '80 transactions, 22.86 on average',
+    reason_text: `Customer ${customer} has paid ${merchant} often, but little: 80 times.`,
   });
 
   function halfway(): Progress {
@@ -44,7 +42,10 @@ describe('the live display', () => {
     progress.applying.add(9500, 1000);
     progress.chunkSeconds = 0.1052;
     progress.lag = { pendingCount: 1, oldestPendingAt: new Date(Date.now() + 60_000) }; // never a tenth of a second ago
-    progress.newest = [detection('M1', 'C1'), { ...detection('M2', ''), action_type: 'DEI-NEEDED' }];
+    progress.newest = [
+      detection('M1', 'C1'),
+      { action_type: 'DEI-NEEDED', reason_text: 'M2 has many women among its customers.' },
+    ];
     return progress;
   }
 
@@ -53,8 +54,8 @@ describe('the live display', () => {
       'X  [============>           ]  51 %  310,000 of 600,000 rows  10,000 rows/s',
       'Y  [============>           ]  50 %  300,000 rows  9,500 rows/s  lag 1 chunk, 0.0 s',
       '   1,205 detections (PatId1 1,200, PatId2 5)  24 files  105 ms a chunk',
-      '   CHILD       M1  C1  80 transactions, 22.86 on average',
-      '   DEI-NEEDED  M2  80 transactions, 22.86 on average',
+      '   CHILD       Customer C1 has paid M1 often, but little: 80 times.',
+      '   DEI-NEEDED  M2 has many women among its customers.',
     ]);
   });
 
@@ -94,9 +95,11 @@ describe('the live display', () => {
     progress.newest = [detection(EVIL, 'x'.repeat(1000))];
     const [, , , evil, long] = frameOf(progress, space, 1);
     expect(long).to.be.undefined;
-    expect(evil)
-      .to.include('\\u001b[31m\\u001b]0;titl…')
-      .and.include(`${'x'.repeat(23)}…  80`);
+    expect(evil).to.match(/^ {3}CHILD {7}Customer x{70,}…$/);
+    progress.newest = [detection('M1', EVIL)];
+    expect(frameOf(progress, space, 1)[3]).to.include(
+      'Customer \\u001b[31m\\u001b]0;title\\u0007evil\\u202e has',
+    );
   });
 
   it('is for terminals that somebody looks at', () => {
@@ -279,7 +282,7 @@ describe('on a terminal', function () {
     );
     expect(await pty.shows(/^Y .*%/)).to.match(/^Y {2}\[=*>? *\] {1,4}\d+ % {2}\d+ rows/);
     await pty.shows(
-      /^ {3}CHILD {7}merchant-\d {2}(customer-\d+|\\u001b\[31m.*…) {2}2 transactions, 1\.50 on average$/,
+      /^ {3}CHILD {7}Customer (customer-\d+|\\u001b\[31m.*) has paid merchant-\d often, but little: 2 times, 1\.50 on ave.*$/,
     );
     const { code, lines } = await pty.end();
     expect(code).to.equal(0);

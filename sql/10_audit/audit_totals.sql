@@ -1,0 +1,51 @@
+-- How much an audit compared.
+-- Reads: chunks, detections, detection_batches, customer_merchant_stats, pg_temp.replayed_chunks, file_rows. Out: one
+-- row.
+create or replace function bankpulse.audit_totals()
+returns table (
+  ledger_chunk_count bigint,
+  chunk_count bigint,
+  row_count bigint,
+  judged_detections bigint,
+  given_detections bigint,
+  file_count bigint,
+  file_row_count bigint,
+  unwritten_batches bigint,
+  unbatched_detections bigint,
+  pair_count bigint,
+  merchant_count bigint
+)
+language plpgsql stable
+set search_path = bankpulse, pg_temp
+as $$
+begin
+  return query
+  select
+    (select count(*) from chunks where chunk_no is not null),
+    (select count(*) from pg_temp.replayed_chunks),
+    (select coalesce(sum(replayed.row_count), 0)::bigint from pg_temp.replayed_chunks as replayed),
+    (
+      select count(*)
+      from detections
+      inner join pg_temp.replayed_chunks as chunks on chunks.chunk_no = detections.chunk_no
+      where chunks.unjudged_because is null
+    ),
+    (
+      select count(*)
+      from detections
+      inner join pg_temp.replayed_chunks as chunks on chunks.chunk_no = detections.chunk_no
+      where chunks.unjudged_because is not null
+    ),
+    (select count(distinct batch_no) from pg_temp.file_rows),
+    (select count(*) from pg_temp.file_rows where row_number > 0),
+    (
+      select count(*) from detection_batches
+      where exported_at is null and batch_no not in (select file_rows.batch_no from pg_temp.file_rows)
+    ),
+    (select count(*) from detections where batch_no is null),
+    (select count(*) from customer_merchant_stats),
+    (select count(distinct merchant_id) from customer_merchant_stats);
+end;
+$$;
+
+comment on function bankpulse.audit_totals() is 'How much an audit compared.';

@@ -1,0 +1,58 @@
+import { audit, type AuditOptions } from '../audit/audit.js';
+import { describeAudit } from '../audit/report.js';
+import { databaseSettings, loadSettings, objectStoreSettings } from '../config.js';
+import { connectOrExplain } from '../database/connection.js';
+import { explainDenial, pendingChanges } from '../database/schema.js';
+import { UserError, hasSqlState, messageOf } from '../errors.js';
+import { createLog } from '../log.js';
+import { interruptSignal } from '../async/signals.js';
+import { ReplayProgress } from '../terminal/replay-progress.js';
+import { openServices } from './services.js';
+
+/** Runs `work` with the configured database, whose schema is up to date, and bucket. @returns what `work` returns. */
+export async function withAuditedPipeline<Result>(
+  work: (options: AuditOptions) => Promise<Result>,
+): Promise<Result> {
+  const settings = loadSettings([
+    ...databaseSettings,
+    ...objectStoreSettings,
+    'CHUNKS_PREFIX',
+    'DETECTIONS_PREFIX',
+    'LOG_LEVEL',
+  ]);
+  const log = createLog(settings.LOG_LEVEL);
+  const signal = interruptSignal();
+  const services = await openServices(settings, log);
+  const { config, store } = services;
+  const progress = new ReplayProgress(log);
+  try {
+    await store.checkAccess(settings.CHUNKS_PREFIX, signal);
+    const session = await connectOrExplain(config);
+    try {
+      return await explainDenial(config, async () => {
+        const { migrations, sqlFiles } = await pendingChanges(session);
+        if (migrations.length + sqlFiles.length > 0) {
+          throw new UserError('the schema is not up to date: run "npm run migrate" first');
+        }
+        return await work({ config, store, settings, log, signal, session, onChunk: progress.show });
+      });
+    } finally {
+      await session.end();
+    }
+  } catch (error) {
+    if (hasSqlState(error, 'patternFailed')) {
+      throw new UserError(`a pattern cannot be judged: ${messageOf(error)}; correct its function`);
+    }
+    throw store.explain(error);
+  } finally {
+    progress.close();
+    await services.close();
+  }
+}
+
+/** Runs an audit and prints what it finds. @returns the exit code. */
+export async function printAudit(...options: Parameters<typeof audit>): Promise<number> {
+  const found = await audit(...options);
+  process.stdout.write(`${describeAudit(found)}\n`);
+  return found.differences.length === 0 ? 0 : 1;
+}

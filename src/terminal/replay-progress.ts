@@ -1,0 +1,35 @@
+import { styleText } from 'node:util';
+import type { Logger } from '../log.js';
+import { counted, readable } from '../text/numbers.js';
+import { progressBar } from './frame.js';
+import { LiveArea } from './live-area.js';
+import { isLive } from './terminal.js';
+
+/** How often the log says how far the replay is, where there is no terminal. */
+const TELL_EVERY_MS = 2000;
+
+/** Shows how far a replay of the ledger is: a bar on a terminal, otherwise a line of the log now and then. */
+export class ReplayProgress {
+  readonly #area = isLive(process.stderr, process.env)
+    ? new LiveArea(process.stderr, [process.stdout])
+    : undefined;
+  #toldAt = performance.now();
+
+  constructor(private readonly log: Logger) {}
+
+  /** After each chunk. */
+  readonly show = (done: number, of: number): void => {
+    if (this.#area) {
+      const bar = progressBar(done / of);
+      const text = process.stderr.hasColors() ? styleText('cyan', bar) : bar;
+      this.#area.show([`${text}  ${readable(done)} of ${counted(of, 'chunk')}`]);
+    } else if (performance.now() - this.#toldAt >= TELL_EVERY_MS || done === of) {
+      this.log.info({ chunks: done, of }, 'chunks replayed');
+      this.#toldAt = performance.now();
+    }
+  };
+
+  close(): void {
+    this.#area?.stop();
+  }
+}
