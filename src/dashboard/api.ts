@@ -5,8 +5,11 @@ import { readCustomer } from './queries/customers.js';
 import { readFile, readFiles } from './queries/files.js';
 import { readDetections } from './queries/overview.js';
 import { merchantColumns, readMerchant, readMerchants, type MerchantQuery } from './queries/merchants.js';
+import { readExplanation, readNearMatches, readWhatIf } from './queries/patterns.js';
 import { readProblems } from './queries/problems.js';
 import type { DashboardViews } from './dashboard-views.js';
+import { OneAtATime } from './one-at-a-time.js';
+import { readParts, type PatternParts } from './pattern-parts.js';
 
 /** Names have at most 1,000 bytes and no NUL, which PostgreSQL refuses. */
 const name = { type: 'string', maxLength: 1000, pattern: '^[^\\u0000]*$' } as const;
@@ -16,12 +19,17 @@ function querystring(properties: object, ...required: string[]) {
 }
 
 /** Serves the data of the pages as JSON, one route for each page. */
-export function serveApi(server: FastifyInstance, views: Kysely<DashboardViews>): void {
+export function serveApi(server: FastifyInstance, views: Kysely<DashboardViews>, parts: PatternParts): void {
   const cache = new AnswerCache();
+  const slowly = new OneAtATime();
   async function answer(reply: FastifyReply, make: () => Promise<unknown>): Promise<unknown> {
     const found = await cache.get(reply.request.url, make);
     void reply.header('cache-control', 'no-store');
     return found === undefined ? reply.code(404).send({ error: 'not found' }) : reply.send(found);
+  }
+  /** For queries that read the whole state; a browser that has gone by its turn is not answered. */
+  function answerInTurn(reply: FastifyReply, make: () => Promise<unknown>): Promise<unknown> {
+    return slowly.run(async () => (reply.raw.destroyed ? undefined : answer(reply, make)));
   }
 
   server.get<{ Querystring: { pattern?: string; merchant?: string; limit: number } }>(
@@ -45,12 +53,30 @@ export function serveApi(server: FastifyInstance, views: Kysely<DashboardViews>)
   server.get<{ Querystring: { id: string } }>(
     '/api/merchant',
     querystring({ id: name }, 'id'),
-    ({ query }, reply) => answer(reply, () => readMerchant(views, query.id)),
+    ({ query }, reply) => answer(reply, () => readMerchant(views, query.id, parts)),
   );
   server.get<{ Querystring: { id: string } }>(
     '/api/customer',
     querystring({ id: name }, 'id'),
     ({ query }, reply) => answer(reply, () => readCustomer(views, query.id)),
+  );
+  server.get('/api/parts', (_request, reply) =>
+    answer(reply, () => readParts(parts, (part) => part.readMerchants?.(views))),
+  );
+  server.get<{ Querystring: { pattern: string } }>(
+    '/api/near',
+    querystring({ pattern: name }, 'pattern'),
+    ({ query }, reply) => answerInTurn(reply, () => readNearMatches(views, query.pattern)),
+  );
+  server.get<{ Querystring: { pattern: string; thresholds: string } }>(
+    '/api/what-if',
+    querystring({ pattern: name, thresholds: name }, 'pattern', 'thresholds'),
+    ({ query }, reply) => answerInTurn(reply, () => readWhatIf(views, query.pattern, query.thresholds)),
+  );
+  server.get<{ Querystring: { merchant: string; customer: string } }>(
+    '/api/explanation',
+    querystring({ merchant: name, customer: name }, 'merchant', 'customer'),
+    ({ query }, reply) => answerInTurn(reply, () => readExplanation(views, query.merchant, query.customer)),
   );
   server.get('/api/files', (_request, reply) => answer(reply, () => readFiles(views)));
   server.get<{ Querystring: { number: number } }>(

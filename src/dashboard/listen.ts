@@ -1,12 +1,13 @@
 import fastify, { type FastifyInstance } from 'fastify';
 import { openResources } from '../async/resource-scope.js';
-import { isTransientDatabaseError, messageOf } from '../errors.js';
+import { hasSqlState, isDataError, isTransientDatabaseError, messageOf } from '../errors.js';
 import type { Logger } from '../log.js';
 import { serveApi } from './api.js';
 import { serveAssets } from './assets.js';
 import { serveEvents } from './event-stream.js';
 import { isLoopback } from './hosts.js';
 import { LiveState } from './live-state.js';
+import { loadPatternParts } from './pattern-parts.js';
 import { openReader } from './reader.js';
 import { secure } from './security.js';
 import type { Dashboard, DashboardOptions } from './server.js';
@@ -23,10 +24,11 @@ export async function listen(
     // event streams never end by themselves, so closing the server must cut them
     const server = fastify({ logger: false, forceCloseConnections: true });
     closeLater(() => server.close());
+    const parts = await loadPatternParts();
     await secure(server, host);
     answerErrors(server, log);
-    serveEvents(server, new LiveState(views, log));
-    serveApi(server, views);
+    serveEvents(server, new LiveState(views, parts, log));
+    serveApi(server, views, parts);
     await serveAssets(server);
     for (const addRoutes of routes) await addRoutes(server);
     await server.listen({ host, port });
@@ -44,7 +46,10 @@ function answerErrors(server: FastifyInstance, log: Logger): void {
     if (error.statusCode !== undefined && error.statusCode < 500) {
       return reply.code(error.statusCode).send({ error: error.message });
     }
+    if (hasSqlState(error, 'noSuchRule') || isDataError(error))
+      return reply.code(400).send({ error: error.message });
     log.debug({ reason: messageOf(error) }, 'the dashboard could not answer');
+    if (hasSqlState(error, 'patternFailed')) return reply.code(500).send({ error: error.message });
     return isTransientDatabaseError(error)
       ? reply.code(503).send({ error: 'the database does not answer' })
       : reply.code(500).send({ error: 'this could not be read' });

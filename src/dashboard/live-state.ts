@@ -10,6 +10,7 @@ import {
   readProgress,
 } from './queries/overview.js';
 import type { DashboardViews } from './dashboard-views.js';
+import type { PatternParts } from './pattern-parts.js';
 
 /** The pause between two reads of the database is at least this long ... */
 const MIN_PAUSE_MS = 700;
@@ -37,6 +38,7 @@ export class LiveState {
 
   constructor(
     private readonly views: Kysely<DashboardViews>,
+    private readonly parts: PatternParts,
     private readonly log: Logger,
   ) {}
 
@@ -89,7 +91,7 @@ export class LiveState {
       .execute(async (snapshot) => {
         const startedAt = performance.now();
         const progress = await readProgress(snapshot);
-        const patterns = await readPatterns(snapshot);
+        const patterns = await readPatterns(snapshot, this.parts);
         const { chunks_applied, detections, batches_pending, batches_exported, run_id } = progress;
         const basis = JSON.stringify([chunks_applied, detections, batches_pending, batches_exported, run_id]);
         if (basis !== this.#basis) {

@@ -21,6 +21,9 @@ export interface Pattern {
   description: string;
   is_enabled: boolean;
   thresholds: Record<string, number>;
+  reason_template: string | null;
+  /** The module in browser/patterns/ that adds to the pages; null if it has none. */
+  part: string | null;
 }
 
 export interface Chunk {
@@ -51,6 +54,8 @@ export interface Detection {
   detected_at: string;
   batch_no: number | null;
   reason_text: string;
+  /** Those it was judged by; null if they are not known any more. */
+  thresholds: Record<string, number> | null;
 }
 
 export interface Merchant {
@@ -59,8 +64,6 @@ export interface Merchant {
   customer_count: number;
   female_count: number;
   male_count: number;
-  merchant_transactions_above: number | null;
-  transactions_to_go: number | null;
   detection_count: number;
   /** Null where the sum would take too long. */
   average_amount: number | null;
@@ -78,28 +81,12 @@ export interface CountBar {
   customer_count: number;
 }
 
-export interface MerchantTop {
-  count_percent_rank_from: number | null;
-  top_count: number | null;
-  top_customer_count: number;
-}
-
-export interface LowWeight {
-  customer_id: string;
-  average_weight: number;
-  weight_percent_rank: number;
-  transaction_count: number;
-  is_in_top_share: boolean;
-  detected_in_chunk: number | null;
-}
-
 export interface MerchantPage {
   merchant: Merchant;
   counts: CountBar[];
-  top: MerchantTop | null;
-  lowWeights: LowWeight[];
-  lowWeightCount: number;
   detections: Detection[];
+  /** What the patterns' parts add, by the name of the part. */
+  parts: Record<string, unknown>;
 }
 
 export interface CustomerAtMerchant {
@@ -117,6 +104,40 @@ export interface CustomerAtMerchant {
 export interface CustomerPage {
   merchants: CustomerAtMerchant[];
   detections: Detection[];
+}
+
+/** Instead of an answer: the query exceeded the statement timeout. */
+export interface TooSlow {
+  isTooSlow: boolean;
+}
+
+export interface NearMatches {
+  count: number;
+  first: { merchant_id: string; customer_id: string; missing_text: string }[];
+}
+
+export interface WhatIfRow {
+  change: 'added' | 'removed' | 'kept';
+  merchant_id: string;
+  customer_id: string;
+  reason_text: string;
+}
+
+export interface WhatIf {
+  added: number;
+  removed: number;
+  kept: number;
+  /** The first that would be added, and removed. */
+  first: WhatIfRow[];
+}
+
+export interface Condition {
+  pattern_id: string;
+  condition: string;
+  value: number | null;
+  threshold: number | null;
+  is_met: boolean | null;
+  detected_in_chunk: number | null;
 }
 
 export interface DetectionFile {

@@ -92,7 +92,7 @@ describe('the dashboard in a browser', () => {
   }
   /** The text of a table's cells, row by row. */
   async function cells(page: Awaited<ReturnType<typeof open>>, caption: string): Promise<string[][]> {
-    const table = page.getByRole('table', { name: caption });
+    const table = page.getByRole('table', { name: caption, exact: true });
     await table.waitFor();
     const texts: string[][] = [];
     for (const row of await table.locator('tbody tr').all())
@@ -183,7 +183,6 @@ describe('the dashboard in a browser', () => {
          merchant_id, sum(transaction_count)::text, count(*)::text,
          count(*) filter (where gender = 'F')::text, count(*) filter (where gender = 'M')::text,
          to_char(sum(total_amount) / sum(transaction_count), 'FM9,990.00'),
-         case when sum(transaction_count) > 60 then 'passed' else (61 - sum(transaction_count))::text end,
          (select count(*) from bankpulse.detections where detections.merchant_id = stats.merchant_id)::text
        ] as cells
        from bankpulse.customer_merchant_stats as stats
@@ -200,6 +199,29 @@ describe('the dashboard in a browser', () => {
     expect(await header.getAttribute('aria-sort')).to.equal('ascending');
     await page.getByRole('searchbox', { name: 'Search merchants' }).fill('MARK');
     await until('one is left', async () => (await names()).join() === 'market');
+  });
+
+  it('shows the merchants that are next to pass the threshold', async () => {
+    const page = await open(at('merchants'));
+    const { rows } = await database().client.query<{ cells: string[] }>(
+      `select array[merchant_id, sum(transaction_count)::text, (61 - sum(transaction_count))::text] as cells
+       from bankpulse.customer_merchant_stats
+       group by merchant_id having sum(transaction_count) <= 60
+       order by sum(transaction_count) desc, merchant_id limit 5`,
+    );
+    const near = await cells(page, 'Merchants that are next to pass the threshold');
+    expect(near.map((row) => row.slice(0, 3))).to.deep.equal(rows.map((row) => row.cells));
+    expect(near.map(([name]) => name))
+      .to.include('garage')
+      .and.not.include('market');
+    await page.getByText('Upgrades begin above 60 transactions.').waitFor();
+    const passing = async (merchant: string) => {
+      await page.goto(at(`merchant/${merchant}`));
+      const fact = page.locator('.facts > div').filter({ hasText: 'To pass 60' }).locator('dd');
+      return (await fact.innerText()).trim();
+    };
+    expect(await passing('market')).to.equal('passed');
+    expect(await passing('garage')).to.equal('54');
   });
 
   it('shows a merchant: who comes how often, where the top share begins, who has the lowest weights', async () => {
@@ -329,6 +351,7 @@ describe('the dashboard in a browser', () => {
       'merchants',
       'merchant/market',
       'customer/c10',
+      'patterns',
       'files',
       'file/1',
       'problems',

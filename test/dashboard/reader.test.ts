@@ -55,7 +55,8 @@ describe('the dashboard’s sessions', () => {
          and (
            relname like 'dashboard%'
            or relname in (
-             'chunks', 'detection_batches', 'detection_file_rows', 'detection_reasons', 'merchant_tops', 'patterns'
+             'chunks', 'detection_batches', 'detection_file_rows', 'detection_reasons', 'merchant_tops',
+             'merchants_near_threshold', 'near_matches', 'patterns'
            )
          )`,
     );

@@ -8,6 +8,7 @@ import { ask, EventStream, startDashboard, type RunningDashboard } from '../supp
 import { useDatabase } from '../support/database.js';
 import { until } from '../support/detector.js';
 import { FlakyLink } from '../support/flaky-link.js';
+import { installTestPatterns } from '../support/patterns.js';
 
 const paths = [
   '/',
@@ -18,6 +19,10 @@ const paths = [
   '/api/merchants',
   '/api/files',
   '/api/problems',
+  '/api/parts',
+  '/api/near?pattern=PatId1',
+  `/api/what-if?pattern=PatId2&thresholds=${encodeURIComponent('{"transactions_from":3}')}`,
+  '/api/explanation?merchant=bazaar&customer=nobody',
 ];
 
 describe('the dashboard’s server', () => {
@@ -129,8 +134,35 @@ describe('the dashboard’s server', () => {
       '/api/merchant?id=%00',
       `/api/customer?id=${'x'.repeat(1001)}`,
       '/api/file?number=1.5',
+      '/api/near',
+      '/api/near?pattern=%00',
+      '/api/what-if?pattern=PatId1',
+      '/api/what-if?thresholds={}',
+      `/api/what-if?pattern=PatId1&thresholds=${'x'.repeat(1001)}`,
+      '/api/explanation?merchant=bazaar',
+      '/api/explanation?customer=nobody',
     ])
       expect((await ask(dashboard.port, path)).status, path).to.equal(400);
+  });
+
+  it('says what is wrong with thresholds', async () => {
+    const refusal = async (pattern: string, thresholds: string) => {
+      const query = new URLSearchParams({ pattern, thresholds }).toString();
+      const { status, body } = await ask(dashboard.port, `/api/what-if?${query}`);
+      expect(status, thresholds).to.equal(400);
+      return (JSON.parse(body) as { error: string }).error;
+    };
+    expect(await refusal('PatId9', '{}')).to.equal(
+      'there is no pattern "PatId9"; there are: PatId1, PatId2, PatId3',
+    );
+    expect(await refusal('PatId3', '{"men_from": 1}')).to.equal(
+      'there is no threshold "men_from" of PatId3; there are: female_customers_above',
+    );
+    expect(await refusal('PatId3', '{"female_customers_above": "7"}')).to.equal(
+      'female_customers_above is "7", which is no number',
+    );
+    expect(await refusal('PatId3', '{')).to.contain('json');
+    expect(await refusal('PatId3', '7')).not.to.equal('');
   });
 
   it('takes any name for a name', async () => {
@@ -208,6 +240,46 @@ describe('the dashboard’s server', () => {
     const asked = await sessions();
     await sleep(1500);
     expect(await sessions()).to.deep.equal(asked);
+  });
+});
+
+describe('patterns that take too long to judge', function () {
+  this.timeout(60_000);
+  const database = useDatabase('seeded');
+  let dashboard: RunningDashboard;
+  before(async () => {
+    const { client, config } = database();
+    await installTestPatterns(client);
+    await client.query(
+      `create or replace function bankpulse.match_big_spender(p_thresholds jsonb)
+       returns table (merchant_id text, customer_id text, reason jsonb)
+       language sql stable
+       begin atomic
+         select merchant_id, customer_id, jsonb_build_object('total_amount', length(pg_sleep(10)::text))
+         from bankpulse.customer_merchant_stats;
+       end`,
+    );
+    dashboard = await startDashboard(config);
+  });
+  after(() => dashboard.close());
+
+  it('are given up, which is an answer, and remembered for a while', async () => {
+    const slow = [
+      '/api/near?pattern=PatId4',
+      '/api/what-if?pattern=PatId4&thresholds={}',
+      '/api/explanation?merchant=bazaar&customer=nobody',
+    ];
+    for (const path of slow) {
+      const { status, body } = await ask(dashboard.port, path);
+      expect([status, JSON.parse(body)], path).to.deep.equal([200, { isTooSlow: true }]);
+    }
+    // the pause after the last
+    await sleep(2500);
+    const startedAt = performance.now();
+    for (const path of slow)
+      expect(JSON.parse((await ask(dashboard.port, path)).body), path).to.deep.equal({ isTooSlow: true });
+    expect(performance.now() - startedAt, 'no query runs again').to.be.below(1000);
+    expect((await ask(dashboard.port, '/api/near?pattern=PatId2')).status).to.equal(200);
   });
 });
 

@@ -1,5 +1,6 @@
 import { Component, html } from '/html.js';
 import { Live } from '/event-source.js';
+import { loadParts } from '/pattern-parts.js';
 import { currentRoute } from '/route.js';
 import { Banner } from '/parts/banner.js';
 import { Header } from '/parts/header.js';
@@ -9,6 +10,7 @@ import { FilesPage } from '/pages/files.js';
 import { MerchantPage } from '/pages/merchant.js';
 import { MerchantsPage } from '/pages/merchants.js';
 import { Overview } from '/pages/overview.js';
+import { PatternsPage } from '/pages/patterns.js';
 import { ProblemsPage } from '/pages/problems.js';
 import { UnknownPage } from '/pages/unknown.js';
 
@@ -21,6 +23,7 @@ const pages = {
   merchants: { component: MerchantsPage, title: () => 'Merchants' },
   merchant: { component: MerchantPage, title: ({ id }) => `Merchant ${id}` },
   customer: { component: CustomerPage, title: ({ id }) => `Customer ${id}` },
+  patterns: { component: PatternsPage, title: () => 'Patterns' },
   files: { component: FilesPage, title: () => 'Files' },
   file: { component: FilePage, title: ({ id }) => `File ${id}` },
   problems: { component: ProblemsPage, title: () => 'Rejected rows and quarantine' },
@@ -33,7 +36,10 @@ export class App extends Component {
 
   componentDidMount() {
     this.nameDocument();
-    new Live((live) => this.setState({ live })).start();
+    new Live(async (live) => {
+      await loadParts(live.patterns ?? []);
+      this.setState({ live });
+    }).start();
     addEventListener('hashchange', () => {
       this.setState({ route: currentRoute() }, () => {
         this.nameDocument();

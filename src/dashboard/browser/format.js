@@ -6,6 +6,7 @@ const share = new Intl.NumberFormat('en', {
   maximumFractionDigits: 1,
 });
 const plainShare = new Intl.NumberFormat('en', { style: 'percent', maximumFractionDigits: 1 });
+const number = new Intl.NumberFormat('en', { maximumFractionDigits: 4 });
 const clock = new Intl.DateTimeFormat('en-GB', { hour: '2-digit', minute: '2-digit', second: '2-digit' });
 const dayAndClock = new Intl.DateTimeFormat('en-GB', {
   day: 'numeric',
@@ -33,6 +34,18 @@ export const formatAmount = formatter(money);
 export const formatShare = formatter(share);
 /** 10% of 0.1 */
 export const formatPlainShare = formatter(plainShare);
+
+/** As it is, with at most four places: 0.9, 24.6, 50,000 */
+export const formatNumber = formatter(number);
+
+/** @type {Record<string, string>} */
+const comparisons = { from: 'at least', above: 'more than', below: 'less than', up_to: 'at most' };
+
+/** "transactions at least" of transactions_from @param {string} threshold */
+export function conditionOf(threshold) {
+  const [, key = threshold, comparison = ''] = /^(.+)_(from|above|below|up_to)$/.exec(threshold) ?? [];
+  return `${key.replaceAll('_', ' ')} ${comparisons[comparison] ?? ''}`.trim();
+}
 
 /** @param {number | null | undefined} milliseconds */
 export function formatDuration(milliseconds) {

@@ -1,13 +1,13 @@
 import type { Kysely } from 'kysely';
 import { hasSqlState } from '../../errors.js';
 import { sql } from '../../database/kysely.js';
-import type { CountBar, LowWeight, Merchant, MerchantList, MerchantPage, MerchantTop } from '../payloads.js';
+import type { CountBar, Merchant, MerchantList, MerchantPage } from '../payloads.js';
 import type { DashboardViews } from '../dashboard-views.js';
+import { readParts, type PatternParts } from '../pattern-parts.js';
 import { jsonRow } from './json-rows.js';
 import { readDetections } from './overview.js';
 
 const SHOWN_MERCHANTS = 200;
-const SHOWN_WEIGHTS = 100;
 const SHOWN_DETECTIONS = 200;
 
 export const merchantColumns = [
@@ -17,7 +17,6 @@ export const merchantColumns = [
   'female_count',
   'male_count',
   'average_amount',
-  'transactions_to_go',
   'detection_count',
 ] as const;
 export type MerchantColumn = (typeof merchantColumns)[number];
@@ -100,6 +99,7 @@ async function readWithoutAmounts(
 export async function readMerchant(
   views: Kysely<DashboardViews>,
   merchantId: string,
+  parts: PatternParts,
 ): Promise<MerchantPage | undefined> {
   const merchant = await withAmounts(views)
     .where('dashboard_merchants.merchant_id', '=', merchantId)
@@ -111,28 +111,10 @@ export async function readMerchant(
     .where('merchant_id', '=', merchantId)
     .orderBy('from_count')
     .execute();
-  const top = await views
-    .selectFrom('merchant_tops')
-    .select(jsonRow<MerchantTop>('merchant_tops').as('row'))
-    .where('merchant_id', '=', merchantId)
-    .executeTakeFirst();
-  const lowWeights = await views
-    .selectFrom('dashboard_low_weights')
-    .select([
-      jsonRow<LowWeight>('dashboard_low_weights').as('row'),
-      sql<number>`(count(*) over ())::int`.as('count'),
-    ])
-    .where('merchant_id', '=', merchantId)
-    .orderBy('transaction_count', 'desc')
-    .orderBy('customer_id')
-    .limit(SHOWN_WEIGHTS)
-    .execute();
   return {
     merchant: { ...merchant.row, average_amount: merchant.average_amount },
     counts: counts.map(({ row }) => row),
-    top: top?.row ?? null,
-    lowWeights: lowWeights.map(({ row }) => row),
-    lowWeightCount: lowWeights[0]?.count ?? 0,
     detections: await readDetections(views, { merchant: merchantId, limit: SHOWN_DETECTIONS }),
+    parts: await readParts(parts, (part) => part.readMerchant?.(views, merchantId)),
   };
 }

@@ -1,6 +1,7 @@
 import type { Kysely } from 'kysely';
 import type { Chunk, ChunkDetections, Detection, Pattern, Progress } from '../payloads.js';
 import type { DashboardViews } from '../dashboard-views.js';
+import { partNameOf, type PatternParts } from '../pattern-parts.js';
 import { jsonRow } from './json-rows.js';
 
 /** Detections in the event stream; the newest of them all. */
@@ -14,18 +15,32 @@ export async function readProgress(views: Kysely<DashboardViews>): Promise<Progr
   return row;
 }
 
-export async function readPatterns(views: Kysely<DashboardViews>): Promise<Pattern[]> {
+export async function readPatterns(
+  views: Kysely<DashboardViews>,
+  { browser }: PatternParts,
+): Promise<Pattern[]> {
   const rows = await views
     .selectFrom((from) =>
       from
         .selectFrom('patterns')
-        .select(['pattern_id', 'action_type', 'description', 'is_enabled', 'thresholds'])
+        .select([
+          'pattern_id',
+          'action_type',
+          'description',
+          'is_enabled',
+          'thresholds',
+          'reason_template',
+          'match_function',
+        ])
         .as('shown'),
     )
-    .select(jsonRow<Pattern>('shown').as('row'))
+    .select(jsonRow<Omit<Pattern, 'part'> & { match_function: string }>('shown').as('row'))
     .orderBy('pattern_id')
     .execute();
-  return rows.map(({ row }) => row);
+  return rows.map(({ row: { match_function, ...pattern } }) => {
+    const part = partNameOf(match_function);
+    return { ...pattern, part: browser.has(part) ? part : null };
+  });
 }
 
 export async function readChunks(views: Kysely<DashboardViews>): Promise<Chunk[]> {

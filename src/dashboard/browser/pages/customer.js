@@ -3,6 +3,7 @@ import { html } from '/html.js';
 import { linkColumn, numberColumn, textColumn } from '/parts/columns.js';
 import { DataTable } from '/parts/data-table.js';
 import { DetectionList } from '/parts/detection-list.js';
+import { Explanation } from '/parts/explanation.js';
 import { Loaded } from '/parts/loaded.js';
 
 /** @typedef {import('../../payloads.js').CustomerAtMerchant} CustomerAtMerchant */
@@ -51,6 +52,11 @@ export function CustomerPage({ id, live }) {
           empty="Nothing yet."
         />
       </section>
+      <${Explanation}
+        customer=${id}
+        merchants=${merchants.map(({ merchant_id }) => merchant_id)}
+        version=${live.progress?.chunks_applied}
+      />
     `}
   <//>`;
 }

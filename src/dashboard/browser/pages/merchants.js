@@ -1,9 +1,9 @@
 import { formatAmount, formatCount, plural } from '/format.js';
 import { Component, html } from '/html.js';
+import { partsOf } from '/pattern-parts.js';
 import { linkTo } from '/route.js';
 import { linkColumn, numberColumn } from '/parts/columns.js';
 import { DataTable } from '/parts/data-table.js';
-import { Distance } from '/parts/distance.js';
 import { Loaded } from '/parts/loaded.js';
 
 /** @typedef {import('../../payloads.js').Merchant} Merchant */
@@ -15,10 +15,6 @@ const columns = [
   numberColumn('female_count', 'Women'),
   numberColumn('male_count', 'Men'),
   numberColumn('average_amount', 'Average amount', formatAmount),
-  {
-    ...numberColumn('transactions_to_go', 'To threshold'),
-    cell: (/** @type {Merchant} */ merchant) => html`<${Distance} merchant=${merchant} />`,
-  },
   numberColumn('detection_count', 'Detections'),
 ].map((column) => ({ ...column, isSortable: true }));
 
@@ -42,12 +38,11 @@ export class MerchantsPage extends Component {
   };
 
   /**
-   * Sorts by a column; a second click reverses the order. Names and distances start with the smallest, other numbers with
-   * the greatest.
+   * Sorts by a column; a second click reverses the order. Names start with the smallest, numbers with the greatest.
    * @param {string} key
    */
   sort = (key) => {
-    const first = key === 'merchant_id' || key === 'transactions_to_go' ? 'asc' : 'desc';
+    const first = key === 'merchant_id' ? 'asc' : 'desc';
     const other = this.state.order === 'asc' ? 'desc' : 'asc';
     this.setState({ key, order: key === this.state.key ? other : first });
   };
@@ -60,11 +55,15 @@ export class MerchantsPage extends Component {
 
   render() {
     const { search, key, order } = this.state;
-    const { progress, patterns } = this.props.live;
-    const above = patterns?.find(({ pattern_id }) => pattern_id === 'PatId1')?.thresholds
-      .merchant_transactions_above;
+    const { progress, patterns = [] } = this.props.live;
     const query = new URLSearchParams({ search, sort: key, order });
     return html`
+      <${Loaded} url="/api/parts" version=${progress?.chunks_applied}>
+        ${(/** @type {Record<string, unknown>} */ data) =>
+          partsOf(patterns, data).map(({ module, props }) =>
+            module.MerchantsCard ? html`<${module.MerchantsCard} ...${props} />` : null,
+          )}
+      <//>
       <section class="card">
         <div class="card-head">
           <form
@@ -95,7 +94,6 @@ export class MerchantsPage extends Component {
           ${(/** @type {import('../../payloads.js').MerchantList} */ { merchants, count: all }) => html`
             <p class="note" role="status">
               ${plural(all, 'merchant')}${all > merchants.length ? `, the first ${formatCount(merchants.length)} shown` : ''}.
-              ${above === undefined ? '' : ` Upgrades begin above ${formatCount(above)} transactions.`}
             </p>
             <${DataTable}
               caption="Merchants"

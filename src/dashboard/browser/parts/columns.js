@@ -1,4 +1,4 @@
-import { formatCount } from '/format.js';
+import { NONE, formatCount } from '/format.js';
 import { html } from '/html.js';
 import { linkTo } from '/route.js';
 
@@ -40,6 +40,11 @@ export const textColumn = (key, label, format = (value) => value) => ({
  */
 export const linkColumn = (key, label, page) =>
   textColumn(key, label, (id) => html`<a href=${linkTo(page, id)}>${id}</a>`);
+
+/** The customer of a row; none for a pattern about the merchant alone. */
+export const customerColumn = textColumn('customer_id', 'Customer', (id) =>
+  id === '' ? NONE : html`<a href=${linkTo('customer', id)}>${id}</a>`,
+);
 
 /**
  * A column of keys or text of files, in the font of code.

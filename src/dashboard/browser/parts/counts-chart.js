@@ -1,16 +1,16 @@
 import uPlot from '/vendor/uplot.js';
-import { formatCount, formatPlainShare } from '/format.js';
+import { formatCount } from '/format.js';
 import { Component, html } from '/html.js';
 import { axes, fromZero } from '/parts/axes.js';
 import { Chart } from '/parts/chart.js';
 import { numberColumn } from '/parts/columns.js';
 
 /** @typedef {import('../../payloads.js').CountBar} CountBar */
-/** @typedef {import('../../payloads.js').MerchantTop} MerchantTop */
-/** @typedef {{ counts: CountBar[], top: MerchantTop | null }} Props */
+/** @typedef {{ count: number | null, text: string }} Mark a line before this count, and what it means */
+/** @typedef {{ counts: CountBar[], marks: Mark[] }} Props */
 
 /**
- * How many customers of a merchant have how many transactions, and where the top share begins.
+ * How many customers of a merchant have how many transactions, with the marks of patterns.
  * @extends {Component<Props>}
  */
 export class CountsChart extends Component {
@@ -20,13 +20,7 @@ export class CountsChart extends Component {
   }
 
   render() {
-    const { counts, top } = this.props;
-    const share = formatPlainShare(1 - (top?.count_percent_rank_from ?? 0.9));
-    const line = top?.top_count ?? null;
-    const lineText =
-      line === null
-        ? `No customer is in the top ${share}: too many have the same number of transactions.`
-        : `The top ${share} begin at ${formatCount(line)}: ${formatCount(top?.top_customer_count)} customers.`;
+    const { counts, marks } = this.props;
     const width =
       counts.length > 0
         ? /** @type {CountBar} */ (counts[0]).to_count - /** @type {CountBar} */ (counts[0]).from_count + 1
@@ -34,7 +28,7 @@ export class CountsChart extends Component {
     const middle = (/** @type {CountBar} */ bar) => bar.from_count + (width - 1) / 2;
     return html`<${Chart}
       title="Customers by their transactions"
-      summary=${lineText}
+      summary=${marks.map(({ text }) => text).join(' ')}
       data=${[counts.map(middle), counts.map(({ customer_count }) => customer_count)]}
       options=${(/** @type {(name: string) => string} */ color) => ({
         scales: {
@@ -42,7 +36,7 @@ export class CountsChart extends Component {
             time: false,
             range: (/** @type {any} */ _plot, /** @type {number} */ _least, /** @type {number} */ last) => [
               0.5,
-              Math.max(last, line ?? 0) + width,
+              Math.max(last, ...marks.map(({ count }) => count ?? 0)) + width,
             ],
           },
           y: fromZero,
@@ -57,7 +51,13 @@ export class CountsChart extends Component {
             paths: uPlot.paths.bars?.({ size: [0.85, 60] }),
           },
         ],
-        hooks: { draw: [(/** @type {uPlot} */ plot) => drawLine(plot, line, color('series-2'))] },
+        hooks: {
+          draw: marks.map(
+            ({ count }) =>
+              (/** @type {uPlot} */ plot) =>
+                drawLine(plot, count, color('series-2')),
+          ),
+        },
       })}
       columns=${[
         {
@@ -72,15 +72,18 @@ export class CountsChart extends Component {
         numberColumn('customer_count', 'Customers'),
       ]}
       rows=${counts}
-      ><p class="now"><span class="dot series-2" aria-hidden="true"></span>${lineText}</p><//
-    >`;
+    >
+      ${marks.map(
+        ({ text }) => html`<p class="now"><span class="dot series-2" aria-hidden="true"></span>${text}</p>`,
+      )}
+    <//>`;
   }
 }
 
 /** @param {uPlot} plot @param {number | null} count @param {string} color */
 function drawLine(plot, count, color) {
   if (count === null) return;
-  // between the greatest count outside the top share and the smallest one in it
+  // between this count and the one before it
   const x = Math.round(plot.valToPos(count - 0.5, 'x', true));
   const { ctx, bbox } = plot;
   ctx.save();

@@ -1,4 +1,4 @@
-import { formatCount, formatTime } from '/format.js';
+import { conditionOf, formatCount, formatNumber, formatTime } from '/format.js';
 import { html } from '/html.js';
 import { linkTo } from '/route.js';
 
@@ -24,7 +24,7 @@ export function DetectionList({ detections, patternIds, isLive, label, empty }) 
               ${detection.action_type}<span class="unseen">, ${detection.pattern_id}</span>
             </span>
             <p class="reason">${detection.reason_text}</p>
-            <p class="about">
+            <div class="about">
               <span>${detection.pattern_id}</span>
               <a href=${linkTo('merchant', detection.merchant_id)}>${detection.merchant_id}</a>
               ${
@@ -34,7 +34,17 @@ export function DetectionList({ detections, patternIds, isLive, label, empty }) 
               }
               <span>chunk ${formatCount(detection.chunk_no)}</span>
               <time datetime=${detection.detected_at}>${formatTime(detection.detected_at)}</time>
-            </p>
+              ${
+                detection.thresholds === null
+                  ? null
+                  : html`<details class="judged">
+                      <summary>Thresholds</summary>
+                      ${Object.entries(detection.thresholds)
+                        .map(([name, value]) => `${conditionOf(name)} ${formatNumber(value)}`)
+                        .join('; ')}
+                    </details>`
+              }
+            </div>
           </li>
         `,
       )}

@@ -8,10 +8,13 @@ import { numberColumn } from '/parts/columns.js';
 /** @typedef {import('../../payloads.js').Chunk} Chunk */
 /** @typedef {import('../../payloads.js').ChunkDetections} ChunkDetections */
 /** @typedef {import('../../payloads.js').Pattern} Pattern */
-/** @typedef {{ chunks: Chunk[], chunkDetections: ChunkDetections[], patterns: Pattern[] }} Props */
+/** @typedef {{ chunks: Chunk[], chunkDetections: ChunkDetections[], patterns: Pattern[], only?: Pattern }} Props */
+
+/** Colors of the style sheet; patterns beyond have the last one. */
+const SERIES = 4;
 
 /**
- * New detections of each chunk, stacked by pattern.
+ * New detections of each chunk, stacked by pattern; or those of one pattern only.
  * @extends {Component<Props>}
  */
 export class DetectionsChart extends Component {
@@ -25,7 +28,10 @@ export class DetectionsChart extends Component {
   }
 
   render() {
-    const { chunks, chunkDetections, patterns } = this.props;
+    const { chunks, chunkDetections, only } = this.props;
+    const seriesOf = (/** @type {Pattern} */ { pattern_id }) =>
+      Math.min(this.props.patterns.findIndex((each) => each.pattern_id === pattern_id) + 1, SERIES);
+    const patterns = only ? [only] : this.props.patterns;
     const found = new Map(
       chunkDetections.map((entry) => [`${entry.chunk_no} ${entry.pattern_id}`, entry.detection_count]),
     );
@@ -40,7 +46,7 @@ export class DetectionsChart extends Component {
     const drawn = patterns.map((_pattern, place) => patterns.length - 1 - place);
     const most = Math.max(0, ...(stacked.at(-1) ?? []));
     return html`<${Chart}
-      title="New detections by chunk"
+      title=${only ? `${only.action_type}: new detections by chunk` : 'New detections by chunk'}
       summary=${`${chunks.length} chunks; at most ${formatCount(most)} new detections in one.`}
       data=${[rows.map(({ chunk_no }) => chunk_no), ...drawn.map((place) => stacked[place])]}
       options=${(/** @type {(name: string) => string} */ color) => ({
@@ -58,7 +64,7 @@ export class DetectionsChart extends Component {
         series: [
           {},
           ...drawn.map((place) => ({
-            fill: color(`series-${place + 1}`),
+            fill: color(`series-${seriesOf(/** @type {Pattern} */ (patterns[place]))}`),
             width: 0,
             points: { show: false },
             paths: uPlot.paths.bars?.({ size: [0.8, 40] }),
@@ -78,8 +84,11 @@ export class DetectionsChart extends Component {
     >
       <ul class="legend">
         ${patterns.map(
-          ({ action_type }, place) =>
-            html`<li><span class=${`dot series-${place + 1}`} aria-hidden="true"></span>${action_type}</li>`,
+          (pattern) =>
+            html`<li>
+              <span class=${`dot series-${seriesOf(pattern)}`} aria-hidden="true"></span
+              >${pattern.action_type}
+            </li>`,
         )}
       </ul>
     <//>`;

@@ -5,6 +5,7 @@ import { ThemeSwitch } from '/parts/theme-switch.js';
 const places = [
   { page: 'overview', name: 'Overview', also: [] },
   { page: 'merchants', name: 'Merchants', also: ['merchant', 'customer'] },
+  { page: 'patterns', name: 'Patterns', also: [] },
   { page: 'files', name: 'Files', also: ['file'] },
   { page: 'problems', name: 'Rejected', also: [] },
 ];
