@@ -94,7 +94,8 @@ export class Lane {
         batchRows,
         detectionsPrefix,
       });
-      const detections = await this.#functions.countNewestDetections(chunk.detectionCount);
+      const detections =
+        chunk.detectionCount === 0 ? {} : await this.#functions.countNewestDetections(chunk.detectionCount);
       const newest = await this.#functions.newestDetections(Math.min(chunk.detectionCount, MOST_LOGGED));
       await this.client.query('commit');
       return { kind: 'applied', chunk, detections, newest };
