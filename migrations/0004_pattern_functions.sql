@@ -9,7 +9,7 @@ drop view if exists
   bankpulse.dashboard_merchant_counts;
 drop function if exists
   bankpulse.record_detections(bigint, bigint, timestamptz, boolean), bankpulse.update_count_histogram(),
-  bankpulse.audited_span(), bankpulse.take_detections_as_given(bigint),
+  bankpulse.rules_hash(), bankpulse.audited_span(), bankpulse.take_detections_as_given(bigint),
   bankpulse.replay_chunk(bigint, text, boolean), bankpulse.compare_ledger(bigint),
   bankpulse.compare_detections(bigint, bigint), bankpulse.audit_totals(bigint, bigint);
 

@@ -23,7 +23,7 @@ export interface PipelineEvents {
       chunkNo: number;
       rowCount: number;
       rejectedCount: number;
-      /** New ones, by pattern. */
+      /** New ones by pattern; every enabled pattern is there. */
       detections: Record<string, number>;
       /** By step. */
       stepSeconds: Record<string, number>;

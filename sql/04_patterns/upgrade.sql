@@ -109,14 +109,15 @@ comment on column bankpulse.derived_merchant_top_counts.top_count is
   'The smallest number of transactions in the top share; null if the share is empty.';
 
 -- The pairs with a low weight: in the bottom share (10 % by default) of the weights for the merchant. Select a few
--- merchants: the view then ranks the weights of these only.
+-- merchants: the view then ranks the weights of these only. A threshold that is missing, as it may be while the pattern
+-- is disabled, gives no rows and no error, here and in merchants_near_threshold: the dashboard shows the rest.
 --
 -- security_invoker, here and below: the caller needs the right to read each table, as if the query stood in the calling
 -- function.
 create or replace view bankpulse.low_weights with (security_invoker = true) as
 -- materialized, so that the threshold is read once and not for each row
 with upgrade as materialized (
-  select bankpulse.threshold(thresholds, 'weight_percent_rank_up_to') as weight_percent_rank_up_to
+  select (thresholds ->> 'weight_percent_rank_up_to')::numeric as weight_percent_rank_up_to
   from bankpulse.patterns
   where pattern_id = 'PatId1'
 ),
@@ -171,7 +172,7 @@ comment on column bankpulse.derived_upgrade_candidates.weight_count is 'Customer
 --   risen      the chunk raised its number of transactions to the new top_count or above
 --   uncovered  the top_count has fallen, which is rare; the function then looks up all candidates of the merchant
 -- The function also looks up all of them if there was no top_count: the merchant has just passed the threshold, too
--- many of its customers tied, or what was remembered was forgotten, because rules changed or the state was rebuilt.
+-- many of its customers tied, or the engine has emptied the tables, because rules changed or the state was rebuilt.
 create or replace function bankpulse.detect_upgrade(p_thresholds jsonb)
 returns table (merchant_id text, customer_id text, reason jsonb)
 language plpgsql volatile
@@ -213,8 +214,8 @@ begin
     order by merchant_id, customer_id;
   end if;
 
-  -- Moves each touched customer of the other merchants from the old number of transactions to the new one. A number
-  -- that no customer has any more loses its row.
+  -- Moves each touched customer of the other merchants from the old number of transactions to the new one. The row of
+  -- a number without customers is deleted.
   merge into merchant_count_histogram as histogram
   using (
     select merchant_id, transaction_count, sum(change) as change
@@ -358,7 +359,7 @@ set
 -- is the merchant's share of all transactions so far, times the mean size of the last ten chunks.
 create or replace view bankpulse.merchants_near_threshold as
 with upgrade_thresholds as (
-  select bankpulse.threshold(thresholds, 'merchant_transactions_above') as merchant_transactions_above
+  select (thresholds ->> 'merchant_transactions_above')::numeric as merchant_transactions_above
   from bankpulse.patterns
   where pattern_id = 'PatId1'
 ),

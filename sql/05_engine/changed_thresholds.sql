@@ -1,7 +1,6 @@
 -- A pattern's thresholds with some of them replaced.
--- In: the row of the pattern (null if there is none of that name), the name asked for, and the new values, an object;
--- those not named keep theirs. Out: all thresholds. Reads: patterns, for the error message. Raises BP007 (no_such_rule)
--- and says which names there are.
+-- In: the pattern, and the new values, an object; those not named keep theirs. Out: all thresholds. Reads: patterns.
+-- Raises BP007 (no_such_rule) and says which names there are.
 create or replace function bankpulse.changed_thresholds(p_pattern_id text, p_thresholds jsonb) returns jsonb
 language plpgsql stable
 set search_path = bankpulse, pg_temp

@@ -1,3 +1,4 @@
+import stringWidth from 'string-width';
 import { printable } from '../text/printable.js';
 import type { Backtest } from './backtest.js';
 import type { BacktestDetection } from './audit-functions.js';
@@ -6,13 +7,14 @@ const CHANGES = ['added', 'removed', 'earlier', 'later', 'same'] as const;
 
 /** Rows as aligned text: numbers to the right, names to the left. */
 function table(header: readonly string[], rows: readonly (readonly (string | number)[])[]): string[] {
-  const cells = [header, ...rows].map((row) => row.map(String));
-  const widths = header.map((_, column) => Math.max(...cells.map((row) => row[column]!.length)));
-  return cells.map((row) =>
+  const all = [header, ...rows];
+  const widths = header.map((_, column) => Math.max(...all.map((row) => stringWidth(String(row[column])))));
+  return all.map((row) =>
     row
-      .map((cell, column) =>
-        typeof rows[0]?.[column] === 'number' ? cell.padStart(widths[column]!) : cell.padEnd(widths[column]!),
-      )
+      .map((cell, column) => {
+        const room = ' '.repeat(widths[column]! - stringWidth(String(cell)));
+        return typeof rows[0]?.[column] === 'number' ? `${room}${cell}` : `${cell}${room}`;
+      })
       .join('  ')
       .trimEnd(),
   );

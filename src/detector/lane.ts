@@ -23,7 +23,7 @@ export type Outcome =
   | {
       kind: 'applied';
       chunk: AppliedChunk;
-      /** By pattern. */
+      /** By pattern, every enabled one. */
       detections: Record<string, number>;
       /** The last of them, for the log. */
       newest: NewDetection[];
@@ -94,8 +94,7 @@ export class Lane {
         batchRows,
         detectionsPrefix,
       });
-      const detections =
-        chunk.detectionCount === 0 ? {} : await this.#functions.countNewestDetections(chunk.detectionCount);
+      const detections = await this.#functions.countNewestDetections(chunk.detectionCount);
       const newest = await this.#functions.newestDetections(Math.min(chunk.detectionCount, MOST_LOGGED));
       await this.client.query('commit');
       return { kind: 'applied', chunk, detections, newest };

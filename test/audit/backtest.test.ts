@@ -2,8 +2,7 @@ import { writeFile } from 'node:fs/promises';
 import { expect } from 'chai';
 import { backtest, type Backtest } from '../../src/audit/backtest.js';
 import { describeBacktest } from '../../src/audit/backtest-report.js';
-import { connect } from '../../src/database/connection.js';
-import { createLog } from '../../src/log.js';
+import { withAudit } from '../support/audit.js';
 import { csv, setThresholds, useDetector } from '../support/detector.js';
 import { run } from '../support/process.js';
 
@@ -31,29 +30,8 @@ describe('backtest', () => {
     await detectOnce();
   });
 
-  async function backtested(pattern: string, thresholds: Record<string, unknown>): Promise<Backtest> {
-    const session = await connect(current.database.config);
-    try {
-      return await backtest(
-        {
-          config: current.database.config,
-          store: current.s3.store,
-          settings: {
-            CHUNKS_PREFIX: `${current.prefix}chunks/`,
-            DETECTIONS_PREFIX: `${current.prefix}detections/`,
-          },
-          log: createLog('silent'),
-          signal: new AbortController().signal,
-          session,
-          onChunk: () => undefined,
-        },
-        pattern,
-        thresholds,
-      );
-    } finally {
-      await session.end();
-    }
-  }
+  const backtested = (pattern: string, thresholds: Record<string, unknown>): Promise<Backtest> =>
+    withAudit(current, (options) => backtest(options, pattern, thresholds));
 
   /** All tables but the runs, which each start of Y adds to. */
   async function everything(): Promise<unknown[]> {

@@ -4,7 +4,7 @@ import { expect } from 'chai';
 import { audit, type Audit } from '../../src/audit/audit.js';
 import { describeAudit } from '../../src/audit/report.js';
 import { connect } from '../../src/database/connection.js';
-import { createLog } from '../../src/log.js';
+import { withAudit } from '../support/audit.js';
 import { withRole } from '../support/database.js';
 import { children, csv, setThresholds, until, useDetector } from '../support/detector.js';
 import { installTestPatterns } from '../support/patterns.js';
@@ -53,25 +53,7 @@ describe('verify', () => {
     );
   }
 
-  async function verify(): Promise<Audit> {
-    const session = await connect(current.database.config);
-    try {
-      return await audit({
-        config: current.database.config,
-        store: current.s3.store,
-        settings: {
-          CHUNKS_PREFIX: `${current.prefix}chunks/`,
-          DETECTIONS_PREFIX: `${current.prefix}detections/`,
-        },
-        log: createLog('silent'),
-        signal: new AbortController().signal,
-        session,
-        onChunk: () => undefined,
-      });
-    } finally {
-      await session.end();
-    }
-  }
+  const verify = (): Promise<Audit> => withAudit(current, (options) => audit(options));
 
   async function expectDifferences(...expected: string[]): Promise<Audit> {
     const found = await verify();

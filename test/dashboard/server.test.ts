@@ -22,7 +22,7 @@ const paths = [
   '/api/parts',
   '/api/near?pattern=PatId1',
   `/api/what-if?pattern=PatId2&thresholds=${encodeURIComponent('{"transactions_from":3}')}`,
-  '/api/explanation?merchant=bazaar&customer=nobody',
+  '/api/explanation?merchant=bazaar&customer=unknown',
 ];
 
 describe('the dashboard’s server', () => {
@@ -140,7 +140,7 @@ describe('the dashboard’s server', () => {
       '/api/what-if?thresholds={}',
       `/api/what-if?pattern=PatId1&thresholds=${'x'.repeat(1001)}`,
       '/api/explanation?merchant=bazaar',
-      '/api/explanation?customer=nobody',
+      '/api/explanation?customer=unknown',
     ])
       expect((await ask(dashboard.port, path)).status, path).to.equal(400);
   });
@@ -267,7 +267,7 @@ describe('patterns that take too long to judge', function () {
     const slow = [
       '/api/near?pattern=PatId4',
       '/api/what-if?pattern=PatId4&thresholds={}',
-      '/api/explanation?merchant=bazaar&customer=nobody',
+      '/api/explanation?merchant=bazaar&customer=unknown',
     ];
     for (const path of slow) {
       const { status, body } = await ask(dashboard.port, path);

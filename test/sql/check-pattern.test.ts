@@ -100,6 +100,24 @@ describe('a row of patterns', () => {
     await client.query('rollback');
   });
 
+  it('may lack thresholds while it is disabled: the views of its file are empty then, and raise no error', async () => {
+    const { client } = database();
+    await client.query('begin');
+    await client.query(
+      `insert into bankpulse.merchant_stats values ('m', 9, 3, 1, 1);
+       insert into bankpulse.customer_weights values ('m', 'c', 1);
+       update bankpulse.patterns set is_enabled = false, thresholds = '{}' where pattern_id = 'PatId1'`,
+    );
+    const counts: Record<string, number> = {};
+    for (const view of ['merchants_near_threshold', 'merchant_tops', 'low_weights', 'dashboard_low_weights'])
+      counts[view] = (await client.query(`select from bankpulse.${view}`)).rowCount!;
+    for (const view of ['count_histogram', 'top_counts'])
+      counts[view] = (await client.query(`select from bankpulse.derived_merchant_${view}`)).rowCount!;
+    counts.candidates = (await client.query('select from bankpulse.derived_upgrade_candidates')).rowCount!;
+    await client.query('rollback');
+    expect([...new Set(Object.values(counts))], JSON.stringify(counts)).to.deep.equal([0]);
+  });
+
   it('may be changed where it is right: action, description, sentence, other thresholds', async () => {
     const { client } = database();
     await client.query('begin');

@@ -309,7 +309,7 @@ describe('the two ways to compute the patterns', () => {
       const { rows: wrongState } = await driver.client.query({
         name: 'state',
         text: disagreements,
-        // after a change of rules or weights what was remembered is forgotten
+        // after a change of rules or weights the engine empties what the patterns remember
         values: [changedRules || changedWeights ? [] : rows.map(({ merchant }) => merchant)],
       });
       expect(wrongState, 'running states').to.deep.equal([]);

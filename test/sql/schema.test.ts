@@ -475,7 +475,7 @@ describe('the hot path', () => {
        insert into bankpulse.chunks (
          object_key, object_number, chunk_no, etag, size_bytes, status, applied_at, run_id, rules_hash
        )
-       select 'old/' || n, 100 + n, 100 + n, 'x', 0, 'applied', now(), 1, bankpulse.rules_hash()
+       select 'old/' || n, 100 + n, 100 + n, 'x', 0, 'applied', now(), 1, (select rules_hash from bankpulse.present_rules())
        from generate_series(1, 20000) as numbers (n)`,
     );
     const readWhole = async () => {

@@ -5,6 +5,7 @@ const STATEMENTS: [text: string, step: string][] = [
   ['copy pg_temp.staged_rows', 'copy'],
   ['commit\0', 'commit'], // not the isolation level
   ['process_chunk', 'process'],
+  ['newest_detections', 'newest'], // asked between process_chunk and the commit
   ['mark_batch_exported', 'mark'],
 ];
 

@@ -91,7 +91,7 @@ export async function windowOf(
     'put to mark': isPut,
     'close to put': isInHand && !isPut,
     'after commit': isUnsaid,
-    'before commit': !isUnsaid && isAt(/^process (answered|asked, held)/),
+    'before commit': !isUnsaid && isAt(/^(process (answered|asked, held)|newest )/),
     apply: !isUnsaid && isAt(/^process asked$/),
     COPY: isAt(/^copy (asked|data)/),
     fetch: isAt(/^get chunk asked/),
