@@ -4,6 +4,7 @@ import { databaseSettings, loadSettings, objectStoreSettings } from '../config.j
 import { connectOrExplain } from '../database/connection.js';
 import { explainDenial, pendingChanges } from '../database/schema.js';
 import { UserError, hasSqlState, messageOf } from '../errors.js';
+import { checkPlace } from '../detector/file-owner.js';
 import { createLog } from '../log.js';
 import { interruptSignal } from '../async/signals.js';
 import { ReplayProgress } from '../terminal/replay-progress.js';
@@ -34,6 +35,7 @@ export async function withAuditedPipeline<Result>(
         if (migrations.length + sqlFiles.length > 0) {
           throw new UserError('the schema is not up to date: run "npm run migrate" first');
         }
+        await checkPlace({ config, store, settings, signal });
         return await work({ config, store, settings, log, signal, session, onChunk: progress.show });
       });
     } finally {

@@ -178,6 +178,13 @@ export class SqlFunctions {
     );
   }
 
+  async claimPlace(bucket: string, ownerKey: string): Promise<void> {
+    await this.client.query('select bankpulse.claim_place(p_bucket => $1, p_owner_key => $2)', [
+      bucket,
+      ownerKey,
+    ]);
+  }
+
   async markBatchExported(batchNo: string): Promise<void> {
     await this.client.query('select bankpulse.mark_batch_exported(p_batch_no => $1)', [batchNo]);
   }

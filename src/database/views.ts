@@ -5,6 +5,7 @@ export interface Views {
   detection_batches: { batch_no: string; object_key: string; row_count: string; exported_at: Date | null };
   /** One line of a detection file. `batch_no` and `detection_id` are its file and its place there; all else is written. */
   detection_file_rows: { batch_no: string; detection_id: string } & Record<string, string>;
+  pipeline: { pipeline_id: string; bucket: string | null; owner_key: string | null };
   importance_file: { file_name: string; fingerprint: string };
   detection_reasons: {
     detection_id: string;

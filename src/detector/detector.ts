@@ -4,6 +4,8 @@ import { SqlFunctions } from '../database/functions.js';
 import { untilDatabaseWorks } from '../database/patience.js';
 import { UserError, hasSqlState, messageOf } from '../errors.js';
 import { loadImportance, loadedFile } from '../loader/importance.js';
+import { PatientStore } from '../s3/patient-store.js';
+import { claimPlace } from './file-owner.js';
 import { lead } from './leader.js';
 import type { DetectorOptions, LeaderOptions } from './options.js';
 import { isIgnorableAfter } from './shutdown.js';
@@ -47,9 +49,15 @@ async function call<Result>(
   }
 }
 
-/** @throws UserError if the database is read only. Later in a run that is retried: a standby may be promoted. */
+/**
+ * Makes sure that database and bucket belong together, and records this run.
+ * @throws UserError if they do not, or if the database is read only. Later in a run the latter is retried: a standby may
+ * be promoted.
+ */
 async function registerRun(options: DetectorOptions): Promise<number> {
+  const { store, log, signal } = options;
   try {
+    await new PatientStore(store, log, signal).retry(() => claimPlace(options));
     return await call(options, (functions) => functions.registerRun());
   } catch (error) {
     if (!hasSqlState(error, 'readOnlyTransaction')) throw error;

@@ -109,6 +109,11 @@ export class ObjectStore {
     return new ObjectStore(bucket, place, openClient(options), options.pageSize);
   }
 
+  /** Bucket and server, for messages. */
+  get description(): string {
+    return `bucket "${this.bucket}" at ${this.place}`;
+  }
+
   /** Closes the sockets. */
   close(): void {
     this.client.destroy();
