@@ -3,8 +3,8 @@ import { isIP } from 'node:net';
 import { dirname, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import dotenv from 'dotenv';
-import pg from 'pg';
 import { z } from 'zod';
+import { readDatabaseUrl } from './database-url.js';
 import { UsageError, codeOf, messageOf } from './errors.js';
 
 /** The project's folder; relative paths in the configuration are relative to it. */
@@ -39,17 +39,6 @@ const httpUrl = text.refine((value) => /^https?:\/\//i.test(value) && URL.canPar
   error: 'must be a URL that begins with http:// or https://',
 });
 
-/** Why `pg` cannot use a URL: it reads the files that the URL names (sslrootcert). Its messages quote no password. */
-function whyUnusable(connectionString: string): string | undefined {
-  if (!URL.canParse(connectionString)) return undefined; // reported already
-  try {
-    new pg.Client({ connectionString });
-    return undefined;
-  } catch (error) {
-    return messageOf(error);
-  }
-}
-
 /** Every variable that BankPulse reads, by its name. The AWS SDK reads its standard variables by itself. */
 const variables = {
   S3_BUCKET: text
@@ -66,13 +55,8 @@ const variables = {
   AWS_ENDPOINT_URL_S3: httpUrl.optional(),
   AWS_ENDPOINT_URL: httpUrl.optional(),
   DATABASE_URL: text
-    .refine((value) => /^postgres(ql)?:\/\//.test(value) && URL.canParse(value), {
-      error:
-        'must be a URL such as postgres://user:password@host:5432/name (escape special characters as %NN)',
-    })
     .superRefine((value, context) => {
-      const problem = whyUnusable(value);
-      if (problem !== undefined) context.addIssue({ code: 'custom', message: `cannot be used: ${problem}` });
+      for (const message of readDatabaseUrl(value).problems) context.addIssue({ code: 'custom', message });
     })
     .optional(),
   DB_HOST: text.optional(),

@@ -3,7 +3,7 @@ import { mkdtemp, rm } from 'node:fs/promises';
 import { availableParallelism, tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { DeleteObjectCommand } from '@aws-sdk/client-s3';
-import type pg from 'pg';
+import pg from 'pg';
 import type { CloseLater } from '../../src/async/resource-scope.js';
 import { findBucket, openDatabase } from '../../src/commands/services.js';
 import { databaseSettings, loadSettings, objectStoreSettings } from '../../src/config.js';
@@ -67,6 +67,22 @@ async function fillTemplate(config: pg.ClientConfig, importanceCsv: string, log:
   return (performance.now() - start) / 1000;
 }
 
+/** The variables that lead to the database: those of the configured server with another name, or of the embedded one. */
+function environmentOf(config: pg.ClientConfig, url: string | undefined): Record<string, string> {
+  const { host, port, user, password, database = '' } = new pg.Client(config);
+  if (url === undefined)
+    return {
+      DB_HOST: host,
+      DB_PORT: `${port}`,
+      DB_NAME: database,
+      DB_USER: user ?? '',
+      DB_PASSWORD: password ?? '',
+    };
+  const named = new URL(url);
+  named.pathname = `/${encodeURIComponent(database)}`;
+  return { DATABASE_URL: named.href };
+}
+
 /** `closeLater` closes or deletes everything that it opens. @throws UserError, UsageError */
 export async function openBench(given: GivenFiles, signal: AbortSignal, log: Logger, closeLater: CloseLater) {
   const settings = loadSettings([...databaseSettings, ...objectStoreSettings]);
@@ -97,9 +113,10 @@ export async function openBench(given: GivenFiles, signal: AbortSignal, log: Log
   ): Promise<Result> {
     const copy = databaseOf(suffix);
     await copy.create(template.name);
-    const { connectionString: url } = copy.config;
-    const env: Record<string, string> = url === undefined ? { DB_NAME: copy.name } : { DATABASE_URL: url };
-    return await work({ config: copy.config, env }).finally(() => copy.drop());
+    return await work({
+      config: copy.config,
+      env: environmentOf(copy.config, settings.DATABASE_URL),
+    }).finally(() => copy.drop());
   }
 
   type Description = { postgresql: string; server_settings: Record<string, string> };

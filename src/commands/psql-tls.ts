@@ -1,34 +1,38 @@
 import { existsSync } from 'node:fs';
+import { writeFile } from 'node:fs/promises';
 import { homedir } from 'node:os';
 import { join } from 'node:path';
+import type { ConnectionOptions } from 'node:tls';
 
 /**
- * The variables with which libpq uses TLS as `pg` does with the same configuration: `pg` verifies certificate and host
- * in every mode but `disable` and `no-verify`, unless `uselibpqcompat` asks for libpq's meaning of the modes.
- * @param emptyFolder an existing folder without a `.postgresql` in it.
+ * The variables with which libpq uses TLS as `pg` does with the same settings: it verifies certificate and host unless
+ * they say otherwise.
+ * @param ssl as `pg` has it; undefined: PGSSLMODE decides.
+ * @param folder an existing folder without a `.postgresql` in it; gets the certificates, in files.
  */
-export function psqlTls(
-  connectionString: string | undefined,
+export async function psqlTls(
+  ssl: boolean | ConnectionOptions | undefined,
   environment: NodeJS.ProcessEnv,
-  emptyFolder: string,
-): Record<string, string | undefined> {
-  const query = new URL(connectionString ?? 'postgres:').searchParams;
-  const files = ['sslrootcert', 'sslcert', 'sslkey'];
-  const isOn = /^(true|1)$/.test(query.get('ssl') ?? '') || files.some((name) => query.has(name));
-  const mode = query.get('sslmode') ?? (isOn ? 'verify-full' : environment.PGSSLMODE);
-  if (!mode) return {};
-
-  if (mode === 'no-verify') return { PGSSLMODE: 'require', ...withoutRoots(environment, emptyFolder) };
-
+  folder: string,
+): Promise<Record<string, string | undefined>> {
+  if (ssl === false) return { PGSSLMODE: 'disable' };
+  const mode = environment.PGSSLMODE;
+  if (ssl === undefined && (!mode || mode === 'disable')) return mode ? { PGSSLMODE: mode } : {};
+  const options =
+    typeof ssl === 'object' ? ssl : { rejectUnauthorized: ssl === true || mode !== 'no-verify' };
   const settings: Record<string, string> = {};
-  for (const name of files) {
-    const file = query.get(name);
-    if (file !== null) settings[`PG${name.toUpperCase()}`] = file;
+  for (const [name, content] of Object.entries({ ca: options.ca, cert: options.cert, key: options.key })) {
+    if (typeof content !== 'string') continue;
+    const file = join(folder, name);
+    await writeFile(file, content, { mode: 0o600 });
+    settings[{ ca: 'PGSSLROOTCERT', cert: 'PGSSLCERT', key: 'PGSSLKEY' }[name]!] = file;
   }
+  if (options.rejectUnauthorized === false)
+    return { ...settings, PGSSLMODE: 'require', ...withoutRoots(environment, folder) };
+
   const roots = settings.PGSSLROOTCERT ?? (environment.PGSSLROOTCERT || environment.NODE_EXTRA_CA_CERTS);
   if (roots) settings.PGSSLROOTCERT = roots;
-  const isPlain = mode === 'disable' || query.get('uselibpqcompat') === 'true';
-  settings.PGSSLMODE = isPlain ? mode : 'verify-full';
+  settings.PGSSLMODE = options.checkServerIdentity ? 'verify-ca' : 'verify-full';
   return settings;
 }
 

@@ -52,9 +52,9 @@ export async function runPsql(args: readonly string[]): Promise<number> {
           PGPORT: String(target.port),
           PGUSER: target.user ?? '',
           PGDATABASE: target.database ?? '',
-          ...psqlTls(config.connectionString, process.env, folder),
+          ...(await psqlTls(config.ssl, process.env, folder)),
           ...(target.password ? { PGPASSFILE: passFile } : {}),
-          PGOPTIONS: `${process.env.PGOPTIONS ?? ''} -c search_path=bankpulse,public`,
+          PGOPTIONS: `${config.options ?? process.env.PGOPTIONS ?? ''} -c search_path=bankpulse,public`,
         },
       });
       const [code] = (await once(child, 'exit')) as [number | null];

@@ -1,6 +1,7 @@
 import type * as kysely from 'kysely';
 import pg from 'pg';
 import type { DatabaseSettings } from '../config.js';
+import { readDatabaseUrl } from '../database-url.js';
 import { UserError, certificateAdvice, hasSqlState, messageOf } from '../errors.js';
 import { Kysely, PostgresDialect } from './kysely.js';
 import type { Views } from './views.js';
@@ -12,6 +13,11 @@ export type Queryable = Pick<pg.ClientBase, 'query'>;
 export function connectionConfig(settings: DatabaseSettings, embeddedUrl?: string): pg.ClientConfig {
   const url = settings.DATABASE_URL ?? (settings.DB_HOST === undefined ? embeddedUrl : undefined);
   return {
+    application_name: 'bankpulse',
+    keepAlive: true,
+    // the system's own default is two hours
+    keepAliveInitialDelayMillis: 2000,
+    connectionTimeoutMillis: 5000,
     ...(url === undefined
       ? {
           host: settings.DB_HOST,
@@ -20,12 +26,7 @@ export function connectionConfig(settings: DatabaseSettings, embeddedUrl?: strin
           user: settings.DB_USER,
           password: settings.DB_PASSWORD,
         }
-      : { connectionString: url }),
-    application_name: 'bankpulse',
-    keepAlive: true,
-    // the system's own default is two hours
-    keepAliveInitialDelayMillis: 2000,
-    connectionTimeoutMillis: 5000,
+      : readDatabaseUrl(url).config),
   };
 }
 

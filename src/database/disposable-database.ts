@@ -27,10 +27,7 @@ export class DisposableDatabase {
 
   /** The connection to this database: same server, same role. */
   get config(): pg.ClientConfig {
-    if (this.configured.connectionString === undefined) return { ...this.configured, database: this.name };
-    const url = new URL(this.configured.connectionString);
-    url.pathname = `/${encodeURIComponent(this.name)}`;
-    return { ...this.configured, connectionString: url.href };
+    return { ...this.configured, database: this.name };
   }
 
   /** @throws UserError if it cannot be created. */

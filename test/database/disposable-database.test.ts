@@ -1,5 +1,6 @@
 import { expect } from 'chai';
 import { setTimeout as sleep } from 'node:timers/promises';
+import { readDatabaseUrl } from '../../src/database-url.js';
 import { connect } from '../../src/database/connection.js';
 import { DisposableDatabase } from '../../src/database/disposable-database.js';
 import { useDatabase, withRole } from '../support/database.js';
@@ -26,7 +27,7 @@ describe('a disposable database', () => {
 
   it('is dropped by a role with a session of its own in it, once those have gone that it may not end', async () => {
     await withRole(database(), 'createdb', async (url) => {
-      const disposable = new DisposableDatabase({ connectionString: url }, 'scratch', 'a test');
+      const disposable = new DisposableDatabase(readDatabaseUrl(url).config, 'scratch', 'a test');
       await disposable.create();
       const othersUrl = new URL(database().url);
       othersUrl.pathname = `/${disposable.name}`;

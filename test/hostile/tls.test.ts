@@ -238,7 +238,7 @@ describe('TLS', () => {
         expect(await runPsql(query, env)).to.include({ code: 0, stdout: 't\n' });
         const withFile = query.filter((argument) => argument !== '-X');
         expect(await runPsql(withFile, env)).to.include({ code: 0, stdout: 'read\nt\n' });
-        const verified = { ...env, DATABASE_URL: url('?sslmode=require&uselibpqcompat=true') };
+        const verified = { ...env, DATABASE_URL: url('?sslmode=verify-full') };
         expect((await runProcess(['psql', ...query], verified)).stderr).to.match(/certificate/);
       });
 

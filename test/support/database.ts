@@ -1,6 +1,7 @@
 import { randomBytes } from 'node:crypto';
 import type { Suite } from 'mocha';
 import type pg from 'pg';
+import { readDatabaseUrl } from '../../src/database-url.js';
 import { connect } from '../../src/database/connection.js';
 import { administer, cloneOf, onDatabase, sharedDatabase, type Template } from './servers.js';
 
@@ -19,7 +20,7 @@ export async function createTestDatabase(template: Template | 'bare'): Promise<T
   const name = `bankpulse_test_${process.pid}_${randomBytes(4).toString('hex')}`;
   await administer(serverUrl, cloneOf(name, template === 'bare' ? 'template0' : templates[template]));
   const url = onDatabase(serverUrl, name);
-  const config = { connectionString: url };
+  const { config } = readDatabaseUrl(url);
   return { name, url, config, client: await connect(config) };
 }
 

@@ -1,5 +1,6 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { QueryResultRow } from 'pg';
+import { readDatabaseUrl } from '../../../src/database-url.js';
 import { connect } from '../../../src/database/connection.js';
 import { migrate } from '../../../src/database/schema.js';
 import { isTransientDatabaseError } from '../../../src/errors.js';
@@ -50,7 +51,7 @@ export class Place {
     const name = 'bankpulse';
     await server.query(`create database ${name} template template0 encoding 'UTF8'`);
     const url = server.url(name);
-    const config = { connectionString: url };
+    const { config } = readDatabaseUrl(url);
     const client = await connect(config);
     await migrate(client, createLog('error'));
     return Place.#on({ name, url, config, client }, input, s3, prefix, () => client.end());
