@@ -6,6 +6,7 @@ import dotenv from 'dotenv';
 import { z } from 'zod';
 import { readDatabaseUrl } from './database-url.js';
 import { UsageError, codeOf, messageOf } from './errors.js';
+import { readHostPattern } from './text/hosts.js';
 
 /** The project's folder; relative paths in the configuration are relative to it. */
 export const projectDir = dirname(dirname(fileURLToPath(import.meta.url)));
@@ -34,6 +35,16 @@ const prefix = (fallback: string) =>
     .default(fallback)
     .refine((value) => Buffer.byteLength(value) <= 900, { error: 'must be at most 900 bytes' })
     .refine((value) => !value.startsWith('/'), { error: 'must not begin with /' });
+
+const hosts = text.default('').transform((value, context) =>
+  value.split(',').flatMap((entry, index) => {
+    if (entry.trim() === '') return [];
+    const pattern = readHostPattern(entry.trim());
+    const message = `must be hosts, such as bank.example,localhost:9090,*.example.com,[::1]: number ${index + 1} is none`;
+    if (pattern === undefined) context.addIssue({ code: 'custom', message });
+    return pattern ?? [];
+  }),
+);
 
 const httpUrl = text.refine((value) => /^https?:\/\//i.test(value) && URL.canParse(value), {
   error: 'must be a URL that begins with http:// or https://',
@@ -80,6 +91,7 @@ const variables = {
   BANKPULSE_HOME: path('.bankpulse'),
   DASHBOARD_HOST: text.default('127.0.0.1'),
   DASHBOARD_PORT: integer(8080, 0, 65535),
+  DASHBOARD_ALLOWED_HOSTS: hosts,
   LOG_LEVEL: z
     .enum(['fatal', 'error', 'warn', 'info', 'debug', 'trace', 'silent'], {
       error: 'must be one of fatal, error, warn, info, debug, trace, silent',
@@ -196,7 +208,7 @@ export const detectorSettings = [
 ] as const;
 
 /** The settings of the dashboard, besides those of the database. */
-export const dashboardSettings = ['DASHBOARD_HOST', 'DASHBOARD_PORT'] as const;
+export const dashboardSettings = ['DASHBOARD_HOST', 'DASHBOARD_PORT', 'DASHBOARD_ALLOWED_HOSTS'] as const;
 
 export type DatabaseSettings = Pick<Settings, (typeof databaseSettings)[number]>;
 export type ObjectStoreSettings = Pick<Settings, (typeof objectStoreSettings)[number]>;

@@ -64,6 +64,7 @@ describe('loadSettings', () => {
       DETECTIONS_PREFIX: 'bankpulse/detections/',
       DASHBOARD_HOST: '127.0.0.1',
       DASHBOARD_PORT: 8080,
+      DASHBOARD_ALLOWED_HOSTS: [],
       LOG_LEVEL: 'info',
       TRANSACTIONS_CSV: join(projectDir, 'data', 'transactions.csv'),
       IMPORTANCE_CSV: join(projectDir, 'data', 'CustomerImportance.csv'),
@@ -100,6 +101,32 @@ describe('loadSettings', () => {
       TRANSACTIONS_CSV: join(projectDir, 'here.csv'),
     });
     expect(loadSettings(['DB_HOST']).DB_HOST).to.equal(undefined);
+  });
+
+  it('reads the names of hosts in one spelling, and says which entry is none', () => {
+    process.env.DASHBOARD_ALLOWED_HOSTS =
+      ' Bank.Example. , [0:0::1]:8080,*.inner.example,, *,bücher.example:1';
+    expect(loadSettings(['DASHBOARD_ALLOWED_HOSTS']).DASHBOARD_ALLOWED_HOSTS).to.deep.equal([
+      { host: 'bank.example', port: undefined },
+      { host: '[::1]', port: 8080 },
+      { host: '*.inner.example', port: undefined },
+      { host: '*', port: undefined },
+      { host: 'xn--bcher-kva.example', port: 1 },
+    ]);
+    for (const entry of [
+      'http://bank.example',
+      'bank.example/',
+      'a b',
+      'a:b',
+      'a:70000',
+      'b*.example',
+      '*.*',
+      ':80',
+      '[x]',
+    ])
+      expect(faults({ DASHBOARD_ALLOWED_HOSTS: `good.example,${entry}` }).join(), entry).to.match(
+        /^DASHBOARD_ALLOWED_HOSTS must be hosts, such as .*: number 2 is none$/,
+      );
   });
 
   it('names every fault at once', () => {

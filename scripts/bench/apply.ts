@@ -86,7 +86,11 @@ export function dashboardFigures(timings: Timings): Figure[] {
 
 /** Serves the dashboard, and receives its stream of events during the blocks with a viewer. */
 async function timeBlocks(bench: Bench, database: BenchDatabase): Promise<Timings> {
-  const settings = { DASHBOARD_HOST: '127.0.0.1', DASHBOARD_PORT: await getPort() };
+  const settings = {
+    DASHBOARD_HOST: '127.0.0.1',
+    DASHBOARD_PORT: await getPort(),
+    DASHBOARD_ALLOWED_HOSTS: [],
+  };
   const served = await serveDashboard({ config: database.config, settings, log: createLog('error') });
   let viewer: AbortController | undefined;
   try {

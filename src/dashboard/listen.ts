@@ -13,11 +13,8 @@ import { secure } from './security.js';
 import type { Dashboard, DashboardOptions } from './server.js';
 
 /** Starts the server. @throws if it cannot listen on this host and port. */
-export async function listen(
-  { config, log, routes = [] }: DashboardOptions,
-  host: string,
-  port: number,
-): Promise<Dashboard> {
+export async function listen({ config, settings, log, routes = [] }: DashboardOptions): Promise<Dashboard> {
+  const { DASHBOARD_HOST: host, DASHBOARD_PORT: port, DASHBOARD_ALLOWED_HOSTS: allowed } = settings;
   const { close } = await openResources(log, async (closeLater) => {
     const views = openReader(config, log);
     closeLater(() => views.destroy());
@@ -25,7 +22,7 @@ export async function listen(
     const server = fastify({ logger: false, forceCloseConnections: true });
     closeLater(() => server.close());
     const parts = await loadPatternParts();
-    await secure(server, host);
+    await secure(server, { host, allowed });
     answerErrors(server, log);
     serveEvents(server, new LiveState(views, parts, log));
     serveApi(server, views, parts);

@@ -1,12 +1,19 @@
 import helmet from '@fastify/helmet';
 import type { FastifyInstance } from 'fastify';
-import { isAllowedHost } from './hosts.js';
+import { isAllowedHost, refusalOf, type Served } from './hosts.js';
+
+declare module 'fastify' {
+  interface FastifyContextConfig {
+    /** The route answers under any host name: it is for machines, which reach this one by many names. */
+    isUnderAnyHost?: boolean;
+  }
+}
 
 /**
- * The rules for every request: only GET and HEAD, and only with a host name of this server. The page may load resources
- * from this server only, and run scripts only from its files.
+ * The rules for every request: only GET and HEAD, and only with a host name of this server, unless the route answers
+ * under any. The page may load resources from this server only, and run scripts only from its files.
  */
-export async function secure(server: FastifyInstance, host: string): Promise<void> {
+export async function secure(server: FastifyInstance, served: Omit<Served, 'port'>): Promise<void> {
   await server.register(helmet, {
     global: true,
     contentSecurityPolicy: {
@@ -29,8 +36,10 @@ export async function secure(server: FastifyInstance, host: string): Promise<voi
   });
 
   server.addHook('onRequest', async (request, reply) => {
-    if (!isAllowedHost(request.headers.host, host, request.socket.localPort ?? 0)) {
-      return reply.code(403).send({ error: 'this host name is not served here' });
+    const { host } = request.headers;
+    const here = { ...served, port: request.socket.localPort ?? 0 };
+    if (!request.routeOptions.config.isUnderAnyHost && !isAllowedHost(host, here)) {
+      return reply.code(403).send({ error: refusalOf(host) });
     }
     if (request.method !== 'GET' && request.method !== 'HEAD') {
       return reply.code(405).header('allow', 'GET, HEAD').send({ error: 'the dashboard can only be read' });

@@ -32,7 +32,7 @@ export async function serveDashboard(options: DashboardOptions): Promise<Dashboa
   try {
     // loaded only here: its libraries take longer to load than the rest of a command
     const { listen } = await import('./listen.js');
-    return await listen(options, host, port);
+    return await listen(options);
   } catch (error) {
     const reason =
       codeOf(error) === 'EADDRINUSE' ? `port ${port} is taken` : `${host}:${port}: ${messageOf(error)}`;

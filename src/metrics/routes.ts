@@ -44,11 +44,13 @@ export const metricsRoutes: FastifyPluginCallback<MetricsRoutesOptions> = (serve
     closed();
   });
 
-  server.get('/metrics', async (_, reply) =>
+  // Prometheus and probes come by a container's, a service's or a forwarded name
+  const options = { config: { isUnderAnyHost: true } };
+  server.get('/metrics', options, async (_, reply) =>
     reply.type(metrics.registry.contentType).send(await metrics.registry.metrics()),
   );
-  server.get('/healthz', (_, reply) => reply.type('text/plain').send('alive\n'));
-  server.get('/readyz', async (_, reply) => {
+  server.get('/healthz', options, (_, reply) => reply.type('text/plain').send('alive\n'));
+  server.get('/readyz', options, async (_, reply) => {
     const refuse = (why: string) => reply.code(503).type('text/plain').send(`not ready: ${why}\n`);
     if (!(await isDoneWithin(PING_MS, ping()).catch(() => false)))
       return refuse('the database does not answer');

@@ -3,6 +3,7 @@ import { once } from 'node:events';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { expect } from 'chai';
 import { isAllowedHost } from '../../src/dashboard/hosts.js';
+import { readHostPattern } from '../../src/text/hosts.js';
 import type { Merchant, Progress } from '../../src/dashboard/payloads.js';
 import { ask, EventStream, startDashboard, type RunningDashboard } from '../support/dashboard.js';
 import { useDatabase } from '../support/database.js';
@@ -30,7 +31,10 @@ describe('the dashboard’s server', () => {
   let dashboard: RunningDashboard;
   before(async () => {
     dashboard = await startDashboard(database().config, {
-      routes: [(server) => void server.get('/added', () => 'by a route')],
+      routes: [
+        (server) => void server.get('/added', () => 'by a route'),
+        (server) => void server.get('/probe', { config: { isUnderAnyHost: true } }, () => 'alive'),
+      ],
     });
   });
   after(() => dashboard.close());
@@ -52,6 +56,18 @@ describe('the dashboard’s server', () => {
     expect((await ask(dashboard.port, '/added')).body).to.equal('by a route');
     const refused = await ask(dashboard.port, '/added', { headers: { host: 'elsewhere.example' } });
     expect(refused.status).to.equal(403);
+  });
+
+  it('answers under any name where a route says so, but only to GET and HEAD', async () => {
+    for (const host of ['bankpulse:8080', 'localhost', 'evil.example:1', '_dmarc.bank', '%', ''])
+      expect((await ask(dashboard.port, '/probe', { headers: { host } })).body, host).to.equal('alive');
+    const { status } = await ask(dashboard.port, '/probe', {
+      method: 'HEAD',
+      headers: { host: 'bankpulse' },
+    });
+    expect(status).to.equal(200);
+    const posted = await ask(dashboard.port, '/probe', { method: 'POST', headers: { host: 'bankpulse' } });
+    expect(posted.status).to.be.oneOf([403, 405]);
   });
 
   it('answers under this machine’s names with the port, and under no other', async () => {
@@ -321,16 +337,63 @@ describe('the dashboard’s place', () => {
     );
   });
 
+  it('answers under the hosts that are allowed besides, and says which variable allows another', async () => {
+    const allowed = [
+      'Bank.Example',
+      '*.inner.example',
+      'localhost:9090',
+      'proxy.example:443',
+      '[FD00:0::1]',
+      'bücher.example',
+    ];
+    const dashboard = await startDashboard(database().config, { allowed });
+    const answers = (host: string) => ask(dashboard.port, '/', { headers: { host } });
+    for (const host of [
+      `localhost:${dashboard.port}`,
+      `localhost.:${dashboard.port}`,
+      'bank.example',
+      'bank.example.:1234',
+      'a.b.INNER.example:8080',
+      'localhost:9090',
+      'proxy.example',
+      'proxy.example:443',
+      '[fd00::1]:1',
+      'xn--bcher-kva.example',
+    ])
+      expect((await answers(host)).status, host).to.equal(200);
+    for (const host of [
+      'inner.example',
+      'xinner.example',
+      'bank.example.evil',
+      'localhost:9091',
+      'proxy.example:8443',
+      'evil.example',
+    ])
+      expect((await answers(host)).status, host).to.equal(403);
+    expect(JSON.parse((await answers('evil.example:80')).body)).to.deep.equal({
+      error: 'this host name is not served here; to allow it, set DASHBOARD_ALLOWED_HOSTS=evil.example',
+    });
+    await dashboard.close();
+  });
+
+  it('answers under every host if * is allowed', () => {
+    const served = { host: '127.0.0.1', port: 80, allowed: [readHostPattern('*')!] };
+    for (const host of ['a', 'a.b:1', '[::2]:3', '10.0.0.1'])
+      expect(isAllowedHost(host, served), host).to.be.true;
+  });
+
   it('on a wildcard address, also has the names that are addresses: those cannot be made to point here', () => {
-    expect(isAllowedHost('192.168.0.1:80', '0.0.0.0', 80)).to.be.true;
-    expect(isAllowedHost('192.168.0.1', '0.0.0.0', 80)).to.be.true;
-    expect(isAllowedHost('[fe80::1]:8080', '::', 8080)).to.be.true;
-    expect(isAllowedHost('evil.example:80', '0.0.0.0', 80)).to.be.false;
-    expect(isAllowedHost('192.168.0.1:81', '0.0.0.0', 80)).to.be.false;
-    expect(isAllowedHost('192.168.0.1:80', '127.0.0.1', 80)).to.be.false;
-    expect(isAllowedHost('stats.example:80', 'Stats.example', 80)).to.be.true;
-    expect(isAllowedHost('[fd00::1]:80', 'fd00::1', 80)).to.be.true;
-    expect(isAllowedHost(undefined, '127.0.0.1', 80)).to.be.false;
+    const isServed = (header: string | undefined, host: string, port = 80) =>
+      isAllowedHost(header, { host, port, allowed: [] });
+    expect(isServed('192.168.0.1:80', '0.0.0.0')).to.be.true;
+    expect(isServed('192.168.0.1', '0.0.0.0')).to.be.true;
+    expect(isServed('[fe80::1]:8080', '::', 8080)).to.be.true;
+    expect(isServed('evil.example:80', '0.0.0.0')).to.be.false;
+    expect(isServed('192.168.0.1:81', '0.0.0.0')).to.be.false;
+    expect(isServed('192.168.0.1:80', '127.0.0.1')).to.be.false;
+    expect(isServed('stats.example:80', 'Stats.example')).to.be.true;
+    expect(isServed('[fd00::1]:80', 'fd00::1')).to.be.true;
+    expect(isServed(undefined, '127.0.0.1')).to.be.false;
   });
 });
 

@@ -6,6 +6,7 @@ import parse from 'parse-prometheus-text-format';
 import { projectDir } from '../../src/config.js';
 import { pipelineEvents } from '../../src/events.js';
 import { createLog } from '../../src/log.js';
+import { secure } from '../../src/dashboard/security.js';
 import { metricsRoutes, pingDatabase } from '../../src/metrics/routes.js';
 import { produce } from '../../src/producer/producer.js';
 import { retryForever } from '../../src/async/retry.js';
@@ -20,6 +21,7 @@ describe('the metrics', () => {
   beforeEach(async () => {
     isDatabaseUp = true;
     server = fastify();
+    await secure(server, { host: '127.0.0.1', allowed: [] });
     await server.register(metricsRoutes, {
       ping: () =>
         isDatabaseUp ? pingDatabase(mechanismY.database.config)() : Promise.reject(new Error('refused')),
@@ -233,6 +235,19 @@ describe('the metrics', () => {
       mechanismY.startDetector();
       await until('it stands by', async () => (await ready())[0] === 200);
       expect(await ready()).to.deep.equal([200, 'ready: standing by\n']);
+    });
+
+    it('answer under any host name, as the metrics do', async () => {
+      for (const path of ['/metrics', '/healthz'])
+        for (const host of ['bankpulse:8080', '192.0.2.1:9090', 'evil.example'])
+          expect((await server.inject({ path, headers: { host } })).statusCode, `${host}${path}`).to.equal(
+            200,
+          );
+      const { statusCode } = await server.inject({ path: '/readyz', headers: { host: 'bankpulse:8080' } });
+      expect(statusCode).to.equal(503);
+      expect((await server.inject({ path: '/', headers: { host: 'bankpulse:8080' } })).statusCode).to.equal(
+        403,
+      );
     });
 
     it('do not wait for a database that hangs', async () => {

@@ -2,6 +2,7 @@ import { once } from 'node:events';
 import { request, type IncomingHttpHeaders } from 'node:http';
 import type pg from 'pg';
 import { choosePort } from '../../src/embedded/state.js';
+import { readHostPattern } from '../../src/text/hosts.js';
 import { serveDashboard, type Dashboard, type Routes } from '../../src/dashboard/server.js';
 import { logInto, type LogLine } from './detector.js';
 
@@ -13,11 +14,20 @@ export interface RunningDashboard extends Dashboard {
 /** A dashboard on a free port of this machine. Whoever starts it closes it. */
 export async function startDashboard(
   config: pg.ClientConfig,
-  { host = '127.0.0.1', port, routes }: { host?: string; port?: number; routes?: Routes[] } = {},
+  {
+    host = '127.0.0.1',
+    port,
+    allowed = [],
+    routes,
+  }: { host?: string; port?: number; allowed?: string[]; routes?: Routes[] } = {},
 ): Promise<RunningDashboard> {
   const log: LogLine[] = [];
   const chosen = port ?? (await choosePort());
-  const settings = { DASHBOARD_HOST: host, DASHBOARD_PORT: chosen };
+  const settings = {
+    DASHBOARD_HOST: host,
+    DASHBOARD_PORT: chosen,
+    DASHBOARD_ALLOWED_HOSTS: allowed.map((entry) => readHostPattern(entry)!),
+  };
   const dashboard = await serveDashboard({ config, settings, log: logInto(log), ...(routes && { routes }) });
   return { ...dashboard, port: chosen, log };
 }
