@@ -83,6 +83,7 @@ const variables = {
   FLUSH_AFTER_MS: integer(5000, 0, 86_400_000),
   POLL_INTERVAL_MS: integer(250, 10, 3_600_000),
   FULL_LIST_MS: integer(30_000, 100, 86_400_000),
+  CHUNK_ORDER: z.enum(['number', 'name'], { error: 'must be number or name' }).default('number'),
   GAP_TIMEOUT_MS: integer(10_000, 0, 86_400_000),
   MAX_CHUNK_BYTES: integer(1_073_741_824, 1),
   PREFETCH_BYTES: integer(33_554_432, 0),
@@ -200,6 +201,7 @@ export const detectorSettings = [
   'FLUSH_AFTER_MS',
   'POLL_INTERVAL_MS',
   'FULL_LIST_MS',
+  'CHUNK_ORDER',
   'GAP_TIMEOUT_MS',
   'MAX_CHUNK_BYTES',
   'PREFETCH_BYTES',
@@ -213,5 +215,7 @@ export const dashboardSettings = ['DASHBOARD_HOST', 'DASHBOARD_PORT', 'DASHBOARD
 export type DatabaseSettings = Pick<Settings, (typeof databaseSettings)[number]>;
 export type ObjectStoreSettings = Pick<Settings, (typeof objectStoreSettings)[number]>;
 export type ProducerSettings = Pick<Settings, (typeof producerSettings)[number]>;
+/** Whether chunks are applied in the order of the numbers in their keys, or of the keys themselves. */
+export type ChunkOrder = Settings['CHUNK_ORDER'];
 export type DetectorSettings = Pick<Settings, (typeof detectorSettings)[number]>;
 export type DashboardSettings = Pick<Settings, (typeof dashboardSettings)[number]>;

@@ -21,7 +21,8 @@ const CONTENT_REASONS = {
   empty: () => 'the object is empty',
   tooLarge: (mostBytes: number) => `the object is larger than ${mostBytes} bytes (MAX_CHUNK_BYTES)`,
   brokenGzip: (why: string) => `the gzip data is broken: ${why}`,
-  numberTaken: (number: bigint) => `another object with number ${number} was applied before`,
+  numberTaken: (number: bigint) =>
+    `another object with number ${number} was applied before, and each number is applied once (CHUNK_ORDER=name is for names without a running number)`,
   // PostgreSQL's own message may quote the row, and the log must not
   refusedByDatabase: (sqlState: string) => `PostgreSQL refuses its data (SQLSTATE ${sqlState})`,
   headerNotUtf8: () => 'the header is not UTF-8',
@@ -73,6 +74,8 @@ export const SQLSTATE = {
   ruleUnusable: 'BP006',
   /** changed_thresholds: there is no such pattern or threshold. */
   noSuchRule: 'BP007',
+  /** check_chunk_order: the ledger's chunks were applied in another order. */
+  chunkOrderDiffers: 'BP008',
   invalidParameterValue: '22023',
   readOnlyTransaction: '25006',
   invalidAuthorization: '28000',

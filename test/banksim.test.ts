@@ -36,6 +36,7 @@ describe('the real BankSim files', function () {
       FLUSH_AFTER_MS: 60_000,
       POLL_INTERVAL_MS: 50,
       FULL_LIST_MS: 30_000,
+      CHUNK_ORDER: 'number',
       GAP_TIMEOUT_MS: 60_000,
       MAX_CHUNK_BYTES: 1_000_000_000,
       PREFETCH_BYTES: 32_000_000,

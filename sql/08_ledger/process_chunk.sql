@@ -1,6 +1,7 @@
 -- Applies the staged chunk to the state, judges the patterns after it, writes the new detections and the ledger row,
 -- and closes the batches that became full. All of that commits together with the COPY before it, or none of it does.
--- In: the caller's run; key, ETag and size of the object; how long the COPY took; size and prefix of the batches.
+-- In: the caller's run; key, ETag and size of the object; how long the COPY took; size and prefix of the batches;
+-- CHUNK_ORDER. A quarantined row of this key gives way to the applied one.
 -- Reads and writes: pg_temp.staged_records, staged_rows, touched_pairs, touched_merchants; rejected_rows,
 -- customer_merchant_stats, merchant_stats, detections, detection_batches, rules_history, chunks; what the patterns
 -- remember.
@@ -13,7 +14,8 @@ create or replace function bankpulse.process_chunk(
   p_size_bytes bigint,
   p_copy_ms numeric,
   p_batch_rows bigint,
-  p_detections_prefix text
+  p_detections_prefix text,
+  p_chunk_order text default 'number'
 ) returns bankpulse.chunks
 language plpgsql volatile
 set search_path = bankpulse, pg_temp
@@ -32,12 +34,13 @@ begin
   perform hold_lease(p_run_id);
   -- The transaction is read committed: each statement below sees what was committed while this one waited for the
   -- lease.
-  if exists (select from chunks where object_key = p_object_key) then
+  if exists (select from chunks where object_key = p_object_key and status = 'applied') then
     raise exception 'the object is in the ledger already' using errcode = 'BP003';
   end if;
+  perform retry_quarantined_chunk(p_object_key);
 
   v_chunk.object_key := p_object_key;
-  v_chunk.object_number := object_number(p_object_key);
+  v_chunk.object_number := object_number(p_object_key, p_chunk_order);
   v_chunk.etag := p_etag;
   v_chunk.size_bytes := p_size_bytes;
   v_chunk.status := 'applied';
@@ -45,7 +48,7 @@ begin
   v_pattern_versions := array(select xmin from patterns order by pattern_id);
   select * into v_rules from present_rules();
   v_chunk.rules_hash := v_rules.rules_hash;
-  v_chunk.is_late := coalesce(v_chunk.object_number < (select max(object_number) from chunks), false);
+  v_chunk.is_late := comes_late(p_object_key, v_chunk.object_number, p_chunk_order);
   if exists (select from chunks where object_number = v_chunk.object_number and status = 'applied') then
     raise exception 'another object with number % was applied before', v_chunk.object_number using errcode = 'BP002';
   end if;
@@ -93,5 +96,5 @@ begin
 end;
 $$;
 
-comment on function bankpulse.process_chunk(bigint, text, text, bigint, numeric, bigint, text) is
+comment on function bankpulse.process_chunk(bigint, text, text, bigint, numeric, bigint, text, text) is
   'Applies the staged chunk: state, detections, ledger row and full batches, in one transaction. Returns the ledger row.';

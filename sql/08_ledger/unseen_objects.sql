@@ -1,10 +1,14 @@
 -- Compares a listing with the ledger.
--- In: keys and ETags of the listing, in two arrays of the same order. Reads: chunks. Out: a row for an object that is
---   new         not in the ledger, with its number
---   unnumbered  not in the ledger, and never applied, because its name has no usable number
+-- In: keys and ETags of the listing, in two arrays of the same order; CHUNK_ORDER. Reads: chunks. Out, in the order in
+-- which they are to be applied: a row for an object that is
+--   new         not in the ledger, with its number (null if chunks go by name)
+--   mended      quarantined, but the key now has another ETag: to be tried again
+--   unnumbered  not in the ledger, and never applied by number, because its name has no usable one
 --   replaced    applied, but the key now has another ETag; it is not applied again
 -- Objects whose name does not end in .csv or .csv.gz are ignored.
-create or replace function bankpulse.unseen_objects(p_object_keys text[], p_etags text[])
+create or replace function bankpulse.unseen_objects(
+  p_object_keys text[], p_etags text[], p_chunk_order text default 'number'
+)
 returns table (object_key text, object_number bigint, status text)
 language sql stable
 begin atomic
@@ -12,18 +16,21 @@ begin atomic
     listed.object_key,
     numbers.object_number,
     case
-      when chunks.object_key is not null then 'replaced'
-      when numbers.object_number is null then 'unnumbered'
+      when chunks.status = 'applied' then 'replaced'
+      when numbers.object_number is null and p_chunk_order = 'number' then 'unnumbered'
+      when chunks.status = 'quarantined' then 'mended'
       else 'new'
     end
   from unnest(p_object_keys, p_etags) as listed (object_key, etag)
-  cross join lateral (select bankpulse.object_number(listed.object_key)) as numbers (object_number)
+  cross join lateral (
+    select bankpulse.object_number(listed.object_key, p_chunk_order)
+  ) as numbers (object_number)
   left join bankpulse.chunks on chunks.object_key = listed.object_key
   where
     listed.object_key ~* '\.csv(\.gz)?$'
-    and (chunks.object_key is null or (chunks.status = 'applied' and chunks.etag <> listed.etag))
+    and (chunks.object_key is null or chunks.etag <> listed.etag)
   order by numbers.object_number, listed.object_key collate "C";
 end;
 
-comment on function bankpulse.unseen_objects(text[], text[]) is
-  'Which listed objects are new, have no usable number, or were replaced after they were applied.';
+comment on function bankpulse.unseen_objects(text[], text[], text) is
+  'Which listed objects are new, mended, have no usable number, or were replaced after they were applied.';

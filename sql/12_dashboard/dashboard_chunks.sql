@@ -29,7 +29,7 @@ comment on column bankpulse.dashboard_chunks.applied_at is 'When it was applied.
 comment on column bankpulse.dashboard_chunks.row_count is 'Rows accepted.';
 comment on column bankpulse.dashboard_chunks.rejected_count is 'Rows rejected.';
 comment on column bankpulse.dashboard_chunks.detection_count is 'New detections after it.';
-comment on column bankpulse.dashboard_chunks.is_late is 'True if it came after its number was passed over.';
+comment on column bankpulse.dashboard_chunks.is_late is 'True if it came after its turn.';
 comment on column bankpulse.dashboard_chunks.elapsed_ms is 'Milliseconds it took, all steps together.';
 comment on column bankpulse.dashboard_chunks.rows_per_second is
   'Its rows divided by the time since the chunk before it in the same run; null for the first.';

@@ -1,3 +1,4 @@
+import type { ChunkOrder } from '../config.js';
 import type { Queryable } from './connection.js';
 
 /** The ledger row of a chunk, as process_chunk returns it. */
@@ -17,12 +18,13 @@ export interface NewDetection {
   reason: string;
 }
 
-/** A listed object that is not in the ledger, or that was replaced after it was applied. */
+/** A listed object that is not in the ledger, or that has changed since. */
 export interface UnseenObject {
   key: string;
-  /** Null exactly for `unnumbered`. Up to 18 digits, hence bigint. */
+  /** Null if the key has no usable number, or chunks go by name. Up to 18 digits, hence bigint. */
   number: bigint | null;
-  status: 'new' | 'unnumbered' | 'replaced';
+  /** `mended`: it was quarantined, and is another object now. */
+  status: 'new' | 'mended' | 'unnumbered' | 'replaced';
 }
 
 /**
@@ -59,17 +61,30 @@ export class SqlFunctions {
     );
   }
 
-  async unseenObjects(keys: readonly string[], etags: readonly string[]): Promise<UnseenObject[]> {
+  async unseenObjects(
+    keys: readonly string[],
+    etags: readonly string[],
+    chunkOrder: ChunkOrder = 'number',
+  ): Promise<UnseenObject[]> {
     const { rows } = await this.client.query<{
       object_key: string;
       object_number: string | null;
       status: UnseenObject['status'];
-    }>('select * from bankpulse.unseen_objects(p_object_keys => $1, p_etags => $2)', [keys, etags]);
+    }>('select * from bankpulse.unseen_objects(p_object_keys => $1, p_etags => $2, p_chunk_order => $3)', [
+      keys,
+      etags,
+      chunkOrder,
+    ]);
     return rows.map((row) => ({
       key: row.object_key,
       number: row.object_number === null ? null : BigInt(row.object_number),
       status: row.status,
     }));
+  }
+
+  /** @throws BP008 if the applied chunks went by another order. */
+  async checkChunkOrder(chunkOrder: ChunkOrder): Promise<void> {
+    await this.client.query('select bankpulse.check_chunk_order(p_chunk_order => $1)', [chunkOrder]);
   }
 
   async lastObjectNumber(): Promise<bigint | null> {
@@ -86,6 +101,7 @@ export class SqlFunctions {
     copyMs: number;
     batchRows: number;
     detectionsPrefix: string;
+    chunkOrder?: ChunkOrder;
   }): Promise<AppliedChunk> {
     const { rows } = await this.client.query<{
       chunk_no: string;
@@ -99,7 +115,7 @@ export class SqlFunctions {
       text: `select chunk_no, row_count, rejected_count, detection_count, is_late, timings
         from bankpulse.process_chunk(
           p_run_id => $1, p_object_key => $2, p_etag => $3, p_size_bytes => $4, p_copy_ms => $5,
-          p_batch_rows => $6, p_detections_prefix => $7
+          p_batch_rows => $6, p_detections_prefix => $7, p_chunk_order => $8
         )`,
       values: [
         chunk.runId,
@@ -109,6 +125,7 @@ export class SqlFunctions {
         chunk.copyMs.toFixed(3),
         chunk.batchRows,
         chunk.detectionsPrefix,
+        chunk.chunkOrder ?? 'number',
       ],
     });
     const row = rows[0]!;
@@ -141,17 +158,19 @@ export class SqlFunctions {
     return rows.map(({ pattern_id, reason_text }) => ({ patternId: pattern_id, reason: reason_text }));
   }
 
-  /** Returns whether the object was not in the ledger yet. */
+  /** Returns whether that is new in the ledger. */
   async quarantineChunk(
     runId: number,
     object: { key: string; etag: string; size: number },
     error: string,
+    chunkOrder: ChunkOrder = 'number',
   ): Promise<boolean> {
     return (await this.#value(
       `select bankpulse.quarantine_chunk(
-        p_run_id => $1, p_object_key => $2, p_etag => $3, p_size_bytes => $4, p_error => $5
+        p_run_id => $1, p_object_key => $2, p_etag => $3, p_size_bytes => $4, p_error => $5,
+        p_chunk_order => $6
       ) as value`,
-      [runId, object.key, object.etag, object.size, error],
+      [runId, object.key, object.etag, object.size, error, chunkOrder],
     )) as boolean;
   }
 

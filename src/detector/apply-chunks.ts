@@ -1,6 +1,7 @@
 import type { Kysely } from 'kysely';
 import type pg from 'pg';
-import { messageOf } from '../errors.js';
+import type { ChunkOrder } from '../config.js';
+import { UserError, hasSqlState, messageOf } from '../errors.js';
 import { exportBatches } from './exporter.js';
 import { SqlFunctions } from '../database/functions.js';
 import { PatientStore } from '../s3/patient-store.js';
@@ -27,6 +28,18 @@ export interface Sessions {
   lanes: readonly Lane[];
 }
 
+/** @throws UserError if the chunks of the ledger were applied in another order. */
+async function checkChunkOrder(functions: SqlFunctions, chunkOrder: ChunkOrder): Promise<void> {
+  try {
+    await functions.checkChunkOrder(chunkOrder);
+  } catch (error) {
+    if (!hasSqlState(error, 'chunkOrderDiffers')) throw error;
+    throw new UserError(
+      `${messageOf(error)}, and CHUNK_ORDER is ${chunkOrder} now: a database keeps its order; set CHUNK_ORDER as it was, or use another database`,
+    );
+  }
+}
+
 /**
  * The work of the elected Y: it applies chunks, and beside that lists the bucket, exports closed batches and refreshes
  * the materialized views. After FLUSH_AFTER_MS without a chunk, and at the end, it closes the last batch even if the
@@ -40,7 +53,9 @@ export async function applyChunks(
   const { settings, log, signal, runId } = options;
   const store = new PatientStore(options.store, log, until);
   const functions = new SqlFunctions(control);
-  const backlog = new Backlog(settings.GAP_TIMEOUT_MS, (await functions.lastObjectNumber()) ?? 0n);
+  await checkChunkOrder(functions, settings.CHUNK_ORDER);
+  const position = settings.CHUNK_ORDER === 'name' ? null : ((await functions.lastObjectNumber()) ?? 0n);
+  const backlog = new Backlog(settings.GAP_TIMEOUT_MS, position);
   const listing = new Listing({ store, functions, backlog, runId, settings, log });
   const polling = new SingleFlight(() => listing.poll());
   const exporting = new SingleFlight(() => exportBatches(views, functions, store, log));

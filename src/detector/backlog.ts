@@ -1,41 +1,54 @@
+import { compareKeys } from '../s3/chunk-names.js';
 import type { ListedObject } from '../s3/object-store.js';
 
-/** An object in S3 that is neither applied nor quarantined. */
+/** An object in S3 that is to be applied. */
 export interface PendingObject extends ListedObject {
-  number: bigint;
+  /** Null if chunks go by name. */
+  number: bigint | null;
 }
 
 function inOrder(a: PendingObject, b: PendingObject): number {
-  if (a.number !== b.number) return a.number < b.number ? -1 : 1;
-  return Buffer.compare(Buffer.from(a.key), Buffer.from(b.key));
+  if (a.number !== null && b.number !== null && a.number !== b.number) return a.number < b.number ? -1 : 1;
+  return compareKeys(a.key, b.key);
 }
 
 interface Claim {
   object: PendingObject;
-  positionBefore: bigint;
-  gapSinceBefore: number | undefined;
+  /** Whether its turn was over before it came. */
+  isLate: boolean;
+}
+
+/** An object that was listed, but could not be had. */
+interface LostObject {
+  object: PendingObject;
+  /** When that was found first. */
+  since: number;
+  /** Whether one behind it has been claimed, so that nothing waits for it any more. */
+  isPassed: boolean;
 }
 
 /**
- * The objects that wait to be applied, and the rule for the next one: the smallest number comes first. The sequence is
- * expected to begin at 1 (or at 0 if there is an object 0) and to have no gaps. The backlog waits for a missing number
- * until the gap timeout, then passes over it. An object that appears after its number was passed over may be applied
- * at once. Times are milliseconds of a monotonic clock.
+ * The objects that wait to be applied, and the rule for the next one: the smallest number comes first, or the smallest
+ * key. Numbers are expected to begin at 1 (or at 0 if there is an object 0) and to have no gaps. The backlog waits for a
+ * missing number, and for an object that was listed but is not there, until the gap timeout, then passes over it. An
+ * object that appears after its turn may be applied at once. Times are milliseconds of a monotonic clock.
  */
 export class Backlog {
   readonly #waiting = new Map<string, PendingObject>();
   readonly #claims = new Map<string, Claim>();
+  readonly #lost = new Map<string, LostObject>();
   #sorted: PendingObject[] = [];
-  /** For each key that was listed although the store does not have the object: when that was found first. */
-  readonly #missingSince = new Map<string, number>();
+  /** Since when the numbers before the next object are missing. */
   #gapSince: number | undefined;
-  #isMissingAwaited = false;
-  #position: bigint;
+  #isLostAwaited = false;
+  /** The greatest number claimed or in the ledger; null if chunks go by name. */
+  #position: bigint | null;
+  #greatestKey: string | undefined;
 
-  /** `position`: the greatest number in the ledger; 0 if there is none. */
+  /** `position`: the greatest number in the ledger, 0 if there is none; null if chunks go by name. */
   constructor(
     private readonly gapTimeoutMs: number,
-    position: bigint,
+    position: bigint | null,
   ) {
     this.#position = position;
   }
@@ -45,14 +58,16 @@ export class Backlog {
     return this.#waiting.size + this.#claims.size;
   }
 
-  /** Whether the backlog waits for a missing number. */
+  /** Whether the backlog waits for something that is missing. */
   get isGapOpen(): boolean {
-    return this.#gapSince !== undefined || this.#isMissingAwaited;
+    return this.#gapSince !== undefined || this.#isLostAwaited;
   }
 
   /** Whether an object waits. An object that is listed, but missing for longer than the gap timeout, does not count. */
   hasWork(now: number): boolean {
-    return [...this.#waiting.keys()].some((key) => now < this.#missingDeadline(key));
+    return [...this.#waiting.keys()].some(
+      (key) => now < (this.#lost.get(key)?.since ?? Infinity) + this.gapTimeoutMs,
+    );
   }
 
   /** When the oldest of the objects that wait or are claimed was put into S3; null if there are none. */
@@ -71,7 +86,11 @@ export class Backlog {
     const added = objects.filter(({ key }) => !this.#waiting.has(key) && !this.#claims.has(key));
     if (added.length === 0) return;
     for (const object of added) this.#waiting.set(object.key, object);
-    this.#sorted = [...this.#sorted, ...added].sort(inOrder);
+    added.sort(inOrder);
+    const last = this.#sorted.at(-1);
+    // the pages of a listing come in the order of keys: sorting all that wait for each page would cost too much
+    const isBehind = last === undefined || inOrder(last, added[0]!) < 0;
+    this.#sorted = isBehind ? [...this.#sorted, ...added] : [...this.#sorted, ...added].sort(inOrder);
   }
 
   /** The objects that wait, in order, whether their turn has come or not: the first ones are worth reading ahead. */
@@ -80,61 +99,88 @@ export class Backlog {
   }
 
   /**
-   * Claims the next object, if its turn has come. `listedAt`: when the last full listing began. A number is passed over
-   * only if a full listing that began after the gap timeout still lacked it; so the wait goes on while the store cannot
-   * be listed.
-   * @returns the object and how many numbers before it are passed over; or, while a number is missing, until when the
-   * backlog waits for it; or undefined, if nothing waits.
+   * Claims the next object, if its turn has come. `listedAt`: when the last full listing began. What is missing is passed
+   * over only if a full listing that began after the gap timeout still lacked it; so the wait goes on while the store
+   * cannot be listed.
+   * @returns the object and how many before it are passed over; or, while something is missing, until when the backlog
+   * waits for it; or undefined, if nothing waits.
    */
   claim(
     now: number,
     listedAt = now,
   ): { object: PendingObject; skipped: bigint } | { waitUntil: number } | undefined {
     const object = this.#sorted[0];
-    this.#isMissingAwaited = false;
     if (!object) {
-      // -Infinity if no object is missing
-      const waitUntil = Math.max(...this.#missingSince.values()) + this.gapTimeoutMs;
-      this.#isMissingAwaited = now < waitUntil;
-      if (this.#isMissingAwaited) return { waitUntil };
-      this.#gapSince = undefined;
-      return undefined;
+      const waitUntil = this.#lastDeadline(this.#lost.values());
+      this.#isLostAwaited = now < waitUntil;
+      return this.#isLostAwaited ? { waitUntil } : undefined;
     }
-    const missing = object.number - this.#position - 1n;
-    if (missing > 0n) {
-      this.#gapSince ??= now;
-      const waitUntil = this.#gapSince + this.gapTimeoutMs;
+    const isLate = this.#isLate(object);
+    const lost = isLate ? [] : this.#lostBefore(object);
+    const missing = isLate ? 0n : this.#missingBefore(object);
+    if (!isLate) {
+      if (missing > 0n) this.#gapSince ??= now;
+      const gapDeadline = missing > 0n ? this.#gapSince! + this.gapTimeoutMs : -Infinity;
+      const waitUntil = Math.max(gapDeadline, this.#lastDeadline(lost));
+      this.#isLostAwaited = lost.length > 0;
       if (Math.min(now, listedAt) < waitUntil) return { waitUntil };
+      this.#pass(lost, object);
     }
-    this.#claims.set(object.key, { object, positionBefore: this.#position, gapSinceBefore: this.#gapSince });
+    this.#claims.set(object.key, { object, isLate });
     this.#sorted.shift();
     this.#waiting.delete(object.key);
-    if (object.number > this.#position) this.#position = object.number;
-    this.#gapSince = undefined;
-    return { object, skipped: missing > 0n ? missing : 0n };
+    return { object, skipped: missing + BigInt(lost.length) };
   }
 
   /** Releases the claim on an object that is applied or quarantined. */
   markDone(object: PendingObject): void {
     this.#claims.delete(object.key);
-    this.#missingSince.delete(object.key);
-  }
-
-  /** When the wait for an object ends that is listed, but missing; Infinity for any other object. */
-  #missingDeadline(key: string): number {
-    return (this.#missingSince.get(key) ?? Infinity) + this.gapTimeoutMs;
+    this.#lost.delete(object.key);
   }
 
   /**
-   * Releases the claim on the object last claimed, which was listed although the store does not have it. Its number is
-   * missing until a listing shows it again. A wait for this number that began before the claim goes on.
+   * Releases the claim on an object that was listed although the store does not have it. It is missing until a listing
+   * shows it again and it can be had. A wait for it that began earlier goes on.
    */
   markMissing(object: PendingObject, now: number): void {
     const claim = this.#claims.get(object.key);
     if (!claim) return;
     this.#claims.delete(object.key);
-    if (!this.#missingSince.has(object.key)) this.#missingSince.set(object.key, now);
-    this.#position = claim.positionBefore;
-    this.#gapSince = claim.gapSinceBefore ?? now;
+    if (!this.#lost.has(object.key))
+      this.#lost.set(object.key, { object, since: now, isPassed: claim.isLate });
+    this.#isLostAwaited ||= !claim.isLate;
+  }
+
+  /** Whether the object's turn is over: one behind it has been claimed or is in the ledger. */
+  #isLate({ number, key }: PendingObject): boolean {
+    if (this.#position !== null && number !== null) return number <= this.#position;
+    return this.#greatestKey !== undefined && compareKeys(key, this.#greatestKey) < 0;
+  }
+
+  /** How many numbers are missing before the object. */
+  #missingBefore({ number }: PendingObject): bigint {
+    return this.#position === null || number === null ? 0n : number - this.#position - 1n;
+  }
+
+  /** The lost objects before this one that the backlog waits for. */
+  #lostBefore(object: PendingObject): LostObject[] {
+    return [...this.#lost.values()].filter(
+      ({ object: lost, isPassed }) =>
+        !isPassed && !this.#waiting.has(lost.key) && !this.#claims.has(lost.key) && inOrder(lost, object) < 0,
+    );
+  }
+
+  /** When the wait for these ends; -Infinity if there are none. */
+  #lastDeadline(lost: Iterable<LostObject>): number {
+    return Math.max(...[...lost].map(({ since }) => since + this.gapTimeoutMs));
+  }
+
+  /** Passes over lost objects, up to this one. */
+  #pass(lost: readonly LostObject[], { number, key }: PendingObject): void {
+    for (const each of lost) each.isPassed = true;
+    this.#isLostAwaited = false;
+    this.#gapSince = undefined;
+    if (this.#position === null) this.#greatestKey = key;
+    else this.#position = number;
   }
 }

@@ -93,7 +93,7 @@ export class ChunkLoop {
         if (claim.skipped > 0n) {
           log.warn(
             { key: claim.object.key, missing: claim.skipped.toString() },
-            'missing numbers passed over',
+            `missing ${claim.object.number === null ? 'objects' : 'numbers'} passed over`,
           );
         }
         return claim.object;

@@ -4,6 +4,7 @@ import { ContentError, UserError, hasSqlState, isDataError, messageOf } from '..
 import { transactionColumns } from '../csv/header.js';
 import { stageCsv } from '../loader/stage.js';
 import { SqlFunctions, type AppliedChunk, type NewDetection } from '../database/functions.js';
+import type { ChunkOrder } from '../config.js';
 import type { PendingObject } from './backlog.js';
 import type { FetchedObject } from '../loader/object-content.js';
 
@@ -35,6 +36,8 @@ export interface LaneOptions {
   runId: number;
   batchRows: number;
   detectionsPrefix: string;
+  /** Default: number. */
+  chunkOrder?: ChunkOrder;
 }
 
 /**
@@ -83,7 +86,7 @@ export class Lane {
 
   /** Applies the staged chunk. Whatever the outcome, the ledger has the object when this resolves. */
   async apply({ object, fetched, copyMs }: StagedChunk): Promise<Outcome> {
-    const { runId, batchRows, detectionsPrefix } = this.options;
+    const { runId, batchRows, detectionsPrefix, chunkOrder = 'number' } = this.options;
     try {
       const chunk = await this.#functions.processChunk({
         runId,
@@ -93,6 +96,7 @@ export class Lane {
         copyMs,
         batchRows,
         detectionsPrefix,
+        chunkOrder,
       });
       const detections = await this.#functions.countNewestDetections(chunk.detectionCount);
       const newest = await this.#functions.newestDetections(Math.min(chunk.detectionCount, MOST_LOGGED));
@@ -105,8 +109,8 @@ export class Lane {
       }
       if (hasSqlState(error, 'objectNumberTaken')) {
         await this.#rollBack();
-        const { message } = new ContentError('numberTaken', object.number);
-        return this.quarantine({ key: object.key, etag: fetched.etag, size: fetched.size }, message);
+        const { message } = new ContentError('numberTaken', object.number!); // by name, no number is taken
+        return this.quarantine(object, message);
       }
       // the rows have been accepted by now, so an error about data can only come from a pattern
       if (hasSqlState(error, 'patternFailed', 'thresholdMissing') || isDataError(error)) {
@@ -118,8 +122,10 @@ export class Lane {
     }
   }
 
+  /** The ledger gets the ETag of the listing: a later listing with another one shows that the object has changed. */
   async quarantine(object: { key: string; etag: string; size: number }, error: string): Promise<Outcome> {
-    const isNew = await this.#functions.quarantineChunk(this.options.runId, object, error);
+    const { runId, chunkOrder = 'number' } = this.options;
+    const isNew = await this.#functions.quarantineChunk(runId, object, error, chunkOrder);
     return isNew ? { kind: 'quarantined', error } : { kind: 'known' };
   }
 

@@ -57,6 +57,7 @@ async function workAsLeader(options: LeaderOptions, over: AbortSignal): Promise<
       runId,
       batchRows: settings.BATCH_ROWS,
       detectionsPrefix: settings.DETECTIONS_PREFIX,
+      chunkOrder: settings.CHUNK_ORDER,
     };
     for (let count = 0; count < 2; count++) lanes.push(await Lane.open(config, laneOptions));
     await applyChunks(options, { control, views, lanes }, until);

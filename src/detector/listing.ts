@@ -1,10 +1,11 @@
+import type { ChunkOrder } from '../config.js';
 import { pipelineEvents } from '../events.js';
 import type { Logger } from '../log.js';
 import type { ListedObject } from '../s3/object-store.js';
 import type { PatientStore } from '../s3/patient-store.js';
 import type { SqlFunctions } from '../database/functions.js';
 import type { Backlog, PendingObject } from './backlog.js';
-import { PollCursor } from './poll-cursor.js';
+import { NameCursor, NumberCursor, type PollCursor } from './poll-cursor.js';
 
 /** Even an unchanged listing is recorded in the database this often, which shows that Y still lists. */
 const RECORD_MS = 5000;
@@ -14,7 +15,12 @@ export interface ListingOptions {
   functions: SqlFunctions;
   backlog: Backlog;
   runId: number;
-  settings: { CHUNKS_PREFIX: string; POLL_INTERVAL_MS: number; FULL_LIST_MS: number };
+  settings: {
+    CHUNKS_PREFIX: string;
+    CHUNK_ORDER: ChunkOrder;
+    POLL_INTERVAL_MS: number;
+    FULL_LIST_MS: number;
+  };
   log: Logger;
 }
 
@@ -47,7 +53,8 @@ export class Listing {
   #recorded = { text: '', at: -Infinity };
 
   constructor(private readonly options: ListingOptions) {
-    this.#cursor = new PollCursor(options.settings.CHUNKS_PREFIX);
+    const { CHUNK_ORDER, CHUNKS_PREFIX } = options.settings;
+    this.#cursor = CHUNK_ORDER === 'name' ? new NameCursor() : new NumberCursor(CHUNKS_PREFIX);
   }
 
   /** Lists what is due: a page of a full listing, the page from the cursor on, or both. */
@@ -112,13 +119,18 @@ export class Listing {
     const unseen = await this.options.functions.unseenObjects(
       objects.map(({ key }) => key),
       objects.map(({ etag }) => etag),
+      this.options.settings.CHUNK_ORDER,
     );
     const added: PendingObject[] = [];
     for (const { key, number, status } of unseen) {
-      const object = byKey.get(key);
-      if (status === 'new' && object && number !== null) added.push({ ...object, number });
-      else if (status === 'unnumbered') this.#report(key, 'ignored: its name has no usable number');
-      else this.#report(key, 'was replaced after it was applied; it is not applied again');
+      const object = byKey.get(key)!;
+      if (status === 'new' || status === 'mended') added.push({ ...object, number });
+      if (status === 'mended')
+        this.#report(object, 'has changed since it was quarantined: it is tried again');
+      if (status === 'unnumbered')
+        this.#report(object, 'ignored: its name has no usable number; CHUNK_ORDER=name applies such names');
+      if (status === 'replaced')
+        this.#report(object, 'was replaced after it was applied; it is not applied again');
     }
     this.options.backlog.add(added);
     const unnumbered = new Set(unseen.filter(({ status }) => status === 'unnumbered').map(({ key }) => key));
@@ -126,8 +138,9 @@ export class Listing {
     this.#cursor.follow(numbered, isLast);
   }
 
-  #report(key: string, what: string): void {
-    const report = `${key}\n${what}`;
+  /** Logs it once for an object of this content. */
+  #report({ key, etag }: ListedObject, what: string): void {
+    const report = [key, etag, what].join('\n');
     if (this.#reported.has(report)) return;
     this.#reported.add(report);
     this.options.log.warn({ key }, `object ${what}`);

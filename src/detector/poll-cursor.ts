@@ -1,4 +1,4 @@
-import { CHUNK_STEM } from '../s3/chunk-names.js';
+import { CHUNK_STEM, compareKeys, isChunkKey } from '../s3/chunk-names.js';
 
 interface NumberedKey {
   key: string;
@@ -17,29 +17,56 @@ function numberedKey(key: string): NumberedKey | undefined {
 }
 
 /**
- * The key behind which a poll's page begins: the last key below which no number is missing. The cursor follows the
- * numbers of one stem, and prefers the stem of X. It may pass by other objects, which the full listings find.
+ * The key behind which a poll's page begins: the last key below which nothing is missing, as far as the cursor can know.
+ * What it passes by is found by the full listings.
  */
-export class PollCursor {
-  readonly #ownStem: string;
-  #at: NumberedKey | undefined;
+export abstract class PollCursor {
   #resumeAfter: string | undefined;
 
-  constructor(chunksPrefix: string) {
-    this.#ownStem = chunksPrefix + CHUNK_STEM;
-  }
+  protected abstract get at(): string | undefined;
+
+  /** Moves the cursor along the keys of a page, which are in the order of the listing. */
+  abstract follow(keys: readonly string[], isLast: boolean): void;
 
   /** Undefined: the page begins at the first key. */
   get startAfter(): string | undefined {
-    return this.#resumeAfter ?? this.#at?.key;
+    return this.#resumeAfter ?? this.at;
   }
 
   /** Makes the next page begin behind the last key of a page; at the cursor again after the last page (undefined). */
   resumeAfter(lastKey: string | undefined): void {
     this.#resumeAfter = lastKey;
   }
+}
 
-  /** Moves the cursor along the keys of a page, which are in the order of the listing. */
+/** For chunks that go by name: the cursor stands at the greatest key that was seen. */
+export class NameCursor extends PollCursor {
+  #at: string | undefined;
+
+  protected get at(): string | undefined {
+    return this.#at;
+  }
+
+  follow(keys: readonly string[]): void {
+    const last = keys.findLast(isChunkKey);
+    if (last !== undefined && (this.#at === undefined || compareKeys(last, this.#at) > 0)) this.#at = last;
+  }
+}
+
+/** For chunks that go by number: the cursor follows the numbers of one stem, and prefers the stem of X. */
+export class NumberCursor extends PollCursor {
+  readonly #ownStem: string;
+  #at: NumberedKey | undefined;
+
+  constructor(chunksPrefix: string) {
+    super();
+    this.#ownStem = chunksPrefix + CHUNK_STEM;
+  }
+
+  protected get at(): string | undefined {
+    return this.#at?.key;
+  }
+
   follow(keys: readonly string[], isLast: boolean): void {
     let lastOfStem: NumberedKey | undefined;
     for (const key of keys) {

@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import { chunkNumber } from '../s3/chunk-names.js';
+import { chunkNumber, isChunkKey } from '../s3/chunk-names.js';
 import { UserError } from '../errors.js';
 import type { ObjectStore } from '../s3/object-store.js';
 
@@ -30,7 +30,7 @@ export async function claim(
   for await (const { key } of store.list(prefix, signal)) {
     const number = chunkNumber(key.slice(prefix.length));
     if (number !== undefined) present.add(number);
-    if (/\.csv(\.gz)?$/i.test(key)) csv ??= key;
+    if (isChunkKey(key)) csv ??= key;
   }
   const content = `${JSON.stringify(manifest)}\n`;
   if (csv === undefined) await store.putIfAbsent(manifestKey, content, 'application/json', signal);

@@ -1,5 +1,7 @@
 /** The name of a chunk up to its number. */
 export const CHUNK_STEM = 'chunk-';
+/** What mechanism Y takes for a chunk, as in bankpulse.unseen_objects. */
+const CHUNK_KEY = /\.csv(\.gz)?$/i;
 const CHUNK_NAME = /^chunk-(\d{8,15})\.csv$/;
 
 /** The name of a chunk below `CHUNKS_PREFIX`. */
@@ -11,4 +13,14 @@ export function chunkName(number: number): string {
 export function chunkNumber(name: string): number | undefined {
   const digits = CHUNK_NAME.exec(name)?.[1];
   return digits === undefined ? undefined : Number(digits);
+}
+
+/** Whether mechanism Y takes an object of this key for a chunk. */
+export function isChunkKey(key: string): boolean {
+  return CHUNK_KEY.test(key);
+}
+
+/** The order of a listing, and of the database's collation "C": that of the bytes in UTF-8. */
+export function compareKeys(a: string, b: string): number {
+  return Buffer.compare(Buffer.from(a), Buffer.from(b));
 }

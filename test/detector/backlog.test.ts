@@ -122,6 +122,18 @@ describe('Backlog', () => {
     expect(claim(backlog, 1)).to.equal(2);
   });
 
+  it('does not begin the wait for an open gap anew when an object comes late, or with a number that is taken', () => {
+    const backlog = backlogOf([5], { position: 3 });
+    expect(claim(backlog, 0)).to.deep.equal({ waitUntil: 1000 });
+    backlog.add([objectOf(2), objectOf(3, 'again_3.csv')]);
+    expect(claimAll(backlog, 900)).to.deep.equal([2, 3]);
+    expect(backlog.isGapOpen).to.equal(true);
+    backlog.add([objectOf(1)]);
+    backlog.markMissing(take(backlog, 950), 950);
+    expect(claim(backlog, 999)).to.deep.equal({ waitUntil: 1000 });
+    expect(claim(backlog, 1000)).to.equal(5);
+  });
+
   it('gives objects with one number in the order of their keys', () => {
     const backlog = new Backlog(0, 0n);
     backlog.add([objectOf(1, 'b_1.csv'), objectOf(1, 'B_1.csv'), objectOf(1, 'a-01.csv')]);
@@ -187,12 +199,13 @@ describe('Backlog', () => {
       expect(claim(backlog, 1000)).to.equal(2);
     });
 
-    it('does not begin the wait for the numbers before it anew', () => {
+    it('does not begin the wait for the numbers before it anew, but has a wait of its own', () => {
       const backlog = backlogOf([3]);
       expect(claim(backlog, 0)).to.deep.equal({ waitUntil: 1000 });
-      backlog.markMissing(take(backlog, 1000), 1000);
+      backlog.markMissing(take(backlog, 1000), 1200);
       backlog.add([objectOf(4)]);
-      expect(claim(backlog, 1000)).to.equal(4);
+      expect(claim(backlog, 1200)).to.deep.equal({ waitUntil: 2200 });
+      expect(backlog.claim(2200)).to.deep.include({ skipped: 1n });
     });
 
     it('is waited for, though nothing else waits, and then no longer', () => {
@@ -215,69 +228,135 @@ describe('Backlog', () => {
     });
   });
 
-  it('gives any objects in any order of arrival as a simple model does', () => {
-    const step = fc.oneof(
-      fc.record({
-        kind: fc.constant('add' as const),
-        numbers: fc.uniqueArray(fc.nat({ max: 12 }), { maxLength: 4 }),
-      }),
-      fc.record({ kind: fc.constant('claim' as const), isLost: fc.boolean() }),
-      fc.record({ kind: fc.constant('wait' as const), ms: fc.nat({ max: 60 }) }),
-    );
-    fc.assert(
-      fc.property(fc.array(step, { maxLength: 40 }), (steps) => {
-        const backlog = new Backlog(100, 0n);
-        const waiting = new Set<number>();
-        let position = 0;
-        const lostSince = new Map<number, number>();
-        let gapSince: number | undefined;
-        let now = 0;
-        for (const step of steps) {
-          if (step.kind === 'wait') now += step.ms;
-          else if (step.kind === 'add') {
-            backlog.add(step.numbers.map((number) => objectOf(number)));
-            for (const number of step.numbers) waiting.add(number);
-          } else {
-            const claimed = backlog.claim(now);
-            if (waiting.size === 0) {
-              const waitUntil = Math.max(-1, ...[...lostSince.values()].map((since) => since + 100));
-              expect(claimed).to.deep.equal(now < waitUntil ? { waitUntil } : undefined);
-              if (now >= waitUntil) gapSince = undefined;
-              continue;
-            }
-            const least = Math.min(...waiting);
-            if (least > position + 1 && now < (gapSince ??= now) + 100) {
-              expect(claimed).to.deep.equal({ waitUntil: gapSince + 100 });
-              continue;
-            }
-            if (!claimed || !('object' in claimed)) expect.fail(`${least} could not be claimed`);
-            expect(Number(claimed.object.number)).to.equal(least);
-            expect(Number(claimed.skipped)).to.equal(Math.max(0, least - position - 1));
-            waiting.delete(least);
-            if (step.isLost) {
-              backlog.markMissing(claimed.object, now);
-              gapSince ??= now;
-              if (!lostSince.has(least)) lostSince.set(least, now);
-            } else {
-              backlog.markDone(claimed.object);
-              lostSince.delete(least);
-              position = Math.max(position, least);
-              gapSince = undefined;
-            }
-          }
-          expect(backlog.size).to.equal(waiting.size);
-        }
-      }),
-      { numRuns: 1000 },
-    );
+  describe('by name', () => {
+    const named = (...keys: string[]) =>
+      keys.map((key): PendingObject => ({ ...objectOf(0, key), number: null }));
+    const keysOf = (backlog: Backlog, now = 0): string[] => {
+      const claimed = backlog.claim(now);
+      if (!claimed || !('object' in claimed)) return [];
+      backlog.markDone(claimed.object);
+      return [claimed.object.key, ...keysOf(backlog, now)];
+    };
+
+    it('goes by the bytes of whole keys and waits for nothing', () => {
+      const backlog = new Backlog(1000, null);
+      backlog.add(
+        named('b/1.csv', 'a-2.csv', 'a-10.csv', '\u{10000}.csv', '\u{ffff}.csv', 'none.csv', 'B.csv'),
+      );
+      expect(keysOf(backlog)).to.deep.equal(
+        ['B.csv', 'a-10.csv', 'a-2.csv', 'b/1.csv', 'none.csv', '\u{ffff}.csv', '\u{10000}.csv'], // prettier-ignore
+      );
+      backlog.add(named('c.csv', 'A.csv'));
+      expect(keysOf(backlog), 'late ones at once').to.deep.equal(['A.csv', 'c.csv']);
+    });
+
+    it('waits for one that was listed but is not there, before those behind it', () => {
+      const backlog = new Backlog(1000, null);
+      backlog.add(named('b', 'c'));
+      backlog.markMissing(take(backlog, 0), 0);
+      expect(backlog.claim(10)).to.deep.equal({ waitUntil: 1000 });
+      expect(backlog.isGapOpen).to.equal(true);
+      backlog.add(named('a'));
+      expect(keysOf(backlog, 20)).to.deep.equal(['a']);
+      backlog.add(named('b'));
+      expect(keysOf(backlog, 30)).to.deep.equal(['b', 'c']);
+    });
+
+    it('passes over one that stays away', () => {
+      const backlog = new Backlog(1000, null);
+      backlog.add(named('b', 'c'));
+      backlog.markMissing(take(backlog, 0), 0);
+      expect(backlog.claim(1000)).to.deep.include({ skipped: 1n });
+      expect(backlog.isGapOpen).to.equal(false);
+    });
   });
+
+  for (const order of ['number', 'name'] as const) {
+    it(`gives any objects in any order of arrival as a simple model does, by ${order}`, () => {
+      const step = fc.oneof(
+        fc.record({
+          kind: fc.constant('add' as const),
+          numbers: fc.uniqueArray(fc.nat({ max: 12 }), { maxLength: 4 }),
+        }),
+        fc.record({ kind: fc.constant('claim' as const), isLost: fc.boolean() }),
+        fc.record({ kind: fc.constant('wait' as const), ms: fc.nat({ max: 60 }) }),
+      );
+      const object = (number: number): PendingObject =>
+        order === 'number'
+          ? objectOf(number)
+          : { ...objectOf(number, String(number).padStart(2, '0')), number: null };
+      fc.assert(
+        fc.property(fc.array(step, { maxLength: 40 }), (steps) => {
+          const backlog = new Backlog(100, order === 'number' ? 0n : null);
+          const waiting = new Set<number>();
+          let position = order === 'number' ? 0 : -1;
+          /** Those that were listed but not there: since when; whether one behind them was claimed meanwhile. */
+          const lost = new Map<number, { since: number; isPassed: boolean }>();
+          let gapSince: number | undefined;
+          let now = 0;
+          for (const step of steps) {
+            if (step.kind === 'wait') now += step.ms;
+            else if (step.kind === 'add') {
+              backlog.add(step.numbers.map(object));
+              for (const number of step.numbers) waiting.add(number);
+            } else {
+              const claimed = backlog.claim(now);
+              if (waiting.size === 0) {
+                const waitUntil = Math.max(-1, ...[...lost.values()].map(({ since }) => since + 100));
+                expect(claimed).to.deep.equal(now < waitUntil ? { waitUntil } : undefined);
+                continue;
+              }
+              const least = Math.min(...waiting);
+              const isLate = order === 'number' ? least <= position : least < position;
+              const awaited = [...lost].filter(
+                ([number, { isPassed }]) => !isLate && !isPassed && number < least && !waiting.has(number),
+              );
+              const gap = order === 'number' && least > position + 1 ? least - position - 1 : 0;
+              if (gap > 0) gapSince ??= now;
+              const waitUntil = Math.max(
+                ...awaited.map(([, { since }]) => since + 100),
+                gap > 0 ? gapSince! + 100 : -1,
+              );
+              if (now < waitUntil) {
+                expect(claimed).to.deep.equal({ waitUntil });
+                continue;
+              }
+              if (!claimed || !('object' in claimed)) expect.fail(`${least} could not be claimed`);
+              expect(claimed.object.key).to.equal(object(least).key);
+              expect(Number(claimed.skipped)).to.equal(gap + awaited.length);
+              waiting.delete(least);
+              if (!isLate) {
+                position = least;
+                gapSince = undefined;
+                for (const [, each] of awaited) each.isPassed = true;
+              }
+              if (step.isLost) {
+                backlog.markMissing(claimed.object, now);
+                if (!lost.has(least)) lost.set(least, { since: now, isPassed: isLate });
+              } else {
+                backlog.markDone(claimed.object);
+                lost.delete(least);
+              }
+            }
+            expect(backlog.size).to.equal(waiting.size);
+          }
+        }),
+        { numRuns: 1000 },
+      );
+    });
+  }
 
   it('takes 10,000 objects that come page by page in a moment', function () {
     this.timeout(10_000); // a quadratic one takes minutes
     const numbers = Array.from({ length: 10_000 }, (_, index) => index + 1);
     const keys = numbers.map((number) => objectOf(number)).sort((a, b) => (a.key < b.key ? -1 : 1));
     const backlog = new Backlog(1000, 0n);
-    for (let at = 0; at < keys.length; at += 1000) backlog.add(keys.slice(at, at + 1000));
+    const byName = new Backlog(1000, null);
+    for (let at = 0; at < keys.length; at += 1000) {
+      backlog.add(keys.slice(at, at + 1000));
+      byName.add(keys.slice(at, at + 1000).map((object) => ({ ...object, number: null })));
+    }
     expect(claimAll(backlog)).to.deep.equal(numbers);
+    expect(byName.upcoming.map(({ key }) => key)).to.deep.equal(keys.map(({ key }) => key));
   });
 });

@@ -40,7 +40,7 @@ describe('Listing', () => {
         backlog,
         runId: await functions.registerRun(),
         // each is a full one, and the end is always due
-        settings: { CHUNKS_PREFIX: 'chunks/', POLL_INTERVAL_MS: 0, FULL_LIST_MS: 0 },
+        settings: { CHUNKS_PREFIX: 'chunks/', CHUNK_ORDER: 'number', POLL_INTERVAL_MS: 0, FULL_LIST_MS: 0 },
         log,
       });
       let requests = 0;

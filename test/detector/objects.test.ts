@@ -1,8 +1,9 @@
+import { setTimeout as sleep } from 'node:timers/promises';
 import { gzipSync } from 'node:zlib';
 import { DeleteObjectCommand } from '@aws-sdk/client-s3';
 import { expect } from 'chai';
 import { SqlFunctions } from '../../src/database/functions.js';
-import { children, csv, useDetector } from '../support/detector.js';
+import { children, csv, until, useDetector } from '../support/detector.js';
 
 describe('detect', () => {
   const current = useDetector();
@@ -61,28 +62,58 @@ describe('detect', () => {
         ['chunk_1.csv', 'quarantined'],
         ['other-1.csv', 'quarantined'],
       ]);
-      expect(chunks[1]!.error).to.match(/number 1 /);
+      expect(chunks[1]!.error).to.equal(
+        'another object with number 1 was applied before, and each number is applied once (CHUNK_ORDER=name is for names without a running number)',
+      );
       expect(await state()).to.have.length(1);
     });
 
-    it('in quarantine is left alone until it is retried, even if it is mended', async () => {
-      await put(1, 'customer\n');
+    it('in quarantine is left alone until it is retried', async () => {
+      await put('chunk_1.csv', csv('C2,F,shop,1'));
+      await put('copy_1.csv', csv('C1,F,shop,1'));
+      await put('chunk_2.csv', csv('C2,F,shop,1'));
+      await detectOnce();
+      await current.database.client.query(
+        'update bankpulse.chunks set object_number = 10 where object_key = $1',
+        [chunkKey('chunk_1.csv')],
+      );
+      expect((await detectOnce()).filter(({ msg }) => msg.startsWith('chunk applied'))).to.deep.equal([]);
+      const functions = new SqlFunctions(current.database.client);
+      expect(await functions.retryQuarantinedChunk(chunkKey('copy_1.csv'))).to.equal(true);
+      await detectOnce();
+      expect((await ledger()).map(({ object_key, is_late }) => [object_key, is_late])).to.deep.equal([
+        ['chunk_1.csv', false],
+        ['chunk_2.csv', false],
+        ['copy_1.csv', true],
+      ]);
+      expect(await functions.retryQuarantinedChunk(chunkKey('copy_1.csv'))).to.equal(false);
+    });
+
+    it('in quarantine is tried again by itself when it has changed, which is said once', async () => {
+      await put(1, ''); // as uploaders do that create first and write later
       await put(2, csv('C2,F,shop,1'));
       const detector = startDetector();
       await untilApplied(1);
+      await put(1, 'still no columns\n');
+      await until('the ledger says what became of it', async () =>
+        (await ledger()).some(({ error }) => error?.includes('no column')),
+      );
       await put(1, csv('C1,F,shop,1'));
       await put(3, csv('C3,F,shop,1'));
-      await untilApplied(2);
-      const functions = new SqlFunctions(current.database.client);
-      expect(await functions.retryQuarantinedChunk(chunkKey(1))).to.equal(true);
       const chunks = await untilApplied(3);
+      await sleep(300); // more listings
       await detector.stop();
-      expect(chunks.map(({ object_number, is_late }) => [object_number, is_late])).to.deep.equal([
-        [2, false],
-        [3, false],
-        [1, true],
+      expect((await ledger()).filter(({ status }) => status === 'quarantined')).to.deep.equal([]);
+      const said = detector.log.filter(({ key }) => key === chunkKey(1)).map(({ msg }) => msg);
+      expect(said).to.deep.equal([
+        'object quarantined',
+        'object has changed since it was quarantined: it is tried again',
+        'object quarantined',
+        'object has changed since it was quarantined: it is tried again',
+        'chunk applied',
       ]);
-      expect(await functions.retryQuarantinedChunk(chunkKey(1))).to.equal(false);
+      const lateness = new Map(chunks.map(({ object_number, is_late }) => [object_number, is_late]));
+      expect(lateness.get(1)).to.equal(true);
     });
 
     it('without a usable number is reported once and ignored, one that is no CSV file ignored', async () => {

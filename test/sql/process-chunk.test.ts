@@ -77,11 +77,13 @@ describe('process_chunk', () => {
       expect(numbers).to.deep.equal([1, 2, 3]);
     });
 
-    it('enters an object once, also if it is to be quarantined again', async () => {
-      const quarantine = (key: string) =>
-        driver.functions.quarantineChunk(driver.runId, { key, etag: 'x', size: 0 }, 'empty');
+    it('enters an object once, also if it is to be quarantined again; another object replaces it', async () => {
+      const quarantine = (key: string, etag = 'x') =>
+        driver.functions.quarantineChunk(driver.runId, { key, etag, size: 0 }, `empty ${etag}`);
       expect(await quarantine('ledger/950.csv')).to.equal(true);
       expect(await quarantine('ledger/950.csv')).to.equal(false);
+      expect(await quarantine('ledger/950.csv', 'y')).to.equal(true);
+      expect(await ledgerRow('ledger/950.csv')).to.include({ etag: 'y', error: 'empty y' });
       await driver.apply([], { key: 'ledger/951.csv' });
       expect(await quarantine('ledger/951.csv'), 'it stays applied').to.equal(false);
     });
@@ -100,9 +102,12 @@ describe('process_chunk', () => {
       ]);
     });
 
-    it('refuses a key that is in it, applied or quarantined', async () => {
+    it('refuses a key that was applied; one in quarantine is applied instead', async () => {
       expect(await failure(driver.apply([], { key: 'ledger/901.csv' }))).to.equal(SQLSTATE.objectInLedger);
-      expect(await failure(driver.apply([], { key: 'ledger/902.csv' }))).to.equal(SQLSTATE.objectInLedger);
+      const key = 'ledger/899.csv';
+      await driver.functions.quarantineChunk(driver.runId, { key, etag: 'x', size: 0 }, 'empty');
+      expect(await failure(driver.apply([], { key }))).to.be.undefined;
+      expect(await ledgerRow(key)).to.include({ status: 'applied', error: null });
     });
 
     it('refuses another key with a number that was applied', async () => {

@@ -94,6 +94,7 @@ describe('migrating', () => {
       expect((await migrate(client, log)).migrations).to.deep.equal([
         '0003_quarantined_at',
         '0004_pattern_functions',
+        '0006_chunk_order',
       ]);
       const { rows } = await client.query(
         `select object_key, applied_at, quarantined_at, timings from bankpulse.chunks order by object_key`,

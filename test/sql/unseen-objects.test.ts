@@ -27,10 +27,41 @@ describe('unseen_objects', () => {
     return { key, number, status: 'new' };
   }
 
-  it('says nothing of what is applied and unchanged, or quarantined, changed or not', async () => {
+  it('says nothing of what is applied or quarantined, and unchanged', async () => {
     expect(await unseen({ 'in/chunk-1.csv': 'test', 'in/unnumbered.csv': 'test' })).to.deep.equal([]);
     expect(await unseen({ 'in/chunk-2.csv': 'test' })).to.deep.equal([]);
-    expect(await unseen({ 'in/chunk-2.csv': 'other' })).to.deep.equal([]);
+  });
+
+  it('finds a quarantined key again when it has another ETag', async () => {
+    expect(await unseen({ 'in/chunk-2.csv': 'other' })).to.deep.equal([
+      { key: 'in/chunk-2.csv', number: 2n, status: 'mended' },
+    ]);
+  });
+
+  it('by name: gives every chunk no number, in the bytewise order of the keys', async () => {
+    const keys = [
+      'b-1.csv',
+      'a-10.csv',
+      'a-2.csv',
+      'none.csv',
+      'B.csv',
+      'a.csv.gz',
+      '\u{ffff}.csv',
+      '\u{10000}.csv',
+    ];
+    const found = await driver.functions.unseenObjects(keys, keys, 'name');
+    expect(found).to.deep.equal(
+      [
+        'B.csv',
+        'a-10.csv',
+        'a-2.csv',
+        'a.csv.gz',
+        'b-1.csv',
+        'none.csv',
+        '\u{ffff}.csv',
+        '\u{10000}.csv',
+      ].map((key) => ({ key, number: null, status: 'new' })),
+    );
   });
 
   it('tells new, replaced and unnumbered objects apart', async () => {

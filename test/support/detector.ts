@@ -165,6 +165,7 @@ export function useDetector() {
         FLUSH_AFTER_MS: 200,
         POLL_INTERVAL_MS: 50,
         FULL_LIST_MS: 200,
+        CHUNK_ORDER: 'number',
         GAP_TIMEOUT_MS: 300,
         MAX_CHUNK_BYTES: 1_000_000,
         PREFETCH_BYTES: 1_000_000,
