@@ -84,6 +84,8 @@ describe('bankpulse_writer', () => {
     const driver = await ChunkDriver.start(client);
     const { functions, runId } = driver;
     await pendingChanges(client);
+    await client.query('select pipeline_id, bucket, owner_key from bankpulse.pipeline');
+    await functions.claimPlace(`bucket ${round}`, 'd.owner.json');
     // another file: the rules change, so that candidates are rebuilt and pattern_matches is asked
     await driver.loadWeights([{ customer: 'c', merchant: 'm', weight: round }]);
     const rows = times(80, { customer: `c${round}`, merchant: 'm' });
