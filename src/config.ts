@@ -1,11 +1,18 @@
-import { readFileSync } from 'node:fs';
 import { isIP } from 'node:net';
 import { dirname, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import dotenv from 'dotenv';
 import { z } from 'zod';
 import { readDatabaseUrl } from './database-url.js';
-import { UsageError, codeOf, messageOf } from './errors.js';
+import { environmentFileWarnings, readEnvironmentFiles } from './environment/env-file.js';
+import { misspeltNames } from './environment/likely-names.js';
+import {
+  LIBRARY_NAMES,
+  faultsOfDatabase,
+  faultsOfStore,
+  namesOfDatabase,
+  namesOfStore,
+} from './environment/named-services.js';
+import { UsageError } from './errors.js';
 import { readHostPattern } from './text/hosts.js';
 
 /** The project's folder; relative paths in the configuration are relative to it. */
@@ -45,6 +52,15 @@ const hosts = text.default('').transform((value, context) =>
     return pattern ?? [];
   }),
 );
+const port = text
+  .refine((value) => /^\d{1,5}$/.test(value) && Number(value) >= 1 && Number(value) <= 65535, {
+    error: 'must be a whole number from 1 to 65535',
+  })
+  .transform(Number);
+/** A folder of sockets may hold anything. */
+const host = text.refine((value) => value.startsWith('/') || isIP(value) !== 0 || !/[\s:/,@]/.test(value), {
+  error: 'must be the name or address of one server, without port, or the folder of its socket',
+});
 
 const httpUrl = text.refine((value) => /^https?:\/\//i.test(value) && URL.canParse(value), {
   error: 'must be a URL that begins with http:// or https://',
@@ -70,11 +86,19 @@ const variables = {
       for (const message of readDatabaseUrl(value).problems) context.addIssue({ code: 'custom', message });
     })
     .optional(),
-  DB_HOST: text.optional(),
-  DB_PORT: integer(5432, 1, 65535),
-  DB_NAME: text.default('bankpulse'),
+  DB_HOST: host.optional(),
+  DB_PORT: port.optional(),
+  DB_NAME: text.optional(),
   DB_USER: text.optional(),
   DB_PASSWORD: text.optional(),
+  PGHOST: host.optional(),
+  PGPORT: port.optional(),
+  PGDATABASE: text.optional(),
+  PGSSLMODE: z
+    .enum(['disable', 'allow', 'prefer', 'require', 'verify-ca', 'verify-full', 'no-verify'], {
+      error: 'must be disable, verify-full or no-verify',
+    })
+    .optional(),
   TRANSACTIONS_CSV: path(DEFAULT_TRANSACTIONS_CSV),
   IMPORTANCE_CSV: path(DEFAULT_IMPORTANCE_CSV),
   CHUNK_ROWS: integer(10_000, 1, 10_000_000),
@@ -104,28 +128,22 @@ type Variables = typeof variables;
 export type Settings = { [Name in keyof Variables]: z.output<Variables[Name]> };
 export type SettingName = keyof Settings;
 
-function readIfThere(name: string): string {
-  try {
-    return readFileSync(resolve(projectDir, name), 'utf8');
-  } catch (error) {
-    if (codeOf(error) === 'ENOENT') return '';
-    throw new UsageError([`${name} cannot be read: ${messageOf(error)}`]);
-  }
+export const settingNames = Object.keys(variables);
+
+/** What the environment says and BankPulse does not follow, one line each: misspelt names, unread lines of `.env`. */
+export function environmentWarnings(): string[] {
+  const known = [...settingNames, ...LIBRARY_NAMES];
+  return [
+    ...environmentFileWarnings(projectDir, process.env),
+    ...misspeltNames(process.env, known).map(
+      ({ name, likely }) => `${name} is set and has no effect: is ${likely} meant?`,
+    ),
+  ];
 }
 
-/**
- * Adds the variables of `.env` and `config.env` to the process's environment, unless they are set there (an empty value
- * counts as not set). Libraries that read variables themselves, above all the AWS SDK, then see the same values.
- * Under `NODE_ENV=test` the files are not read: tests must not reach a developer's real database.
- * @throws UsageError if a file exists and cannot be read.
- */
-function readEnvironmentFiles(): void {
-  if (process.env.NODE_ENV === 'test') return;
-  for (const name of ['.env', 'config.env']) {
-    for (const [key, value] of Object.entries(dotenv.parse(readIfThere(name)))) {
-      if (value !== '' && !process.env[key]) process.env[key] = value;
-    }
-  }
+/** Whether database and object store both are the embedded ones, whichever of them a command uses. */
+export function isAllEmbedded(): boolean {
+  return namesOfDatabase(process.env).length === 0 && namesOfStore(process.env).length === 0;
 }
 
 /** Contradictions between settings that are valid by themselves; `settings` has only those that were read and valid. */
@@ -152,7 +170,7 @@ function contradictions(settings: Partial<Settings>): string[] {
  * @throws UsageError that names every problem at once.
  */
 export function loadSettings<Name extends SettingName>(names: readonly Name[]): Pick<Settings, Name> {
-  readEnvironmentFiles();
+  readEnvironmentFiles(projectDir, process.env);
   const problems: string[] = [];
   const settings: Partial<Record<SettingName, unknown>> = {};
   for (const name of new Set(names)) {
@@ -161,7 +179,10 @@ export function loadSettings<Name extends SettingName>(names: readonly Name[]): 
     else problems.push(...result.error.issues.map((issue) => `${name} ${issue.message}`));
   }
   problems.push(...contradictions(settings as Partial<Settings>));
-  if (problems.length > 0) throw new UsageError(problems);
+  const isAsked = (name: SettingName) => (names as readonly SettingName[]).includes(name);
+  if (isAsked('DB_HOST')) problems.push(...faultsOfDatabase(process.env));
+  if (isAsked('S3_BUCKET')) problems.push(...faultsOfStore(process.env));
+  if (problems.length > 0) throw new UsageError([...problems, ...environmentWarnings()]);
   return settings as Pick<Settings, Name>;
 }
 
@@ -173,6 +194,10 @@ export const databaseSettings = [
   'DB_NAME',
   'DB_USER',
   'DB_PASSWORD',
+  'PGHOST',
+  'PGPORT',
+  'PGDATABASE',
+  'PGSSLMODE',
   'BANKPULSE_HOME',
 ] as const;
 

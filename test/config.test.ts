@@ -49,8 +49,6 @@ describe('loadSettings', () => {
   it('has the defaults of the interface', () => {
     const settings = loadSettings(all);
     expect(settings).to.deep.include({
-      DB_PORT: 5432,
-      DB_NAME: 'bankpulse',
       CHUNK_ROWS: 10_000,
       CHUNK_INTERVAL_MS: 1000,
       BATCH_ROWS: 50,
@@ -73,6 +71,8 @@ describe('loadSettings', () => {
     for (const name of [
       'DATABASE_URL',
       'DB_HOST',
+      'DB_PORT',
+      'DB_NAME',
       'DB_USER',
       'DB_PASSWORD',
       'S3_BUCKET',
@@ -89,6 +89,7 @@ describe('loadSettings', () => {
       CHUNK_ROWS: '7',
       BATCH_ROWS: '',
       DB_HOST: '',
+      S3_BUCKET: 'b',
       S3_FORCE_PATH_STYLE: 'False',
       IMPORTANCE_CSV: '/elsewhere/importance.csv.gz',
       TRANSACTIONS_CSV: 'here.csv',

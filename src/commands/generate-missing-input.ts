@@ -1,10 +1,19 @@
 import { existsSync } from 'node:fs';
 import { resolve } from 'node:path';
-import { DEFAULT_IMPORTANCE_CSV, DEFAULT_TRANSACTIONS_CSV, projectDir, type Settings } from '../config.js';
+import {
+  DEFAULT_IMPORTANCE_CSV,
+  DEFAULT_TRANSACTIONS_CSV,
+  isAllEmbedded,
+  projectDir,
+  type Settings,
+} from '../config.js';
 import { DEFAULT_ROWS, DEFAULT_SEED, generate } from '../generate/generate.js';
 import type { Logger } from '../log.js';
 
-/** Generates both input files if both have their default paths and are missing. After an abort there are none. */
+/**
+ * Generates both input files if both have their default paths and are missing, and database and store are the embedded
+ * ones: rows that nobody asked for must not reach a real bucket. After an abort there are none.
+ */
 export async function generateMissingInput(
   settings: Pick<Settings, 'TRANSACTIONS_CSV' | 'IMPORTANCE_CSV'>,
   log: Logger,
@@ -14,7 +23,7 @@ export async function generateMissingInput(
   const importanceCsv = resolve(projectDir, DEFAULT_IMPORTANCE_CSV);
   const areDefault =
     settings.TRANSACTIONS_CSV === transactionsCsv && settings.IMPORTANCE_CSV === importanceCsv;
-  if (!areDefault || existsSync(transactionsCsv) || existsSync(importanceCsv)) return;
+  if (!areDefault || !isAllEmbedded() || existsSync(transactionsCsv) || existsSync(importanceCsv)) return;
   log.info(`no input files: generating ${DEFAULT_TRANSACTIONS_CSV} and ${DEFAULT_IMPORTANCE_CSV}`);
   try {
     await generate({ rows: DEFAULT_ROWS, seed: DEFAULT_SEED, transactionsCsv, importanceCsv, signal });

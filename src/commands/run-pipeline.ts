@@ -1,5 +1,11 @@
 import { withResources, type CloseLater } from '../async/resource-scope.js';
-import type { DashboardSettings, DatabaseSettings, ObjectStoreSettings, Settings } from '../config.js';
+import {
+  environmentWarnings,
+  type DashboardSettings,
+  type DatabaseSettings,
+  type ObjectStoreSettings,
+  type Settings,
+} from '../config.js';
 import { connectOrExplain, openViews } from '../database/connection.js';
 import { serveDashboard, type Routes } from '../dashboard/server.js';
 import { messageOf } from '../errors.js';
@@ -54,6 +60,7 @@ export async function withTerminal(level: string, work: (command: Command) => Pr
   const { log } = terminal;
   await withResources(log, (closeLater) => {
     closeLater(() => terminal.close());
+    for (const warning of environmentWarnings()) log.warn(warning);
     return work({ terminal, log, signal: stopSignal(), closeLater });
   });
 }

@@ -1,7 +1,7 @@
 import type pg from 'pg';
 import { openResources } from '../async/resource-scope.js';
 import type { DatabaseSettings, ObjectStoreSettings } from '../config.js';
-import { connectionConfig } from '../database/connection.js';
+import { connectionConfig, describeDatabase } from '../database/connection.js';
 import { useEmbedded } from '../embedded/client.js';
 import type { Logger } from '../log.js';
 import { ObjectStore, type ObjectStoreOptions } from '../s3/object-store.js';
@@ -19,12 +19,22 @@ export interface DatabaseService {
   close(): Promise<void>;
 }
 
-/** The configured PostgreSQL; without DATABASE_URL and DB_HOST the embedded one. */
+/** `loadSettings` has refused half a configuration: what names no server names nothing. */
+const isDatabaseEmbedded = ({ DATABASE_URL, DB_HOST, PGHOST }: DatabaseSettings) =>
+  (DATABASE_URL ?? DB_HOST ?? PGHOST) === undefined;
+const isStoreEmbedded = ({ S3_BUCKET }: ObjectStoreSettings) => S3_BUCKET === undefined;
+
+/** The configured PostgreSQL; if no variable names one, the embedded one. The log says which. */
 export async function openDatabase(settings: DatabaseSettings, log: Logger): Promise<DatabaseService> {
-  const isEmbedded = settings.DATABASE_URL === undefined && settings.DB_HOST === undefined;
-  if (!isEmbedded) return { config: connectionConfig(settings), close: () => Promise.resolve() };
+  if (!isDatabaseEmbedded(settings)) {
+    const config = connectionConfig(settings);
+    log.info(describeDatabase(config));
+    return { config, close: () => Promise.resolve() };
+  }
   const embedded = await useEmbedded(settings.BANKPULSE_HOME, { postgres: true, s3: false }, log);
-  return { config: connectionConfig(settings, embedded.databaseUrl), close: () => embedded.release() };
+  const config = connectionConfig(settings, embedded.databaseUrl);
+  log.info(`${describeDatabase(config)}, the embedded PostgreSQL`);
+  return { config, close: () => embedded.release() };
 }
 
 /** The bucket of a command; an embedded server stays up until `release`. */
@@ -33,11 +43,11 @@ export interface BucketService {
   release: () => Promise<void>;
 }
 
-/** The configured bucket; without S3_BUCKET that of the embedded server. */
+/** The configured bucket; if no variable names a store, that of the embedded server. */
 export async function findBucket(settings: ObjectStoreSettings, log: Logger): Promise<BucketService> {
-  if (settings.S3_BUCKET !== undefined) {
+  if (!isStoreEmbedded(settings)) {
     const options = {
-      bucket: settings.S3_BUCKET,
+      bucket: settings.S3_BUCKET!,
       endpoint: settings.AWS_ENDPOINT_URL_S3 ?? settings.AWS_ENDPOINT_URL,
       region: settings.AWS_REGION,
       forcePathStyle: settings.S3_FORCE_PATH_STYLE,
@@ -60,6 +70,7 @@ export function openObjectStore(
     closeLater(release);
     const store = ObjectStore.open(options);
     closeLater(() => store.close());
+    log.info(`${store.description}${isStoreEmbedded(settings) ? ', the embedded S3 server' : ''}`);
     return { store };
   });
 }
@@ -69,6 +80,13 @@ export function openServices(
   settings: DatabaseSettings & ObjectStoreSettings,
   log: Logger,
 ): Promise<Services> {
+  if (isDatabaseEmbedded(settings) !== isStoreEmbedded(settings)) {
+    log.warn(
+      isDatabaseEmbedded(settings)
+        ? 'the database is the embedded one, the bucket is not: is DATABASE_URL or DB_HOST missing?'
+        : 'the bucket is that of the embedded S3 server, the database is not embedded: is S3_BUCKET missing?',
+    );
+  }
   return openResources(log, async (closeLater) => {
     const database = await openDatabase(settings, log);
     closeLater(() => database.close());

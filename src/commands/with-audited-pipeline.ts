@@ -1,6 +1,6 @@
 import { audit, type AuditOptions } from '../audit/audit.js';
 import { describeAudit } from '../audit/report.js';
-import { databaseSettings, loadSettings, objectStoreSettings } from '../config.js';
+import { databaseSettings, environmentWarnings, loadSettings, objectStoreSettings } from '../config.js';
 import { connectOrExplain } from '../database/connection.js';
 import { explainDenial, pendingChanges } from '../database/schema.js';
 import { UserError, hasSqlState, messageOf } from '../errors.js';
@@ -22,6 +22,7 @@ export async function withAuditedPipeline<Result>(
     'LOG_LEVEL',
   ]);
   const log = createLog(settings.LOG_LEVEL);
+  for (const warning of environmentWarnings()) log.warn(warning);
   const signal = interruptSignal();
   const services = await openServices(settings, log);
   const { config, store } = services;

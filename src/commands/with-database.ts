@@ -1,6 +1,6 @@
 import type { Kysely } from 'kysely';
 import type pg from 'pg';
-import { databaseSettings, loadSettings } from '../config.js';
+import { databaseSettings, environmentWarnings, loadSettings } from '../config.js';
 import { connectOrExplain, openViews } from '../database/connection.js';
 import { explainDenial } from '../database/schema.js';
 import { readStatus } from '../database/status.js';
@@ -14,6 +14,7 @@ export async function withDatabase<Result>(
 ): Promise<Result> {
   const settings = loadSettings([...databaseSettings, 'LOG_LEVEL']);
   const log = createLog(settings.LOG_LEVEL);
+  for (const warning of environmentWarnings()) log.warn(warning);
   const database = await openDatabase(settings, log);
   try {
     return await work(database.config, log);

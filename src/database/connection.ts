@@ -11,23 +11,25 @@ export type Queryable = Pick<pg.ClientBase, 'query'>;
 
 /** The configuration of `pg` for the database. Never log it: it holds the password. */
 export function connectionConfig(settings: DatabaseSettings, embeddedUrl?: string): pg.ClientConfig {
-  const url = settings.DATABASE_URL ?? (settings.DB_HOST === undefined ? embeddedUrl : undefined);
+  const url = settings.DATABASE_URL ?? embeddedUrl;
   return {
     application_name: 'bankpulse',
     keepAlive: true,
     // the system's own default is two hours
     keepAliveInitialDelayMillis: 2000,
     connectionTimeoutMillis: 5000,
-    ...(url === undefined
-      ? {
-          host: settings.DB_HOST,
-          port: settings.DB_PORT,
-          database: settings.DB_NAME,
-          user: settings.DB_USER,
-          password: settings.DB_PASSWORD,
-        }
-      : readDatabaseUrl(url).config),
+    ...(url === undefined ? namedServer(settings) : readDatabaseUrl(url).config),
   };
+}
+
+/** Without DB_HOST libpq's variables say the rest, with their own defaults: what is undefined here, `pg` takes from them. */
+function namedServer(settings: DatabaseSettings): pg.ClientConfig {
+  const { DB_HOST, DB_PORT, DB_NAME, DB_USER, DB_PASSWORD } = settings;
+  const own =
+    DB_HOST === undefined
+      ? { host: settings.PGHOST, port: DB_PORT, database: DB_NAME }
+      : { host: DB_HOST, port: DB_PORT ?? 5432, database: DB_NAME ?? 'bankpulse' };
+  return { ...own, user: DB_USER, password: DB_PASSWORD };
 }
 
 /** Server, port and database, for messages; without user and password. */

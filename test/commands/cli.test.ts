@@ -67,6 +67,7 @@ describe('the command line', () => {
     it('ends with 2 when the configuration is wrong: all faults, each named once', async () => {
       const { code, stdout, stderr } = await run(['start'], {
         POLL_INTERVAL_MS: 'often',
+        DB_HOST: '127.0.0.1',
         DB_PORT: '0',
         CHUNK_ROWS: '-1',
         CHUNKS_PREFIX: '/x',
