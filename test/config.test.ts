@@ -55,6 +55,7 @@ describe('loadSettings', () => {
       FLUSH_AFTER_MS: 5000,
       POLL_INTERVAL_MS: 250,
       FULL_LIST_MS: 30_000,
+      CHUNK_ORDER: 'number',
       GAP_TIMEOUT_MS: 10_000,
       MAX_CHUNK_BYTES: 1_073_741_824,
       PREFETCH_BYTES: 33_554_432,

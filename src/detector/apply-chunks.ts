@@ -88,12 +88,12 @@ export async function applyChunks(
       options.onProgress();
       if (options.isInputOver()) {
         await listing.full();
-        if (backlog.hasWork(performance.now())) return false;
+        if (backlog.hasWork(performance.now())) return Infinity;
         await closeLastBatch();
         exporting.start();
         await exporting.settle();
         await refresher.refresh();
-        return true;
+        return undefined;
       }
       if (!isQuietDone && performance.now() - quietSince >= settings.FLUSH_AFTER_MS) {
         if ((await closeLastBatch()) > 0) exporting.start();
@@ -103,8 +103,9 @@ export async function applyChunks(
       if (isQuietDone) {
         refresher.whileQuiet();
         options.onQuiet?.(listing.endSeenAt);
+        return Infinity;
       }
-      return false;
+      return quietSince + settings.FLUSH_AFTER_MS;
     },
   });
 

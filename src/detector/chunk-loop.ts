@@ -35,8 +35,11 @@ export interface ChunkLoopOptions {
   signal: AbortSignal;
   /** Called when a chunk has been applied. */
   onApplied: (event: AppliedEvent) => void;
-  /** Called when no object waits, no gap is open and no chunk is being applied. @returns true to end the loop. */
-  onRest: () => Promise<boolean>;
+  /**
+   * Called when no object waits, no gap is open and no chunk is being applied.
+   * @returns when it is to be called again at the latest, on the clock of `performance.now()`; undefined ends the loop.
+   */
+  onRest: () => Promise<number | undefined>;
 }
 
 /** Applies the objects of the backlog one after the other, and stages the next one while one is being applied. */
@@ -106,9 +109,13 @@ export class ChunkLoop {
       hasListed = false;
       const untilDue = () => Math.max(0, listing.dueAt - performance.now());
       const isApplied = await isDoneWithin(untilDue(), this.#applying, signal);
-      if (isApplied && !claim && !signal.aborted && (await this.options.onRest())) return undefined;
+      let restEndsAt: number | undefined = Infinity;
+      if (isApplied && !claim && !signal.aborted) restEndsAt = await this.options.onRest();
+      if (restEndsAt === undefined) return undefined;
       // the backlog passes over a gap only after a listing, so nothing changes before the next one
-      await sleep(untilDue(), undefined, { signal });
+      await sleep(Math.max(0, Math.min(listing.dueAt, restEndsAt) - performance.now()), undefined, {
+        signal,
+      });
     }
   }
 

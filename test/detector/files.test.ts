@@ -80,6 +80,13 @@ describe('detect', () => {
       expect(rows[0]!.ms).to.be.at.least(FLUSH_AFTER_MS);
     });
 
+    it('is closed short after FLUSH_AFTER_MS, though the next listing is due much later', async () => {
+      await put(1, children(1, 3));
+      const detector = startDetector({ FLUSH_AFTER_MS: 100, POLL_INTERVAL_MS: 3_600_000 });
+      await until('a file is there', async () => (await files())[1]);
+      await detector.stop();
+    });
+
     it('is not closed short while a gap is waited for', async () => {
       await put(1, children(1, 1));
       await put(3, children(3, 1));

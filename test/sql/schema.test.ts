@@ -94,6 +94,7 @@ describe('migrating', () => {
       expect((await migrate(client, log)).migrations).to.deep.equal([
         '0003_quarantined_at',
         '0004_pattern_functions',
+        '0005_pipeline_identity',
         '0006_chunk_order',
       ]);
       const { rows } = await client.query(
