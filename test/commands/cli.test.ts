@@ -117,6 +117,52 @@ describe('the command line', () => {
     });
   });
 
+  describe('with variables that do not name both services', () => {
+    const database = useDatabase('seeded');
+    const messages = (stderr: string) =>
+      stderr
+        .split('\n')
+        .filter((line) => line.startsWith('{'))
+        .map((line) => (JSON.parse(line) as { msg: string }).msg);
+
+    it("says at each start which database it is, also one that libpq's variables name", async () => {
+      const { hostname, port, username, password } = new URL(database().url);
+      const place = `database "${database().name}" at ${hostname}:${port}`;
+      const names = { PGHOST: hostname, PGPORT: port, PGDATABASE: database().name, PGUSER: username };
+      for (const env of [
+        { DATABASE_URL: database().url },
+        { ...names, PGPASSWORD: decodeURIComponent(password) },
+      ]) {
+        const { code, stdout, stderr } = await run(['status', '--json'], env);
+        expect(code, stderr).to.equal(0);
+        expect(JSON.parse(stdout)).to.include({ chunks_applied: 2 });
+        expect(messages(stderr)).to.deep.equal([place]);
+      }
+    });
+
+    it('ends with 2 at half a configuration, in one line that names what is missing and what may be meant', async () => {
+      const { S3_BUCKET: _, ...noBucket } = environment(database(), 'half');
+      for (const command of ['detect', 'start', 'verify']) {
+        const { code, stdout, stderr } = await run([command], {
+          ...noBucket,
+          DATABASE_URL: '',
+          DBHOST: '127.0.0.1',
+          DB_USER: 'u',
+          DB_PASSWORD: 'secret',
+        });
+        expect({ code, stdout }, command).to.deep.equal({ code: 2, stdout: '' });
+        expect(stderr.split('\n')).to.deep.equal([
+          'configuration: DBHOST, DB_USER, DB_PASSWORD are set, but not which server: set DB_HOST, PGHOST or DATABASE_URL; ' +
+            'the embedded PostgreSQL is used only if no variable names a database',
+          'configuration: AWS_ENDPOINT_URL_S3 is set, but not which bucket: set S3_BUCKET; ' +
+            'the embedded S3 server is used only if no variable names a store',
+          'configuration: DBHOST is set and has no effect: is DB_HOST meant?',
+          '',
+        ]);
+      }
+    });
+  });
+
   describe('generate', () => {
     it('writes a pair of files and says what is in them', async () => {
       expect(generated).to.deep.include({ code: 0, stderr: '' });
@@ -145,7 +191,7 @@ describe('the command line', () => {
     });
 
     it('"migrate" makes it, and does nothing the second time', async () => {
-      const env = { DATABASE_URL: database().url };
+      const env = { DATABASE_URL: database().url, LOG_LEVEL: 'warn' };
       const first = await runProcess(['migrate'], env);
       expect(first).to.deep.include({ code: 0, stderr: '' });
       expect(first.stdout).to.match(
@@ -159,7 +205,7 @@ describe('the command line', () => {
     });
 
     it('"seed" loads the small data set once', async () => {
-      const env = { DATABASE_URL: database().url };
+      const env = { DATABASE_URL: database().url, LOG_LEVEL: 'warn' };
       expect(await runProcess(['seed'], env)).to.deep.include({ code: 0, stderr: '' });
       const { rows } = await database().client.query(
         'select distinct pattern_id from bankpulse.detections order by pattern_id',
@@ -210,6 +256,7 @@ describe('the command line', () => {
     it('"status --json" then is the row of pipeline_status, with numbers as numbers', async () => {
       const { code, stdout, stderr } = await runProcess(['status', '--json'], {
         DATABASE_URL: database().url,
+        LOG_LEVEL: 'warn',
       });
       expect({ code, stderr }).to.deep.equal({ code: 0, stderr: '' });
       const status = JSON.parse(stdout) as Record<string, unknown>;
@@ -245,13 +292,14 @@ describe('the command line', () => {
       expect(stdout).to.match(/1 accepted, 1 rejected/);
       expect(stdout).to.include(`quarantined ${key}: the header has no column "gender"\n`);
 
-      const listed = await runProcess(['quarantine'], env);
+      const quiet = { ...env, LOG_LEVEL: 'warn' };
+      const listed = await runProcess(['quarantine'], quiet);
       expect(listed).to.deep.equal({
         code: 0,
         stdout: `${key}: the header has no column "gender"\n`,
         stderr: '',
       });
-      expect(await run(['quarantine', '--retry', key], env)).to.deep.include({ code: 0, stderr: '' });
+      expect(await run(['quarantine', '--retry', key], quiet)).to.deep.include({ code: 0, stderr: '' });
       const { rows } = await database().client.query('select object_key from bankpulse.chunks');
       expect(rows).to.deep.equal([{ object_key: 'quarantine/chunks/chunk_2.csv' }]);
       expectRefusal(await run(['quarantine', '--retry', key], env), /no quarantined object has the key/);

@@ -39,6 +39,9 @@ describe('a fresh copy of the project', () => {
   const run = (args: readonly string[], env?: Record<string, string>): Promise<Ended> =>
     start(args, env).ended;
 
+  /** For embedded servers that cannot be started: commands end there. */
+  const noHome = () => ({ BANKPULSE_HOME: join(copy, 'package.json') });
+
   it('takes its variables from the environment, then .env, then config.env; empty ones are not set', async () => {
     await writeFile(
       join(copy, '.env'),
@@ -62,22 +65,32 @@ describe('a fresh copy of the project', () => {
   });
 
   it('generates the input where there is none', async () => {
-    const { stderr } = await run(['produce'], NO_STORE);
+    const { stderr } = await run(['produce'], noHome());
     expect(stderr).to.match(/generating data\/transactions\.csv and data\/CustomerImportance\.csv/);
     expect(await readdir(join(copy, 'data'))).to.have.members(['transactions.csv', 'CustomerImportance.csv']);
-    const again = await run(['produce'], NO_STORE);
+    const again = await run(['produce'], noHome());
     expect(again.stderr).not.to.include('generating');
   });
 
   it('generates none where one of the two files is there', async () => {
     await mkdir(join(copy, 'data'));
     await writeFile(join(copy, 'data', 'CustomerImportance.csv'), 'Source,Target,Weight\n');
-    await run(['produce'], NO_STORE);
+    await run(['produce'], noHome());
     expect(await readdir(join(copy, 'data'))).to.deep.equal(['CustomerImportance.csv']);
   });
 
+  it('generates none for a bucket or a database of somebody', async () => {
+    for (const env of [NO_STORE, { DATABASE_URL: 'postgres://127.0.0.1:1/none' }, { PGHOST: '127.0.0.1' }]) {
+      const { code, stderr } = await run(['produce'], { ...noHome(), ...env, TRANSACTION_CSV: 'mine.csv' });
+      expect(stderr).to.include('TRANSACTION_CSV is set and has no effect: is TRANSACTIONS_CSV meant?');
+      expect(stderr).not.to.include('generating');
+      expect(code).to.equal(1);
+    }
+    expect(await readdir(copy)).not.to.include('data');
+  });
+
   it('leaves no half of an input behind when it is stopped meanwhile', async () => {
-    const command = start(['start'], NO_STORE);
+    const command = start(['start'], noHome());
     await command.says('generating');
     command.child.kill('SIGINT');
     const { code, stderr } = await command.ended;
@@ -89,7 +102,7 @@ describe('a fresh copy of the project', () => {
   it('says in a line that the input cannot be written, and what to do', async () => {
     await writeFile(join(copy, 'data'), 'a file where the folder should be');
     const refusal = /^error: the generated files cannot be written: .*npm run generate -- --out FOLDER/;
-    expectRefusal(await run(['start'], NO_STORE), refusal);
+    expectRefusal(await run(['start'], noHome()), refusal);
     expectRefusal(await runHere(['generate', '--rows', '10', '--out', join(copy, 'data')]), refusal);
   });
 });

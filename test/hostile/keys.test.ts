@@ -69,6 +69,7 @@ describe('keys of a hostile bucket', function () {
   });
   after(() => rm(folder, { recursive: true, force: true }));
 
+  const quiet = () => ({ ...environment(), LOG_LEVEL: 'warn' });
   const environment = (): Record<string, string> => ({
     ...s3.env,
     DATABASE_URL: database().url,
@@ -151,7 +152,7 @@ describe('keys of a hostile bucket', function () {
       `select * from bankpulse.chunks where status = 'quarantined'`,
     );
     for (const retry of [name, printable(name)]) {
-      const { code, stdout, stderr } = await run(['quarantine', '--retry', retry], environment());
+      const { code, stdout, stderr } = await run(['quarantine', '--retry', retry], quiet());
       expect({ code, stderr }).to.deep.equal({ code: 0, stderr: '' });
       expect(stdout).not.to.match(CONTROL);
       expect(stdout).to.include(printable(name));
@@ -161,7 +162,7 @@ describe('keys of a hostile bucket', function () {
       );
       expect(rowCount).to.equal(1);
     }
-    const wrong = await run(['quarantine', '--retry', '--\u001b[31m\nno such'], environment());
+    const wrong = await run(['quarantine', '--retry', '--\u001b[31m\nno such'], quiet());
     expect(wrong).to.include({ code: 1, stdout: '' });
     expect(wrong.stderr).to.equal('error: no quarantined object has the key --\\u001b[31m\\u000ano such\n');
   });

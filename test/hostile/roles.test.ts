@@ -48,7 +48,7 @@ describe('the pipeline on the server of strangers', () => {
     GAP_TIMEOUT_MS: '300',
   });
   const command = (args: string[], database: string, user: string): Promise<Ended> =>
-    run(args, environment(database, user));
+    run(args, { ...environment(database, user), LOG_LEVEL: 'warn' });
 
   const warnings = ({ stderr }: Ended): string[] =>
     stderr
@@ -184,7 +184,11 @@ describe('the pipeline on the server of strangers', () => {
     it('grants anew what a later change makes anew, whoever applies it', async () => {
       // a superuser: what it makes does not fall under the default privileges of `chief`
       expect(
-        await run(['migrate'], { ...environment('banking', 'chief'), DATABASE_URL: postgres.url('banking') }),
+        await run(['migrate'], {
+          ...environment('banking', 'chief'),
+          DATABASE_URL: postgres.url('banking'),
+          LOG_LEVEL: 'warn',
+        }),
       ).to.include({ code: 0, stderr: '' });
       const rows = await postgres.query(
         `select relname, rolname from pg_class cross join pg_roles
