@@ -9,6 +9,7 @@ import {
   LIBRARY_NAMES,
   faultsOfDatabase,
   faultsOfStore,
+  namesBesideUrl,
   namesOfDatabase,
   namesOfStore,
 } from './environment/named-services.js';
@@ -135,6 +136,7 @@ export function environmentWarnings(): string[] {
   const known = [...settingNames, ...LIBRARY_NAMES];
   return [
     ...environmentFileWarnings(projectDir, process.env),
+    ...namesBesideUrl(process.env).map((name) => `${name} is set and has no effect beside DATABASE_URL`),
     ...misspeltNames(process.env, known).map(
       ({ name, likely }) => `${name} is set and has no effect: is ${likely} meant?`,
     ),

@@ -86,3 +86,9 @@ export function faultsOfStore(environment: Environment): string[] {
       'the embedded S3 server is used only if no variable names a store',
   ];
 }
+
+/** The variables of a database that lose against DATABASE_URL, which may come from a file. */
+export const namesBesideUrl = (environment: Environment) =>
+  environment.DATABASE_URL
+    ? DATABASE_NAMES.filter((name) => name !== 'DATABASE_URL' && environment[name])
+    : [];

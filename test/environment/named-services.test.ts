@@ -1,5 +1,5 @@
 import { expect } from 'chai';
-import { faultsOfDatabase, faultsOfStore } from '../../src/environment/named-services.js';
+import { faultsOfDatabase, faultsOfStore, namesBesideUrl } from '../../src/environment/named-services.js';
 
 type Environment = Record<string, string>;
 
@@ -49,6 +49,15 @@ describe('the variables of the database', () => {
         ]);
     });
   }
+});
+
+describe('namesBesideUrl', () => {
+  it('finds what has no effect, since DATABASE_URL wins', () => {
+    expect(namesBesideUrl({ DATABASE_URL: 'postgres://h/d', DB_NAME: 'd', DB_HOST: '' })).to.deep.equal([
+      'DB_NAME',
+    ]);
+    expect(namesBesideUrl({ DB_NAME: 'd' })).to.deep.equal([]);
+  });
 });
 
 describe('the variables of the object store', () => {
