@@ -73,7 +73,7 @@ export async function openLane(config: pg.ClientConfig) {
       const key = chunkName(number);
       const found = { number: BigInt(number), size: content.length, etag: '', lastModified: new Date() };
       const start = performance.now();
-      const staged = await lane.stage({ key, ...found }, bufferedObject(key, '', content, Infinity));
+      const staged = await lane.stage({ key, ...found }, bufferedObject('', content, Infinity));
       const outcome = await lane.apply(staged);
       const applyMs = performance.now() - start;
       if (outcome.kind !== 'applied') throw new Error(`chunk ${number} was not applied`);

@@ -2,7 +2,7 @@ import { createHash } from 'node:crypto';
 import { createReadStream } from 'node:fs';
 import { CsvRecordSplitter, type CsvRecord } from './records.js';
 import { ContentError, UserError, messageOf } from '../errors.js';
-import { gunzipped } from './gunzip.js';
+import { unpacked } from './gunzip.js';
 
 const BLOCK_BYTES = 256 * 1024;
 const CR = 0x0d;
@@ -32,7 +32,7 @@ export interface Chunk {
   content: Buffer | undefined;
 }
 
-/** A CSV file with a header line, gzip if its name ends in .gz. Each method reads it as a stream, from its beginning. */
+/** A CSV file with a header line, plain or gzip. Each method reads it as a stream, from its beginning. */
 export class CsvFile {
   /** Its name in messages. */
   readonly name: string;
@@ -47,14 +47,12 @@ export class CsvFile {
 
   /**
    * The uncompressed bytes.
-   * @throws UserError if the file cannot be read, or its name ends in .gz and it is not a whole gzip file.
+   * @throws UserError if the file cannot be read, or is gzip, but not a whole gzip file.
    */
   async *blocks(): AsyncGenerator<Buffer, void, undefined> {
     const file = createReadStream(this.path, { highWaterMark: BLOCK_BYTES });
-    const isGzip = /\.gz$/i.test(this.path);
-    const blocks: AsyncIterable<Buffer> = isGzip ? gunzipped(file) : file;
     try {
-      yield* blocks;
+      yield* unpacked(file);
     } catch (error) {
       throw this.#explain(error);
     }

@@ -1,8 +1,42 @@
-import type { Readable } from 'node:stream';
+import { Readable } from 'node:stream';
 import { createGunzip, type Gunzip } from 'node:zlib';
 
 const BLOCK_BYTES = 256 * 1024;
 type Blocks = AsyncIterator<Buffer, unknown>;
+
+/** With these bytes every gzip file begins, and no text in UTF-8. */
+const MAGIC = Buffer.from([0x1f, 0x8b]);
+
+/**
+ * The bytes of a file, unpacked if they are gzip, whatever the file is called: stores keep packed bytes under any name,
+ * and hand out unpacked ones under names that end in .gz. @throws as `gunzipped`.
+ */
+export async function* unpacked(file: Readable): AsyncGenerator<Buffer, void, undefined> {
+  const { head, whole } = await begin(file);
+  yield* head.equals(MAGIC) ? gunzipped(Readable.from(whole, { objectMode: false })) : whole;
+}
+
+/** Reads a file's first two bytes. @returns these, and all bytes, the first ones too. */
+async function begin(
+  file: AsyncIterable<Buffer>,
+): Promise<{ head: Buffer; whole: AsyncGenerator<Buffer, void, undefined> }> {
+  const blocks = file[Symbol.asyncIterator]() as Blocks;
+  let read: Buffer = Buffer.alloc(0);
+  while (read.length < MAGIC.length) {
+    const block = await nextBlock(blocks);
+    if (!block) break;
+    read = read.length === 0 ? block : Buffer.concat([read, block]);
+  }
+  async function* whole(): AsyncGenerator<Buffer, void, undefined> {
+    try {
+      if (read.length > 0) yield read;
+      for (let block = await nextBlock(blocks); block; block = await nextBlock(blocks)) yield block;
+    } finally {
+      await blocks.return?.();
+    }
+  }
+  return { head: read.subarray(0, MAGIC.length), whole: whole() };
+}
 
 /**
  * The uncompressed bytes of all members of a gzip file; zeros between and behind the members are skipped. Node's own

@@ -15,6 +15,7 @@ import type { LeaderOptions } from './options.js';
 import { isIgnorableAfter } from './shutdown.js';
 import { ViewRefresher } from './view-refresher.js';
 import { isDoneWithin } from '../async/time-limit.js';
+import { UnreadableObjects } from './unreadable-objects.js';
 
 /** After a signal, the chunk that is being applied may take this long; then it is rolled back. */
 const FINISH_CHUNK_MS = 3000;
@@ -57,6 +58,11 @@ export async function applyChunks(
   const position = settings.CHUNK_ORDER === 'name' ? null : ((await functions.lastObjectNumber()) ?? 0n);
   const backlog = new Backlog(settings.GAP_TIMEOUT_MS, position);
   const listing = new Listing({ store, functions, backlog, runId, settings, log });
+  const unreadable = new UnreadableObjects({
+    ...{ store, backlog, log, signal: until },
+    chunksPrefix: settings.CHUNKS_PREFIX,
+    stuckMs: options.stuckMs,
+  });
   const polling = new SingleFlight(() => listing.poll());
   const exporting = new SingleFlight(() => exportBatches(views, functions, store, log));
   const refresher = new ViewRefresher(options.config, log, until);
@@ -66,10 +72,10 @@ export async function applyChunks(
   let isQuietDone = false;
 
   const loop = new ChunkLoop({
-    store,
     settings,
     backlog,
     listing,
+    unreadable,
     polling,
     lanes,
     log,
@@ -93,6 +99,7 @@ export async function applyChunks(
         exporting.start();
         await exporting.settle();
         await refresher.refresh();
+        assertAllRead(unreadable);
         return undefined;
       }
       if (!isQuietDone && performance.now() - quietSince >= settings.FLUSH_AFTER_MS) {
@@ -133,4 +140,14 @@ export async function applyChunks(
   );
   if (failure !== undefined)
     log.warn({ reason: failure }, 'the last detections were not written; the next start writes them');
+}
+
+/** @throws UserError at the end of the input if objects were listed and could not be read. */
+function assertAllRead({ reasons }: UnreadableObjects): void {
+  const [first] = reasons;
+  if (!first) return;
+  const others = reasons.length === 1 ? '' : `, and ${reasons.length - 1} more`;
+  throw new UserError(
+    `not applied, since it cannot be read: ${first.key}${others}. ${first.key}: ${first.reason}. All other objects are applied or quarantined; start again when it can be read`,
+  );
 }

@@ -18,6 +18,15 @@ interface Claim {
   isLate: boolean;
 }
 
+/** An object whose turn has come. */
+export interface Claimed {
+  object: PendingObject;
+  /** How many before it are passed over. */
+  skipped: bigint;
+  /** Those of them that were listed, but could not be had. */
+  lostKeys: readonly string[];
+}
+
 /** An object that was listed, but could not be had. */
 interface LostObject {
   object: PendingObject;
@@ -37,6 +46,8 @@ export class Backlog {
   readonly #waiting = new Map<string, PendingObject>();
   readonly #claims = new Map<string, Claim>();
   readonly #lost = new Map<string, LostObject>();
+  /** The objects that are listed, and cannot be read at the moment; these are lost, too. */
+  readonly #held = new Map<string, PendingObject>();
   #sorted: PendingObject[] = [];
   /** Since when the numbers before the next object are missing. */
   #gapSince: number | undefined;
@@ -53,9 +64,9 @@ export class Backlog {
     this.#position = position;
   }
 
-  /** The number of objects that wait or are claimed. */
+  /** The number of objects that wait, are held or are claimed. */
   get size(): number {
-    return this.#waiting.size + this.#claims.size;
+    return this.#waiting.size + this.#held.size + this.#claims.size;
   }
 
   /** Whether the backlog waits for something that is missing. */
@@ -70,20 +81,23 @@ export class Backlog {
     );
   }
 
-  /** When the oldest of the objects that wait or are claimed was put into S3; null if there are none. */
+  /** When the oldest of the objects that wait, are held or are claimed was put into S3; null if there are none. */
   get oldestAt(): Date | null {
     let oldest: Date | null = null;
     const consider = ({ lastModified }: PendingObject) => {
       if (oldest === null || lastModified < oldest) oldest = lastModified;
     };
     for (const object of this.#waiting.values()) consider(object);
+    for (const object of this.#held.values()) consider(object);
     for (const { object } of this.#claims.values()) consider(object);
     return oldest;
   }
 
-  /** Adds the objects of a listing; ignores those that already wait or are claimed. */
+  /** Adds the objects of a listing; ignores those that already wait, are held or are claimed. */
   add(objects: readonly PendingObject[]): void {
-    const added = objects.filter(({ key }) => !this.#waiting.has(key) && !this.#claims.has(key));
+    const added = objects.filter(
+      ({ key }) => !this.#waiting.has(key) && !this.#held.has(key) && !this.#claims.has(key),
+    );
     if (added.length === 0) return;
     for (const object of added) this.#waiting.set(object.key, object);
     added.sort(inOrder);
@@ -102,13 +116,10 @@ export class Backlog {
    * Claims the next object, if its turn has come. `listedAt`: when the last full listing began. What is missing is passed
    * over only if a full listing that began after the gap timeout still lacked it; so the wait goes on while the store
    * cannot be listed.
-   * @returns the object and how many before it are passed over; or, while something is missing, until when the backlog
+   * @returns the object, how many before it are passed over, and which of these were listed; or, while something is missing, until when the backlog
    * waits for it; or undefined, if nothing waits.
    */
-  claim(
-    now: number,
-    listedAt = now,
-  ): { object: PendingObject; skipped: bigint } | { waitUntil: number } | undefined {
+  claim(now: number, listedAt = now): Claimed | { waitUntil: number } | undefined {
     const object = this.#sorted[0];
     if (!object) {
       const waitUntil = this.#lastDeadline(this.#lost.values());
@@ -129,7 +140,8 @@ export class Backlog {
     this.#claims.set(object.key, { object, isLate });
     this.#sorted.shift();
     this.#waiting.delete(object.key);
-    return { object, skipped: missing + BigInt(lost.length) };
+    const lostKeys = lost.map((each) => each.object.key);
+    return { object, skipped: missing + BigInt(lost.length), lostKeys };
   }
 
   /** Releases the claim on an object that is applied or quarantined. */
@@ -182,5 +194,23 @@ export class Backlog {
     this.#gapSince = undefined;
     if (this.#position === null) this.#greatestKey = key;
     else this.#position = number;
+  }
+
+  /** Releases the claim on an object that cannot be read: it is lost, whatever listings show, until `release`. */
+  hold(object: PendingObject, now: number): void {
+    this.markMissing(object, now);
+    this.#held.set(object.key, object);
+  }
+
+  /** Lets a held object wait as any other. */
+  release(key: string): void {
+    const object = this.#held.get(key);
+    this.drop(key);
+    if (object) this.add([object]);
+  }
+
+  /** Forgets a held object. */
+  drop(key: string): void {
+    this.#held.delete(key);
   }
 }

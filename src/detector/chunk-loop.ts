@@ -3,7 +3,6 @@ import type { DetectorSettings } from '../config.js';
 import { ContentError } from '../errors.js';
 import { pipelineEvents } from '../events.js';
 import { routine, type Logger } from '../log.js';
-import type { PatientStore } from '../s3/patient-store.js';
 import type { SingleFlight } from '../async/single-flight.js';
 import type { Backlog, PendingObject } from './backlog.js';
 import type { Lane, Outcome, StagedChunk } from './lane.js';
@@ -11,6 +10,7 @@ import type { Listing } from './listing.js';
 import { streamedObject } from '../loader/object-content.js';
 import { Prefetcher } from './prefetcher.js';
 import { isDoneWithin } from '../async/time-limit.js';
+import type { UnreadableObjects } from './unreadable-objects.js';
 
 const A_DAY_MS = 86_400_000;
 
@@ -23,10 +23,10 @@ export interface AppliedEvent {
 }
 
 export interface ChunkLoopOptions {
-  store: PatientStore;
   settings: DetectorSettings;
   backlog: Backlog;
   listing: Listing;
+  unreadable: UnreadableObjects;
   /** Runs `listing.poll`. */
   polling: SingleFlight;
   /** Two: the loop stages a chunk in one lane while it applies the chunk in the other. */
@@ -48,7 +48,7 @@ export class ChunkLoop {
   #applying: Promise<void> = Promise.resolve();
 
   constructor(private readonly options: ChunkLoopOptions) {
-    this.#prefetcher = new Prefetcher(options.store, options.settings);
+    this.#prefetcher = new Prefetcher(options.unreadable, options.settings, options.signal);
   }
 
   /** Runs until `onRest` returns true, or the signal is aborted. `settle` then waits for the chunk being applied. */
@@ -83,23 +83,26 @@ export class ChunkLoop {
 
   /** Waits for the next object to apply; undefined at the end. */
   async #next(): Promise<PendingObject | undefined> {
-    const { backlog, listing, polling, log, signal } = this.options;
+    const { backlog, listing, polling, unreadable, log, signal } = this.options;
     // After each listing the backlog is asked first, even if the next listing is due by then.
     for (let hasListed = false; ;) {
       if (signal.aborted) return undefined;
       polling.check();
       const now = performance.now();
       if (now >= listing.dueAt && !hasListed) polling.start();
+      unreadable.askAgain(now);
       const claim = backlog.claim(now, listing.fullAt);
       this.#prefetcher.readAhead(backlog.upcoming);
       if (claim && 'object' in claim) {
-        if (claim.skipped > 0n) {
+        const { object, skipped, lostKeys } = claim;
+        const missing = skipped - BigInt(unreadable.reportPassed(lostKeys));
+        if (missing > 0n) {
           log.warn(
-            { key: claim.object.key, missing: claim.skipped.toString() },
-            `missing ${claim.object.number === null ? 'objects' : 'numbers'} passed over`,
+            { key: object.key, missing: missing.toString() },
+            `missing ${object.number === null ? 'objects' : 'numbers'} passed over`,
           );
         }
-        return claim.object;
+        return object;
       }
       if (polling.isRunning) {
         await polling.settle();
@@ -121,7 +124,7 @@ export class ChunkLoop {
 
   /** Stages the object in the lane; undefined if the object is missing, or is now quarantined. */
   async #stage(object: PendingObject, lane: Lane): Promise<StagedChunk | undefined> {
-    const { settings, backlog, log, signal } = this.options;
+    const { settings, backlog, unreadable, log, signal } = this.options;
     try {
       if (object.size > settings.MAX_CHUNK_BYTES) {
         throw new ContentError('tooLarge', settings.MAX_CHUNK_BYTES);
@@ -135,6 +138,7 @@ export class ChunkLoop {
       }
       return staged;
     } catch (error) {
+      if (await unreadable.hold(object, error)) return undefined;
       if (!(error instanceof ContentError)) throw error;
       await this.#untilApplied();
       if (signal.aborted) return undefined;
@@ -145,13 +149,15 @@ export class ChunkLoop {
 
   async #stageFetched(object: PendingObject, lane: Lane): Promise<StagedChunk | undefined> {
     const fetched = await this.#prefetcher.take(object);
+    if (fetched === 'tooLarge') return this.#stageStreamed(object, lane);
     return fetched && (await lane.stage(object, fetched));
   }
 
   async #stageStreamed(object: PendingObject, lane: Lane): Promise<StagedChunk | undefined> {
-    const { settings, signal } = this.options;
-    return this.options.store.retry(async (store) => {
-      const fetched = await streamedObject(store, object.key, settings.MAX_CHUNK_BYTES, signal);
+    const { settings, unreadable, signal } = this.options;
+    const { key, size } = object;
+    return unreadable.read(key, async (store) => {
+      const fetched = await streamedObject(store, key, settings.MAX_CHUNK_BYTES, signal, size);
       return fetched && (await lane.stage(object, fetched));
     });
   }
@@ -176,8 +182,9 @@ export class ChunkLoop {
 
   /** Logs the outcome of an object in one line. An object that was in the ledger already is not logged. */
   #report(object: PendingObject, outcome: Outcome): void {
-    const { backlog, log } = this.options;
+    const { backlog, unreadable, log } = this.options;
     backlog.markDone(object);
+    unreadable.markDone(object.key);
     if (outcome.kind === 'quarantined') {
       pipelineEvents.publish('chunkQuarantined', { key: object.key });
       log.warn({ key: object.key, reason: outcome.error }, 'object quarantined');

@@ -15,6 +15,8 @@ export interface DetectorOptions {
   signal: AbortSignal;
   /** Whether no more objects are expected: Y then ends when none waits. Always false without `--once`. */
   isInputOver: () => boolean;
+  /** After how many milliseconds an object that alone fails is held; default: as UnreadableObjects has it. */
+  stuckMs?: number | undefined;
   onApplied?: ((event: AppliedEvent) => void) | undefined;
   /**
    * Called repeatedly while no chunk has been applied for FLUSH_AFTER_MS and the last detections are written.

@@ -1,9 +1,13 @@
-import type { PatientStore } from '../s3/patient-store.js';
+import { ObjectTooLarge } from '../s3/object-store.js';
 import type { PendingObject } from './backlog.js';
+import type { UnreadableObjects } from './unreadable-objects.js';
 import { bufferedObject, type FetchedObject } from '../loader/object-content.js';
 
 /** More requests at once gain nothing, and tiny objects would make thousands of them. */
 const MAX_OBJECTS = 16;
+
+/** An object whose size the store does not tell before its end is held in memory up to this share of the budget. */
+const SHARE_OF_UNTOLD = 4;
 
 interface Fetch {
   bytes: number;
@@ -19,8 +23,9 @@ export class Prefetcher {
   #bytes = 0;
 
   constructor(
-    private readonly store: PatientStore,
+    private readonly unreadable: UnreadableObjects,
     private readonly limits: { PREFETCH_BYTES: number; MAX_CHUNK_BYTES: number },
+    private readonly signal: AbortSignal,
   ) {}
 
   /** Whether the object is small enough to be held in memory. */
@@ -39,13 +44,16 @@ export class Prefetcher {
   }
 
   /**
-   * The object, read ahead or now; undefined if it is not there, or has grown since it was listed: the next listing has
-   * its new size. The object no longer counts against the budget.
+   * The object, read ahead or now; undefined if it is not there. The object no longer counts against the budget.
+   * @returns `tooLarge` if it is not for the memory: it has grown since it was listed, or was listed by its packed size.
    */
-  async take(object: PendingObject): Promise<FetchedObject | undefined> {
+  async take(object: PendingObject): Promise<FetchedObject | 'tooLarge' | undefined> {
     const fetch = this.#fetches.get(object.key) ?? this.#begin(object);
     try {
       return await fetch.object;
+    } catch (error) {
+      if (error instanceof ObjectTooLarge) return 'tooLarge';
+      throw error;
     } finally {
       this.#fetches.delete(object.key);
       this.#bytes -= fetch.bytes;
@@ -53,11 +61,18 @@ export class Prefetcher {
   }
 
   #begin({ key, size }: PendingObject): Fetch {
-    const object = this.store
-      .getWhole(key, size)
-      .then((whole) => whole && bufferedObject(key, whole.etag, whole.content, this.limits.MAX_CHUNK_BYTES));
+    const { PREFETCH_BYTES, MAX_CHUNK_BYTES } = this.limits;
+    const reading = { listedSize: size, most: size, mostUntold: PREFETCH_BYTES / SHARE_OF_UNTOLD };
+    const object = this.unreadable
+      .read(key, (store) => store.getWhole(key, this.signal, reading))
+      .then((whole) => {
+        if (!whole) return undefined;
+        this.#bytes += whole.content.length - fetch.bytes;
+        fetch.bytes = whole.content.length;
+        return bufferedObject(whole.etag, whole.content, MAX_CHUNK_BYTES);
+      });
     object.catch(() => undefined); // `take` throws the error
-    const fetch = { bytes: size, object };
+    const fetch: Fetch = { bytes: size, object };
     this.#fetches.set(key, fetch);
     this.#bytes += size;
     return fetch;

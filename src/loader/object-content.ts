@@ -1,6 +1,6 @@
 import { Readable } from 'node:stream';
 import { ContentError, codeOf, messageOf } from '../errors.js';
-import { gunzipped } from '../csv/gunzip.js';
+import { unpacked } from '../csv/gunzip.js';
 import type { ObjectStore } from '../s3/object-store.js';
 import { ObjectChanged } from '../s3/store-errors.js';
 import type { OpenSource } from './stage.js';
@@ -9,7 +9,7 @@ import type { OpenSource } from './stage.js';
 export interface FetchedObject {
   etag: string;
   size: number;
-  /** Opens its bytes, unpacked if the key ends in .gz. May be called again. */
+  /** Opens its bytes, unpacked if they are gzip. May be called again. */
   open: OpenSource;
 }
 
@@ -23,17 +23,13 @@ async function* limited(source: AsyncIterable<Buffer>, most: number): AsyncGener
   }
 }
 
-/** The uncompressed bytes. @throws ContentError if they are not a whole gzip file. */
-async function* unpacked(packed: Readable): AsyncGenerator<Buffer> {
+/** The uncompressed bytes. @throws ContentError if they are gzip, but not a whole file, or more than `maxBytes`. */
+async function* contentOf(body: Readable, maxBytes: number): AsyncGenerator<Buffer> {
   try {
-    yield* gunzipped(packed);
+    yield* limited(unpacked(body), maxBytes);
   } catch (error) {
     throw codeOf(error)?.startsWith('Z_') ? new ContentError('brokenGzip', messageOf(error)) : error;
   }
-}
-
-function contentOf(key: string, body: Readable, maxBytes: number): AsyncIterable<Buffer> {
-  return limited(/\.gz$/i.test(key) ? unpacked(body) : (body as AsyncIterable<Buffer>), maxBytes);
 }
 
 /** Most objects are one block. Larger ones are cut, because the CSV readers copy the block that they work on. */
@@ -44,11 +40,11 @@ function* blocksOf(content: Buffer): Generator<Buffer> {
 }
 
 /** An object whose bytes are in memory. */
-export function bufferedObject(key: string, etag: string, content: Buffer, maxBytes: number): FetchedObject {
+export function bufferedObject(etag: string, content: Buffer, maxBytes: number): FetchedObject {
   return {
     etag,
     size: content.length,
-    open: () => contentOf(key, Readable.from(blocksOf(content), { objectMode: false }), maxBytes),
+    open: () => contentOf(Readable.from(blocksOf(content), { objectMode: false }), maxBytes),
   };
 }
 
@@ -64,10 +60,11 @@ export async function streamedObject(
   key: string,
   maxBytes: number,
   signal: AbortSignal,
+  listedSize?: number,
 ): Promise<StreamedObject | undefined> {
-  const first = await store.get(key, signal);
+  const first = await store.get(key, signal, { listedSize });
   if (!first) return undefined;
-  const { etag, size } = first;
+  const { etag, size = listedSize ?? 0 } = first;
   let unused: Readable | undefined = first.body;
   return {
     etag,
@@ -77,14 +74,14 @@ export async function streamedObject(
       let body = unused;
       unused = undefined;
       if (!body) {
-        const again = await store.get(key, signal);
+        const again = await store.get(key, signal, { listedSize });
         if (again?.etag !== etag) {
           again?.body.destroy();
           throw new ObjectChanged(`${key} changed while it was read`);
         }
         body = again.body;
       }
-      return contentOf(key, body, maxBytes);
+      return contentOf(body, maxBytes);
     },
   };
 }

@@ -1,39 +1,39 @@
-import { Readable, Transform, finished } from 'node:stream';
+import { Readable } from 'node:stream';
 import { setTimeout as sleep } from 'node:timers/promises';
 import {
   GetObjectCommand,
   HeadObjectCommand,
   ListObjectsV2Command,
   PutObjectCommand,
-  S3Client,
+  type ListObjectsV2CommandOutput,
+  type PutObjectCommandInput,
+  type S3Client,
+  type ServerSideEncryption,
 } from '@aws-sdk/client-s3';
-import { IncompleteBody, explainStoreError, isMissingObject, nameOf, statusOf } from './store-errors.js';
+import { wholeBody } from './body.js';
+import { CredentialReasons, openClient, proxyOf, type ClientOptions } from './client.js';
+import { describeServer, explainStoreError, type StorePlace } from './explain-error.js';
+import { assertPage, oddListing } from './listing-page.js';
+import {
+  IncompleteBody,
+  UnreadableObject,
+  isMissingObject,
+  mayBeAboutObject,
+  nameOf,
+  statusOf,
+} from './store-errors.js';
 
-// The lock file pins the SDK, so its warning about future Node versions would only be noise in the log.
-process.env.AWS_SDK_JS_NODE_VERSION_SUPPORT_WARNING_DISABLED ??= 'true';
-
-const CONNECT_TIMEOUT_MS = 5_000;
-/** Counts from the last byte in either direction, so a large body over a slow line may take as long as it needs. */
-const NO_PROGRESS_TIMEOUT_MS = 10_000;
-const MAX_SOCKETS = 32;
 /** The error of AWS for a conditional put during another put to the same key; a second try gets a definite answer. */
 const CONFLICT = 'ConditionalRequestConflict';
 const CONFLICT_PAUSE_MS = 100;
 
-export interface ObjectStoreOptions {
-  bucket: string;
-  /** A URL. Default: AWS itself. */
-  endpoint?: string | undefined;
-  /** Default: the SDK's own search (profile files); with an endpoint `us-east-1`, since it seldom matters there. */
-  region?: string | undefined;
-  /** Default: true when an endpoint is set. */
-  forcePathStyle?: boolean | undefined;
-  /** Default: the SDK's default chain. */
-  credentials?: { accessKeyId: string; secretAccessKey: string } | undefined;
-  /** Default: NO_PROGRESS_TIMEOUT_MS. */
-  noProgressTimeoutMs?: number | undefined;
+export interface ObjectStoreOptions extends ClientOptions {
   /** The most objects of a page of a listing. Default: as many as the store gives, which is 1,000. */
   pageSize?: number | undefined;
+  /** Whether a put may carry `If-None-Match`. Default: true. */
+  conditionalPuts?: boolean | undefined;
+  /** The encryption that each put asks for. Default: none, the bucket's own. */
+  encryption?: { algorithm: ServerSideEncryption; kmsKeyId?: string | undefined } | undefined;
 }
 
 export interface ListedObject {
@@ -49,8 +49,8 @@ export interface ListedObject {
 export interface StoredObject {
   /** Must be read to its end or destroyed. It fails if it is not read for 10 s. */
   body: Readable;
-  /** In bytes. */
-  size: number;
+  /** In bytes; undefined if the store does not tell it before the end. */
+  size: number | undefined;
   /** Without quotes. */
   etag: string;
 }
@@ -61,30 +61,22 @@ export interface WholeObject {
   etag: string;
 }
 
-/** A client of the SDK with the project's timeouts. It connects with its first call. */
-export function openClient({
-  endpoint,
-  region,
-  forcePathStyle,
-  credentials,
-  noProgressTimeoutMs = NO_PROGRESS_TIMEOUT_MS,
-}: ObjectStoreOptions): S3Client {
-  const sockets = { maxSockets: MAX_SOCKETS };
-  // Checksums stay at the SDK's default, "when supported": all bodies are buffers, so the checksum travels in a
-  // header, which AWS, Ceph and the embedded server accept (streams would need a trailer, which Ceph answers with 411).
-  // For a store that does not accept it, the SDK itself reads AWS_REQUEST_CHECKSUM_CALCULATION=when_required.
-  return new S3Client({
-    ...(endpoint && { endpoint }),
-    ...(region ? { region } : endpoint && { region: 'us-east-1' }),
-    forcePathStyle: forcePathStyle ?? endpoint !== undefined,
-    ...(credentials && { credentials }),
-    requestHandler: {
-      connectionTimeout: CONNECT_TIMEOUT_MS,
-      socketTimeout: noProgressTimeoutMs,
-      httpAgent: sockets,
-      httpsAgent: sockets,
-    },
-  });
+/** What is known of an object before it is read. */
+export interface Reading {
+  /** Its size by the listing. It proves that a body whose length the store does not tell was cut. */
+  listedSize?: number | undefined;
+}
+
+export interface WholeReading extends Reading {
+  /** A larger object is not taken into memory. */
+  most?: number | undefined;
+  /** The same for one whose size the store does not tell before its end. */
+  mostUntold?: number | undefined;
+}
+
+/** The object is larger than what was to be taken into memory. */
+export class ObjectTooLarge extends Error {
+  override name = 'ObjectTooLarge';
 }
 
 /** One bucket of an S3 object store. No other module uses the client of the AWS SDK. */
@@ -95,23 +87,36 @@ export class ObjectStore {
    */
   #ifNoneMatch: 'unknown' | 'enforced' | 'ignored' | 'refused' = 'unknown';
 
-  private constructor(
-    readonly bucket: string,
-    private readonly place: string,
-    private readonly client: S3Client,
-    private readonly pageSize: number | undefined,
-  ) {}
+  /** The lengths of bodies that ended before the size that the listing has. */
+  readonly #shortBodies = new Map<string, number>();
 
-  /** Sends no request: `checkAccess` sends the first one. */
+  private constructor(
+    private readonly place: StorePlace,
+    private readonly client: S3Client,
+    private readonly options: ObjectStoreOptions,
+  ) {
+    if (options.conditionalPuts === false) this.#ifNoneMatch = 'refused';
+  }
+
+  /**
+   * Sends no request: `checkAccess` sends the first one.
+   * @throws UsageError if the environment names a proxy or keys that cannot be used.
+   */
   static open(options: ObjectStoreOptions): ObjectStore {
     const { bucket, endpoint, region } = options;
-    const place = endpoint ? new URL(endpoint).origin : region ? `AWS S3 in ${region}` : 'AWS S3';
-    return new ObjectStore(bucket, place, openClient(options), options.pageSize);
+    const credentials = new CredentialReasons();
+    const proxy = proxyOf(options)?.origin;
+    const place = { bucket, endpoint, region, proxy, credentialReasons: () => credentials.reasons };
+    return new ObjectStore(place, openClient(options, credentials), options);
+  }
+
+  get bucket(): string {
+    return this.options.bucket;
   }
 
   /** Bucket and server, for messages. */
   get description(): string {
-    return `bucket "${this.bucket}" at ${this.place}`;
+    return `bucket "${this.bucket}" at ${describeServer(this.place)}`;
   }
 
   /** Closes the sockets. */
@@ -137,34 +142,44 @@ export class ObjectStore {
 
   /** The error as one line for the user, if it came from the store; otherwise the error as it is. */
   explain(error: unknown): unknown {
-    return explainStoreError(error, this.bucket, this.place);
+    return explainStoreError(error, this.place);
   }
 
-  /** One page of the objects under `prefix` in the order of their keys, beginning after the key `startAfter`. */
+  /**
+   * One page of the objects under `prefix` in the order of their keys, beginning after the key `startAfter`.
+   * @throws UserError if the store lists in a way that would lose objects or never end.
+   */
   async listPage(
     prefix: string,
     startAfter?: string,
     signal?: AbortSignal,
   ): Promise<{ objects: ListedObject[]; isLast: boolean }> {
-    const page = await this.client.send(
-      new ListObjectsV2Command({
-        Bucket: this.bucket,
-        Prefix: prefix,
-        EncodingType: 'url', // XML has no way to write most control characters
-        ...(startAfter !== undefined && { StartAfter: startAfter }),
-        ...(this.pageSize !== undefined && { MaxKeys: this.pageSize }),
-      }),
-      until(signal),
-    );
-    if (page.IsTruncated === undefined) throw notAListing(prefix);
-    const decode = page.EncodingType === 'url' ? decodeKey : (key: string) => key; // some stores never encode
-    const objects = (page.Contents ?? []).map(({ Key = '', Size = 0, ETag = '', LastModified }) => ({
-      key: decode(Key),
-      size: Size,
-      etag: unquoted(ETag),
-      lastModified: LastModified ?? new Date(0),
-    }));
-    return { objects, isLast: !page.IsTruncated };
+    const { pageSize } = this.options;
+    const input = {
+      Bucket: this.bucket,
+      Prefix: prefix,
+      EncodingType: 'url' as const, // XML has no way to write most control characters
+      ...(startAfter !== undefined && { StartAfter: startAfter }),
+      ...(pageSize !== undefined && { MaxKeys: pageSize }),
+    };
+    // a page may be empty though it is not the last one: then only its token leads on
+    const tokens = new Set<string>();
+    for (let token: string | undefined; ;) {
+      const asked = { ...input, ...(token !== undefined && { ContinuationToken: token }) };
+      const page = await this.client.send(new ListObjectsV2Command(asked), until(signal));
+      if (page.IsTruncated === undefined) throw notAListing(prefix);
+      const objects = objectsOf(page);
+      if (objects.length > 0 || !page.IsTruncated) {
+        assertPage(objects, { bucket: this.bucket, prefix, startAfter, isLast: !page.IsTruncated });
+        return { objects, isLast: !page.IsTruncated };
+      }
+      token = page.NextContinuationToken;
+      if (token === undefined || tokens.has(token)) {
+        const what = token === undefined ? 'no token' : 'the same token again';
+        throw oddListing(this.bucket, `after an empty page it says that there is more, with ${what}`);
+      }
+      tokens.add(token);
+    }
   }
 
   /** All objects under `prefix`. Each page begins after the last key of the one before; no continuation tokens. */
@@ -178,40 +193,100 @@ export class ObjectStore {
     }
   }
 
-  /** An object, or undefined if there is none. `body` fails with `IncompleteBody` if it ends before `size` bytes. */
-  async get(key: string, signal?: AbortSignal): Promise<StoredObject | undefined> {
+  /**
+   * An object, or undefined if there is none. `body` fails with `IncompleteBody` if it is cut short.
+   * @throws UnreadableObject if the store has the object and does not hand it out.
+   */
+  async get(
+    key: string,
+    signal?: AbortSignal,
+    { listedSize }: Reading = {},
+  ): Promise<StoredObject | undefined> {
     try {
-      const answer = await this.client.send(
-        new GetObjectCommand({ Bucket: this.bucket, Key: key }),
-        until(signal),
+      const command = new GetObjectCommand({ Bucket: this.bucket, Key: key });
+      let headers: Record<string, string | undefined> = {};
+      command.middlewareStack.add(
+        (next) => async (args) => {
+          const result = await next(args);
+          ({ headers } = result.response as { headers: typeof headers });
+          return result;
+        },
+        { step: 'deserialize', name: 'seeHeaders' },
       );
-      const { Body: source, ContentLength: size, ETag = '' } = answer;
+      const { Body: source, ContentLength: size, ETag = '' } = await this.client.send(command, until(signal));
       if (!(source instanceof Readable)) throw new IncompleteBody(`the answer for ${key} has no body`);
-      if (size === undefined) {
-        // stores always send it; without it, a body that is cut short would look complete
+      const isWhole = this.#whole(key, headers, size ?? listedSize);
+      if (!isWhole) {
+        // a body that ends where its connection does: one that is cut short would look complete
         source.on('error', () => undefined).destroy();
         throw new IncompleteBody(`the answer for ${key} does not tell its length`);
       }
-      return { body: wholeBody(source, size, key), size, etag: unquoted(ETag) };
+      return {
+        body: wholeBody(source, key, { isWhole, expected: size ?? listedSize }),
+        size,
+        etag: plainEtag(ETag),
+      };
     } catch (error) {
       if (isMissingObject(error)) return undefined;
-      throw error;
+      throw mayBeAboutObject(error) ? new UnreadableObject(key, error) : error;
     }
   }
 
-  /** A whole object in memory; undefined if there is none, or if it has more than `most` bytes. */
-  async getWhole(key: string, signal?: AbortSignal, most = Infinity): Promise<WholeObject | undefined> {
-    const object = await this.get(key, signal);
+  /**
+   * How to tell by its length whether a body is whole; undefined if nothing tells. A length that the answer gives is
+   * exact. A chunked body says its own end, and may be longer than the listing has it, since it may come unpacked. One
+   * that is shorter was cut on its way, unless it comes packed or unpacked, or is as short when it is asked for again.
+   */
+  #whole(
+    key: string,
+    headers: Record<string, string | undefined>,
+    expected: number | undefined,
+  ): ((length: number) => boolean) | undefined {
+    if (headers['content-length'] !== undefined) return (length) => length === expected;
+    const isChunked = /\bchunked$/i.test(headers['transfer-encoding'] ?? '');
+    if (expected === undefined) return isChunked ? () => true : undefined;
+    if (!isChunked) return (length) => length === expected;
+    const isRecoded = ['content-encoding', 'x-goog-stored-content-encoding'].some(
+      (name) => !['', 'identity', 'aws-chunked'].includes(headers[name] ?? ''),
+    );
+    return (length) => {
+      if (isRecoded || length >= expected || this.#shortBodies.get(key) === length) return true;
+      this.#shortBodies.set(key, length);
+      return false;
+    };
+  }
+
+  /** A whole object in memory; undefined if there is none. @throws ObjectTooLarge */
+  async getWhole(
+    key: string,
+    signal?: AbortSignal,
+    { listedSize, most = Infinity, mostUntold = Infinity }: WholeReading = {},
+  ): Promise<WholeObject | undefined> {
+    const object = await this.get(key, signal, { listedSize });
     if (!object) return undefined;
-    if (object.size > most) {
-      object.body.destroy();
-      return undefined;
+    const { body, size, etag } = object;
+    if (size !== undefined && size > most) {
+      body.destroy();
+      throw new ObjectTooLarge(`${key} has ${size} bytes`);
     }
-    const body: AsyncIterable<Buffer> = object.body;
-    const content = Buffer.allocUnsafeSlow(object.size); // joining the blocks at the end would take twice the memory
-    let received = 0;
-    for await (const block of body) received += block.copy(content, received);
-    return { content, etag: object.etag };
+    const content = size === undefined ? await gathered(body, key, mostUntold) : await copied(body, size);
+    return { content, etag };
+  }
+
+  /** Whether the store hands out the object. @throws what it refuses with. */
+  async canRead(key: string, signal?: AbortSignal): Promise<boolean> {
+    try {
+      const { Body: source } = await this.client.send(
+        new GetObjectCommand({ Bucket: this.bucket, Key: key, Range: 'bytes=0-0' }),
+        until(signal),
+      );
+      if (source instanceof Readable) source.on('error', () => undefined).destroy();
+      return true;
+    } catch (error) {
+      if (isMissingObject(error)) return false;
+      if (statusOf(error) === 416) return true; // it is empty
+      throw mayBeAboutObject(error) ? new UnreadableObject(key, error) : error;
+    }
   }
 
   /** Whether the object exists. */
@@ -254,7 +329,7 @@ export class ObjectStore {
     } catch (error) {
       if (statusOf(error) === 412) return false;
       if (nameOf(error) === CONFLICT) await sleep(CONFLICT_PAUSE_MS, undefined, { signal });
-      else if (statusOf(error) === 501 && this.#ifNoneMatch !== 'refused') this.#ifNoneMatch = 'refused';
+      else if (mayRefuseCondition(error) && this.#ifNoneMatch !== 'refused') this.#ifNoneMatch = 'refused';
       else throw error;
       return await this.putIfAbsent(key, body, contentType, signal);
     }
@@ -270,12 +345,13 @@ export class ObjectStore {
     contentType: string,
     signal?: AbortSignal,
   ): Promise<void> {
+    if (this.#ifNoneMatch === 'refused') return;
     try {
       await this.#put(key, content, contentType, signal, { IfNoneMatch: '*' });
       this.#ifNoneMatch = 'ignored';
     } catch (error) {
       if (statusOf(error) === 412 || nameOf(error) === CONFLICT) this.#ifNoneMatch = 'enforced';
-      else if (statusOf(error) === 501) this.#ifNoneMatch = 'refused';
+      else if (mayRefuseCondition(error)) this.#ifNoneMatch = 'refused';
       else throw error;
     }
   }
@@ -287,11 +363,14 @@ export class ObjectStore {
     signal: AbortSignal | undefined,
     condition: { IfNoneMatch?: string },
   ): Promise<void> {
-    const input = {
+    const { encryption } = this.options;
+    const input: PutObjectCommandInput = {
       Bucket: this.bucket,
       Key: key,
       Body: Buffer.from(body),
       ContentType: contentType,
+      ...(encryption && { ServerSideEncryption: encryption.algorithm }),
+      ...(encryption?.kmsKeyId !== undefined && { SSEKMSKeyId: encryption.kmsKeyId }),
       ...condition,
     };
     await this.client.send(new PutObjectCommand(input), until(signal));
@@ -307,8 +386,44 @@ function until(signal: AbortSignal | undefined): { abortSignal?: AbortSignal } {
   return signal ? { abortSignal: signal } : {};
 }
 
-function unquoted(etag: string): string {
-  return etag.replace(/^"|"$/g, '');
+/** Whether the store may not know the condition of a put: stores refuse headers that they do not know with either. */
+function mayRefuseCondition(error: unknown): boolean {
+  return statusOf(error) === 501 || statusOf(error) === 400;
+}
+
+function objectsOf({ Contents = [], EncodingType }: ListObjectsV2CommandOutput): ListedObject[] {
+  const decode = EncodingType === 'url' ? decodeKey : (key: string) => key; // some stores never encode
+  return Contents.map(({ Key = '', Size = 0, ETag = '', LastModified }) => ({
+    key: decode(Key),
+    size: Size,
+    etag: plainEtag(ETag),
+    lastModified: LastModified ?? new Date(0),
+  }));
+}
+
+/** The ETag without quotes, and without the mark of a weak one: some stores and proxies add either to one answer only. */
+function plainEtag(etag: string): string {
+  return etag.replace(/^W\//i, '').replace(/^("|&quot;)|("|&quot;)$/g, '');
+}
+
+/** The bytes of a body of this size. Joining its blocks at the end would take twice the memory. */
+async function copied(body: AsyncIterable<Buffer>, size: number): Promise<Buffer> {
+  const content = Buffer.allocUnsafeSlow(size);
+  let received = 0;
+  for await (const block of body) received += block.copy(content, received);
+  return content;
+}
+
+/** The bytes of a body of unknown size. @throws ObjectTooLarge */
+async function gathered(body: AsyncIterable<Buffer>, key: string, most: number): Promise<Buffer> {
+  const blocks: Buffer[] = [];
+  let received = 0;
+  for await (const block of body) {
+    received += block.length;
+    if (received > most) throw new ObjectTooLarge(`${key} has more than ${most} bytes`);
+    blocks.push(block);
+  }
+  return Buffer.concat(blocks);
 }
 
 /** AWS writes a space as `+`, Ceph as `%20`; a plus is `%2B` with both. */
@@ -318,27 +433,4 @@ function decodeKey(encoded: string): string {
   } catch {
     return encoded; // not UTF-8: such a key cannot be requested
   }
-}
-
-/** The source's bytes. Fails with `IncompleteBody` if the source fails, or ends before `size` bytes. */
-function wholeBody(source: Readable, size: number, key: string): Readable {
-  let received = 0;
-  const incomplete = (cause?: unknown) =>
-    new IncompleteBody(`only ${received} of ${size} bytes of ${key} arrived`, { cause });
-  const body = new Transform({
-    transform(block: Buffer, _encoding, done) {
-      received += block.length;
-      done(null, block);
-    },
-    flush(done) {
-      done(received === size ? null : incomplete());
-    },
-  });
-  finished(source, (error) => {
-    if (error) body.destroy(incomplete(error));
-  });
-  // it may fail before it is read; a later reader still gets the error
-  body.on('error', () => undefined);
-  body.once('close', () => source.destroy());
-  return source.pipe(body);
 }

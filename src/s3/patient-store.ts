@@ -1,6 +1,6 @@
 import { retryForever } from '../async/retry.js';
 import type { Logger } from '../log.js';
-import type { ListedObject, ObjectStore, WholeObject } from './object-store.js';
+import type { ListedObject, ObjectStore, WholeObject, WholeReading } from './object-store.js';
 import { isTransientStoreError } from './store-errors.js';
 
 /**
@@ -35,12 +35,17 @@ export class PatientStore {
     );
   }
 
+  /** Calls the store once: any error is thrown. */
+  once<Result>(work: (store: ObjectStore) => Promise<Result>): Promise<Result> {
+    return work(this.store);
+  }
+
   listPage(prefix: string, startAfter?: string): Promise<{ objects: ListedObject[]; isLast: boolean }> {
     return this.retry((store) => store.listPage(prefix, startAfter, this.signal));
   }
 
-  getWhole(key: string, most?: number): Promise<WholeObject | undefined> {
-    return this.retry((store) => store.getWhole(key, this.signal, most));
+  getWhole(key: string, reading?: WholeReading): Promise<WholeObject | undefined> {
+    return this.retry((store) => store.getWhole(key, this.signal, reading));
   }
 
   put(key: string, body: Buffer | string, contentType: string): Promise<void> {

@@ -1,4 +1,4 @@
-import { UserError, certificateAdvice, messageOf } from '../errors.js';
+import { codeOf } from '../errors.js';
 
 /** An answer whose body is missing, cut short or unreadable. Transient. */
 export class IncompleteBody extends Error {
@@ -10,22 +10,47 @@ export class ObjectChanged extends Error {
   override name = 'ObjectChanged';
 }
 
+/** The store has the object and does not hand it out. */
+export class UnreadableObject extends Error {
+  override name = 'UnreadableObject';
+  /** What is wrong with it, and what to do. */
+  readonly reason: string;
+  /** Whether the same may hold for every object: then only a look at another one tells. */
+  readonly mayConcernAll: boolean;
+
+  constructor(
+    readonly key: string,
+    override readonly cause: unknown,
+  ) {
+    const { what, remedy, mayConcernAll } = causeOfRefusal(cause);
+    const answer = answerOf(cause);
+    const reason = `${what}${answer && ` (${answer})`}: ${remedy}`;
+    super(`${key} cannot be read: ${reason}`);
+    this.reason = reason;
+    this.mayConcernAll = mayConcernAll;
+  }
+}
+
 const TRANSIENT_NAMES =
   /^(IncompleteBody|ObjectChanged|TimeoutError|RequestTimeout|SlowDown|.*Thrott.*|OperationAborted|BadDigest|XAmzContentSHA256Mismatch|CredentialsProviderError)$/;
 const TRANSIENT_CODES = /^(ECONN|ENET|EHOST|EAI_|HPE_)|^(ENOTFOUND|EPIPE|ETIMEDOUT|EPROTO|EADDRNOTAVAIL)$/;
-const DENIED_NAMES =
-  /^(NoSuchBucket|InvalidBucketName|InvalidToken|ExpiredToken|AuthorizationHeaderMalformed)$/;
+/** Refusals of whoever asks, whatever is asked for. */
+const REFUSED_CALLER =
+  /^(InvalidAccessKeyId|SignatureDoesNotMatch|RequestTimeTooSkewed|ExpiredToken(Exception)?|TokenRefreshRequired|InvalidToken|InvalidSecurity|AllAccessDisabled|AccountProblem|NotSignedUp|UserSuspended|UnrecognizedClientException|InvalidClientTokenId)$/;
+const WRONG_PLACE =
+  /^(NoSuchBucket|InvalidBucketName|AuthorizationHeaderMalformed|PermanentRedirect|TemporaryRedirect|IllegalLocationConstraintException)$/;
 
 /**
  * True for errors that may pass by themselves: network errors, timeouts, 5xx, throttling, damaged or unreadable answers,
  * incomplete bodies, credentials that their source does not hand out at the moment.
  */
 export function isTransientStoreError(error: unknown): boolean {
-  if (!(error instanceof Error) || error instanceof UserError || error.name === 'AbortError') return false;
+  if (!(error instanceof Error)) return false;
+  if (/^(UserError|UsageError|AbortError|UnreadableObject)$/.test(error.name)) return false;
   const status = statusOf(error);
   return (
     TRANSIENT_NAMES.test(error.name) ||
-    ('code' in error && TRANSIENT_CODES.test(String(error.code))) ||
+    TRANSIENT_CODES.test(codeOf(error) ?? '') ||
     (status !== undefined &&
       ((status >= 500 && status !== 501) || status === 408 || status === 429 || status < 300)) ||
     (error.cause !== undefined && isTransientStoreError(error.cause))
@@ -35,7 +60,26 @@ export function isTransientStoreError(error: unknown): boolean {
 /** True for errors that only a person can mend: no rights, wrong keys, no such bucket, another region. */
 export function isDeniedByStore(error: unknown): boolean {
   const status = statusOf(error);
-  return DENIED_NAMES.test(nameOf(error)) || status === 401 || status === 403 || status === 301;
+  return (
+    WRONG_PLACE.test(nameOf(error)) ||
+    REFUSED_CALLER.test(nameOf(error)) ||
+    status === 401 ||
+    status === 403 ||
+    isRedirect(error)
+  );
+}
+
+/** Whether the refusal of a GET is about the object, or may be: any other request would be refused, too, otherwise. */
+export function mayBeAboutObject(error: unknown): boolean {
+  const status = statusOf(error);
+  if (status === undefined || status < 400 || isTransientStoreError(error)) return false;
+  return !WRONG_PLACE.test(nameOf(error)) && !REFUSED_CALLER.test(nameOf(error)) && status !== 401;
+}
+
+/** Whether the store sends the client elsewhere. */
+export function isRedirect(error: unknown): boolean {
+  const status = statusOf(error) ?? 0;
+  return status >= 301 && status <= 308 && status !== 304;
 }
 
 /** The name of an error. Names and HTTP statuses tell errors apart, not messages: those of Ceph are empty. */
@@ -50,7 +94,7 @@ export function statusOf(error: unknown): number | undefined {
   return typeof httpStatusCode === 'number' ? httpStatusCode : undefined;
 }
 
-function isFromStore(error: unknown): error is Error & { $metadata: { httpStatusCode?: unknown } } {
+export function isFromStore(error: unknown): error is Error & { $metadata: { httpStatusCode?: unknown } } {
   return error instanceof Error && '$metadata' in error && error.$metadata instanceof Object;
 }
 
@@ -59,42 +103,55 @@ export function isMissingObject(error: unknown): boolean {
   return statusOf(error) === 404 && nameOf(error) !== 'NoSuchBucket';
 }
 
-/** An error of the store as one line for the user: what was tried, and what to do. Any other error as it is. */
-export function explainStoreError(error: unknown, bucketName: string, place: string): unknown {
-  const name = nameOf(error);
-  const bucket = `bucket "${bucketName}"`;
-  const answer = [name, messageOf(error).replace(/\s+/g, ' ')]
-    .filter((text) => !['Error', 'UnknownError', 'UserError'].includes(text))
+/** The name and the words of an error, in one line; '' if it has neither. */
+export function answerOf(error: unknown): string {
+  const message = error instanceof Error ? error.message.replace(/\s+/g, ' ').trim() : String(error);
+  return [nameOf(error), message]
+    .filter((text) => !['', 'Error', 'Unknown', 'UnknownError', 'UserError', '400', '403'].includes(text))
     .join(': ');
-  const say = (text: string) => new UserError(text, { cause: error });
+}
 
-  if (error instanceof UserError || name === 'AbortError') return error;
-  if (/^Region is missing/.test(messageOf(error))) return say(`no region for ${bucket}: set AWS_REGION`);
-  if (name === 'CredentialsProviderError') {
-    return say(
-      `no credentials for ${bucket} at ${place}: set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or AWS_PROFILE`,
-    );
+/** Why the store does not hand out an object, and what to do. */
+function causeOfRefusal(error: unknown): { what: string; remedy: string; mayConcernAll: boolean } {
+  const name = nameOf(error);
+  const answer = answerOf(error);
+  if (name === 'InvalidObjectState' || /archived/i.test(answer)) {
+    return {
+      what: 'it is archived',
+      remedy: 'restore it from the archive, or move it out of CHUNKS_PREFIX',
+      mayConcernAll: false,
+    };
   }
-  const advice = certificateAdvice(
-    error,
-    'name the file of its CA: NODE_EXTRA_CA_CERTS=FILE in the environment (.env is read too late)',
-  );
-  if (advice !== undefined) return say(`${place} cannot be trusted (${answer}); ${advice}`);
+  if (/^KMS\.|kms:|\bKMS\b/.test(answer)) {
+    return {
+      what: 'its KMS key cannot be used',
+      remedy: 'enable the key, and allow kms:Decrypt with it',
+      mayConcernAll: true,
+    };
+  }
+  if (/encrypt|SSECustomer|customer.*key/i.test(answer) || (name === 'InvalidRequest' && answer === name)) {
+    return {
+      what: "it is encrypted with a customer's own key (SSE-C), which BankPulse does not have",
+      remedy: 'store it again without that key',
+      mayConcernAll: false,
+    };
+  }
+  if (/^Lambda/.test(name)) {
+    return { what: 'its object lambda fails', remedy: 'mend the function', mayConcernAll: true };
+  }
+  if (statusOf(error) === 403) {
+    return {
+      what: 'access to it is denied',
+      remedy: "allow s3:GetObject on it: see its owner, ACL and tags, and the bucket's policy",
+      mayConcernAll: true,
+    };
+  }
   if (isTransientStoreError(error)) {
-    return say(`cannot reach ${bucket} at ${place} (${answer}): check AWS_ENDPOINT_URL_S3 and the network`);
+    return {
+      what: 'the store fails on it again and again, though it hands out others',
+      remedy: 'look at the store, or put the object again',
+      mayConcernAll: true,
+    };
   }
-  if (name === 'NoSuchBucket' || name === 'InvalidBucketName') {
-    return say(
-      `there is no ${bucket} at ${place}, and it is never created for you: create it, or correct S3_BUCKET`,
-    );
-  }
-  if (name === 'AuthorizationHeaderMalformed' || statusOf(error) === 301) {
-    return say(`${bucket} is not in the region that ${place} was asked for (${answer}): correct AWS_REGION`);
-  }
-  if (isDeniedByStore(error)) {
-    return say(
-      `access to ${bucket} at ${place} is denied (${answer}): check the credentials, and their rights to list, read and write it`,
-    );
-  }
-  return isFromStore(error) ? say(`${bucket} at ${place} cannot be used (${answer})`) : error;
+  return { what: 'the store refuses it', remedy: 'put it again, or remove it', mayConcernAll: true };
 }

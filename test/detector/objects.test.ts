@@ -18,7 +18,7 @@ describe('detect', () => {
         'chunk_3.csv': ['customer,gender,amount\nC1,F,1\n', /no column "merchant"/],
         'chunk_4.csv': ['customer,gender,merchant,amount,Amount\nC1,F,shop,1,1\n', /column "amount" twice/],
         'chunk_5.csv': [csv('C1,F,"shop,1', 'C2,F,shop,1'), /line 2 .*never closed/],
-        'chunk_6.csv.gz': [csv('C1,F,shop,1'), /gzip data is broken/],
+        'chunk_6.csv': [packed.subarray(0, packed.length - 10), /gzip data is broken/],
         'chunk_7.csv.gz': [packed.subarray(0, packed.length - 10), /gzip data is broken/],
         'chunk_8.csv': [csv('C1,F,shop,1'.repeat(200)), /larger than 1000 bytes/],
         'chunk_9.csv.gz': [
@@ -48,6 +48,21 @@ describe('detect', () => {
         ['chunk_11.csv.gz', 1, false],
         ['chunk_12.csv', 0, false],
       ]);
+    });
+
+    it('is unpacked if its bytes are gzip, whatever its name is', async () => {
+      await put('chunk_1.csv', gzipSync(csv('C1,F,shop,1')));
+      await put('chunk_2.csv.gz', csv('C2,F,shop,1'));
+      await put('chunk_3.csv.gz', '');
+      for (const PREFETCH_BYTES of [1_000_000, 1]) {
+        await detectOnce({ PREFETCH_BYTES });
+        expect((await ledger()).map(({ status, row_count }) => [status, row_count])).to.deep.equal([
+          ['applied', 1],
+          ['applied', 1],
+          ['quarantined', 0],
+        ]);
+        await renewDatabase();
+      }
     });
 
     it('whose number is taken is quarantined, together with it or later', async () => {

@@ -102,6 +102,7 @@ describe('with an object store at its worst, mechanism Y', () => {
   }
 
   const isChunk = ({ method, key }: StoreRequest) => method === 'GET' && /chunk/.test(key);
+  const isFilePut = ({ method, key }: StoreRequest) => method === 'PUT' && /detections-\d/.test(key);
   const isListing = ({ method }: StoreRequest) => method === 'LIST';
   const flip = (content: Buffer) => content.fill(content[20]! ^ 1, 20, 21);
 
@@ -216,7 +217,7 @@ describe('with an object store at its worst, mechanism Y', () => {
 
   it('goes on applying while a file is not taken', async () => {
     let puts = 0;
-    proxy.rule = ({ method }) => (method === 'PUT' && ++puts === 1 ? stall : undefined);
+    proxy.rule = (request) => (isFilePut(request) && ++puts === 1 ? stall : undefined);
     const detector = startDetector({}, { store: patient });
     await put(1, children(1, 3));
     await until('the file is put', () => Promise.resolve(puts === 1));
@@ -381,8 +382,10 @@ describe('with an object store at its worst, mechanism Y', () => {
         bodies.set(exchange.key, hashes.add(exchange.req.headers['x-amz-content-sha256']));
         return fault(exchange);
       };
-    proxy.rule = ({ method, nth }) =>
-      method === 'PUT' && nth <= 4 ? noted(nth % 2 ? answer(503, 'SlowDown') : loseAnswer) : undefined;
+    proxy.rule = (request) =>
+      isFilePut(request) && request.nth <= 4
+        ? noted(request.nth % 2 ? answer(503, 'SlowDown') : loseAnswer)
+        : undefined;
     await detectOnce({ BATCH_ROWS: 12 }, { store });
     for (const hashes of bodies.values()) {
       expect([...hashes]).to.have.length(1);

@@ -41,7 +41,7 @@ describe('the corpus of bad bytes', () => {
   }: Pick<Specimen, 'file' | 'isPacked' | 'maxBytes'>) {
     const content = bytesOf(file);
     const key = `chunk_${++lastNumber}.csv${isPacked ? '.gz' : ''}`;
-    const fetched = bufferedObject(key, 'etag', content, maxBytes);
+    const fetched = bufferedObject('etag', content, maxBytes);
     const object = {
       key,
       size: content.length,
@@ -101,7 +101,7 @@ describe('the corpus of bad bytes', () => {
             error: null,
             rejected,
           });
-          if (isPacked) return;
+          if (isPacked || file.startsWith('\x1f\x8b')) return;
           if (file.length < COUNTED_BYTES)
             expect(rowCount + rejected.length).to.equal(recordsOf(file).length - 1);
           const staged = await stage(file);

@@ -36,6 +36,7 @@ export interface LogLine {
   msg: string;
   key?: string;
   missing?: string;
+  reason?: string;
 }
 
 /** A mechanism Y at work in this process. */
