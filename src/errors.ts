@@ -12,6 +12,13 @@ export class UsageError extends Error {
   }
 }
 
+/** For a message. */
+function nameOfDelimiter(delimiter: string): string {
+  if (delimiter === '\t') return 'tabs';
+  if (delimiter === ' ') return 'spaces';
+  return delimiter === '\x01' ? 'the character U+0001' : `'${delimiter}'`;
+}
+
 /**
  * Every reason for which an object is quarantined or a row rejected before its values are checked: a kind and its
  * sentence. Reasons about the values of a row stand in sql/02_staging/accept_staged_records.sql.
@@ -31,6 +38,15 @@ const CONTENT_REASONS = {
       .map(({ name, isMissing }) => (isMissing ? `no column "${name}"` : `column "${name}" twice`))
       .join(', ')}${hasNul ? ' (it holds NUL bytes: UTF-16, or no text at all?)' : ''}`,
   headerQuotes: (fault: string) => `in the header ${fault}`,
+  headerDelimiter: (delimiter: string) =>
+    `the header is delimited by ${nameOfDelimiter(delimiter)}: columns must be separated by commas`,
+  headerIsSeparator: (separator: string) =>
+    `the file begins with "sep=${separator}" instead of the header: delete this line${
+      separator === ',' ? '' : `, and separate columns by commas instead of ${nameOfDelimiter(separator)}`
+    }`,
+  headerIsComment: () =>
+    'the file begins with a comment ("#"): the header must be the first line, without "#"',
+  headerIsBlank: () => 'the file begins with a line without names: the header must be the first line',
   headerLineEnds: () => 'the header holds a lone carriage return: lines must end with LF or CRLF',
   quoteNeverClosed: (line: number) =>
     `the record that starts on line ${line} opens a quote (") that is never closed`,

@@ -11,7 +11,7 @@ return (
     select
       case
         -- 200 characters are more than a valid amount needs, and too few to make the cast to numeric fail
-        when length(p_value) <= 200 and p_value ~ '^[+-]?([0-9]+(\.[0-9]+)?|\.[0-9]+)(e[+-]?[0-9]{1,2})?$'
+        when length(p_value) <= 200 and p_value ~ '^[+-]?([0-9]+(\.[0-9]+)?|\.[0-9]+)([eE][+-]?[0-9]{1,2})?$'
           then p_value::numeric
       end
   ) as amounts (amount)

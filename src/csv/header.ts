@@ -1,6 +1,6 @@
 import { isUtf8 } from 'node:buffer';
 import { ContentError, messageOf } from '../errors.js';
-import { fieldsOf } from './fields.js';
+import { fieldsOf, lenientFieldsOf } from './fields.js';
 
 /** The names of the columns that BankPulse needs. An importance file has no gender; its weight counts as the amount. */
 export interface NeededColumns {
@@ -70,21 +70,54 @@ export function locateColumns(header: readonly string[], needed: NeededColumns):
   return positions;
 }
 
+/** Delimiters that files are written with instead of commas. */
+const OTHER_DELIMITERS = [';', '\t', '|', ':', '^', '~', ' ', '\x01'];
+
+/** How many of the needed columns the header has if it is cut at `delimiter`. */
+function columnsBy(delimiter: string, header: string, needed: NeededColumns): number {
+  const fields = header.split(delimiter).map((field) => field.trim().replace(/^"(.*)"$/s, '$1'));
+  const names = new Set(fields.map((field) => cleanName(field).toLowerCase()));
+  return Object.values(needed).filter((name: string) => names.has(name)).length;
+}
+
+/** Why the line that was taken for the header lacks columns, if it looks like something else. */
+function explainMissing(header: string, needed: NeededColumns): ContentError | undefined {
+  const separator = /^"?sep=(.)/i.exec(header)?.[1];
+  if (separator !== undefined) return new ContentError('headerIsSeparator', separator);
+  if (/^["']?#/.test(header)) return new ContentError('headerIsComment');
+  if (/^[\s,"']*$/.test(header)) return new ContentError('headerIsBlank');
+  const byCommas = columnsBy(',', header, needed);
+  const delimiter = OTHER_DELIMITERS.find(
+    (each) => columnsBy(each, header, needed) >= Math.max(2, byCommas + 1),
+  );
+  return delimiter === undefined ? undefined : new ContentError('headerDelimiter', delimiter);
+}
+
 /**
- * As `locateColumns`, from the header's bytes.
+ * As `locateColumns`, from the header's bytes. The double quotes of a column that is not needed may break the rules.
  * @throws ContentError also if the bytes are not a CSV header.
  */
 export function readHeader(header: Buffer, needed: NeededColumns): ColumnPositions {
   if (!isUtf8(header)) throw new ContentError('headerNotUtf8');
-  let fields: string[];
-  try {
-    fields = fieldsOf(header.toString());
-  } catch (error) {
-    throw new ContentError('headerQuotes', messageOf(error));
-  }
+  const text = header.toString();
+  const fields = lenientFieldsOf(text);
   // A file whose line ends are CR would be one long header without rows.
   if (fields.some((field) => /\r(?!\n|$)/.test(field))) {
     throw new ContentError('headerLineEnds');
   }
-  return locateColumns(fields, needed);
+  try {
+    return locateColumns(fields, needed);
+  } catch (error) {
+    throw explainMissing(text, needed) ?? quotesFault(text) ?? error;
+  }
+}
+
+/** What is wrong with the header's double quotes; undefined if nothing is. */
+function quotesFault(header: string): ContentError | undefined {
+  try {
+    fieldsOf(header);
+    return undefined;
+  } catch (error) {
+    return new ContentError('headerQuotes', messageOf(error));
+  }
 }

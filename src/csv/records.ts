@@ -4,7 +4,7 @@ const LF = 0x0a;
 const CR = 0x0d;
 const QUOTE = 0x22;
 const COMMA = 0x2c;
-const BYTE_ORDER_MARK = Buffer.from([0xef, 0xbb, 0xbf]);
+export const BYTE_ORDER_MARK = Buffer.from([0xef, 0xbb, 0xbf]);
 
 /** In bytes. A longer record most likely opens a quote that is never closed, and would swallow the rest of the file. */
 export const MAX_RECORD_BYTES = 16 * 1024 * 1024;
@@ -20,14 +20,16 @@ export interface CsvRecord {
 
 /**
  * Finds the records of a CSV file (RFC 4180; a line feed outside quotes ends a record) in its bytes, which may come in
- * blocks cut anywhere. It holds at most one record and one block in memory, and does not look into the fields.
+ * blocks cut anywhere, and skips byte order marks before a record. It holds at most one record and one block in memory,
+ * and does not look into the fields.
  */
 export class CsvRecordSplitter {
   #state: 'field start' | 'unquoted' | 'quoted' | 'quote in quoted' = 'field start';
   /** The bytes of the current record in earlier blocks. */
   #carried: Buffer[] = [];
   #carriedBytes = 0;
-  #isFileStart = true;
+  /** What may be the beginning of a byte order mark, cut in two by the end of a block. */
+  #cutMark: Buffer = Buffer.alloc(0);
   #line = 1;
   /** Line feeds between the quotes of the current record. */
   #innerLines = 0;
@@ -37,13 +39,9 @@ export class CsvRecordSplitter {
    * @throws ContentError if a record is longer than MAX_RECORD_BYTES.
    */
   *push(block: Buffer): Generator<CsvRecord, void, undefined> {
-    if (this.#isFileStart) {
-      block = Buffer.concat([...this.#carried, block]);
-      this.#carried = [block];
-      if (block.length >= BYTE_ORDER_MARK.length) yield* this.#start();
-    } else {
-      yield* this.#split(block);
-    }
+    if (this.#cutMark.length > 0) block = Buffer.concat([this.#cutMark, block]);
+    this.#cutMark = block.subarray(0, 0);
+    yield* this.#split(block);
   }
 
   /**
@@ -51,24 +49,26 @@ export class CsvRecordSplitter {
    * @throws ContentError if a quote is open.
    */
   *end(): Generator<CsvRecord, void, undefined> {
-    if (this.#isFileStart) yield* this.#start();
     if (this.#state === 'quoted') throw new ContentError('quoteNeverClosed', this.#line);
-    const block = Buffer.concat(this.#carried);
+    const block = Buffer.concat([...this.#carried, this.#cutMark]);
     if (block.length > 0) yield { block, start: 0, end: block.length, line: this.#line };
-  }
-
-  /** Skips a byte order mark, so that a quote after it still opens the first field. */
-  *#start(): Generator<CsvRecord, void, undefined> {
-    const block = Buffer.concat(this.#carried);
-    this.#carried = [];
-    this.#isFileStart = false;
-    const hasMark = block.subarray(0, BYTE_ORDER_MARK.length).equals(BYTE_ORDER_MARK);
-    yield* this.#split(hasMark ? block.subarray(BYTE_ORDER_MARK.length) : block);
   }
 
   *#split(block: Buffer): Generator<CsvRecord, void, undefined> {
     let quote = -1;
     for (let start = 0; start < block.length;) {
+      // files that were joined have marks in the middle; a quote behind a mark still opens the first field
+      if (block[start] === BYTE_ORDER_MARK[0] && this.#carriedBytes === 0) {
+        const mark = block.subarray(start, start + BYTE_ORDER_MARK.length);
+        if (mark.equals(BYTE_ORDER_MARK)) {
+          start += mark.length;
+          continue;
+        }
+        if (mark.length < BYTE_ORDER_MARK.length && mark.equals(BYTE_ORDER_MARK.subarray(0, mark.length))) {
+          this.#cutMark = mark;
+          return;
+        }
+      }
       if (quote < start) quote = indexOrEnd(block, QUOTE, start);
       const end = this.#findEnd(block, start, quote);
       const bytes = this.#carriedBytes + end - start;

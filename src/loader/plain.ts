@@ -1,4 +1,5 @@
 import { isUtf8 } from 'node:buffer';
+import { BYTE_ORDER_MARK } from '../csv/records.js';
 import { locateColumns, type ColumnPositions, type NeededColumns } from '../csv/header.js';
 
 /** The file holds something that only the careful way can read; the file may still be valid. */
@@ -97,8 +98,10 @@ class Projector {
           this.#writeRow(lines);
           field = 0;
         }
-      } else if (kind === NOT_ASCII) hasNonAscii = true;
-      else if (kind !== RETURN || lines[at + 1] !== LF) throw new NotPlain();
+      } else if (kind === NOT_ASCII) {
+        hasNonAscii = true;
+        if (at === fieldStart && field === 0 && startsWithMark(lines, at)) throw new NotPlain();
+      } else if (kind !== RETURN || lines[at + 1] !== LF) throw new NotPlain();
     }
     if (hasNonAscii && !isUtf8(lines)) throw new NotPlain();
     return this.#output.subarray(0, this.#written);
@@ -133,8 +136,12 @@ class Projector {
   }
 }
 
+function startsWithMark(bytes: Buffer, start: number): boolean {
+  return BYTE_ORDER_MARK.equals(bytes.subarray(start, start + BYTE_ORDER_MARK.length));
+}
+
 function withoutByteOrderMark(bytes: Buffer): Buffer {
-  return bytes[0] === 0xef && bytes[1] === 0xbb && bytes[2] === 0xbf ? bytes.subarray(3) : bytes;
+  return startsWithMark(bytes, 0) ? bytes.subarray(BYTE_ORDER_MARK.length) : bytes;
 }
 
 /** Where the needed columns are. @throws NotPlain, also for a wrong header: the careful way says what is wrong. */
@@ -165,7 +172,7 @@ export async function* plainRows(
     let bytes = rest.length === 0 ? block : Buffer.concat([rest, block]);
     if (isStart) {
       // the end of the first block may cut a byte order mark in two
-      if (bytes.length < 3) {
+      if (bytes.length < BYTE_ORDER_MARK.length) {
         rest = bytes;
         continue;
       }

@@ -99,8 +99,16 @@ describe('CsvRecordSplitter', () => {
     expect(splitText('a,"b\nc"\nd')).to.deep.equal(['a,"b\nc"', 'd']);
   });
 
-  it('takes a byte order mark only at the very start, and none for part of one', () => {
-    expect(splitText('\ufeff"a\nb"\n\ufeffc')).to.deep.equal(['"a\nb"', '\ufeffc']);
+  it('skips byte order marks before records, wherever they are cut, and takes no part of one for one', () => {
+    const bytes = Buffer.from('\ufeff"a\nb"\n\ufeffc\n\ufeff\n\ufeff\ufeff"d\ne"\r\nf,\ufeffg\n\ufeff');
+    const whole = split(bytes);
+    expect(whole).to.deep.equal([
+      { text: '"a\nb"', line: 1 },
+      { text: 'c', line: 3 },
+      { text: '"d\ne"', line: 5 },
+      { text: 'f,\ufeffg', line: 7 },
+    ]);
+    for (let size = 1; size < bytes.length; size++) expect(split(bytes, [size])).to.deep.equal(whole);
     expect(split(Buffer.from([0xef, 0xbb])).length).to.equal(1);
     expect(splitText('\ufeff')).to.deep.equal([]);
     expect(splitText('')).to.deep.equal([]);

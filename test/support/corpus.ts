@@ -121,9 +121,25 @@ const encodings: Specimen[] = [
   },
   { name: 'a UTF-8 byte order mark', file: MARK + fileOf(good), expected: rows(GOOD) },
   {
-    name: 'a UTF-8 byte order mark twice, the second of which belongs to a name',
-    file: MARK + MARK + fileOf(good),
-    expected: { quarantined: 'the header has no column "customer"' },
+    name: 'a UTF-8 byte order mark before the header, rows and empty lines, as in files that were joined',
+    file: `${MARK}${MARK}${fileOf()}${MARK}${good}\n${MARK}\r\n${MARK}${MARK}"C1",F,M1,1\n${MARK}`,
+    expected: rows(GOOD, GOOD),
+  },
+  {
+    name: 'a UTF-8 byte order mark elsewhere, which belongs to a value',
+    file: fileOf('C1,\ufeffF,M1,1', 'C1,F,M1\ufeff,1', '"\ufeffC1",F,M1,1'),
+    expected: rows(['C1', '\ufeffF', 'M1', '1'], ['C1', 'F', 'M1\ufeff', '1'], ['\ufeffC1', 'F', 'M1', '1']),
+  },
+  {
+    name: 'half a UTF-8 byte order mark before a row',
+    file: `${fileOf(good)}\xef\xbbC1,F,M1,1\n\xef`,
+    expected: {
+      ...rows(GOOD),
+      rejected: [
+        [3, 'the row is not UTF-8'],
+        [4, 'the row is not UTF-8'],
+      ],
+    },
   },
 ];
 
@@ -158,6 +174,11 @@ const quotes: Specimen[] = [
     name: 'a double quote inside a name of the header',
     file: fileOf(good).replace('gender', 'gen"der'),
     expected: { quarantined: `in the header ${INSIDE}` },
+  },
+  {
+    name: 'double quotes where they may not stand, in names of the header that nobody needs',
+    file: `step,"no""te"x,customer,a"b,gender,merchant,amount," c"d\n1,2,${good.replace(',F', ',3,F')},4\n`,
+    expected: rows(GOOD),
   },
   {
     name: 'line breaks inside double quotes, which count as lines',
@@ -290,8 +311,6 @@ const shapes: Specimen[] = [
     expected: { quarantined: 'the header has column "customer" twice' },
   },
   { name: 'other columns twice', file: `x,${HEADER},x,x\n,${good},,\n`, expected: rows(GOOD) },
-  { name: 'semicolons', file: fileOf(good).replaceAll(',', ';'), expected: { quarantined: NO_COLUMNS } },
-  { name: 'tabs', file: fileOf(good).replaceAll(',', '\t'), expected: { quarantined: NO_COLUMNS } },
   {
     name: 'white space around everything',
     file: `${HEADER.replaceAll(',', ' ,\t')} \n C1 ,\tF\t,\v'M1'\f, 1 \n`,
@@ -334,7 +353,8 @@ const amounts: Record<string, string | null> = {
   "'5'": '5',
   '"5"': '5',
   [`${'9'.repeat(30)}.${'9'.repeat(15)}`]: `${'9'.repeat(30)}.${'9'.repeat(15)}`,
-  '1E5': null,
+  '1E5': '100000',
+  '1E005': null,
   '5.': null,
   '.': null,
   '': null,
@@ -412,7 +432,7 @@ const odd = [
   'a;b|c&d',
   '\x1b[31m',
   '\u202eabc',
-  '\ufeffC',
+  'C\ufeff',
   '\u{10ffff}',
 ];
 const names: Specimen[] = [
@@ -517,6 +537,51 @@ const packed: Specimen[] = [
   },
 ].map((specimen) => ({ ...specimen, isPacked: true }));
 
+const begins = (first: string, quarantined: string, header = HEADER): Specimen => ({
+  name: `a file that begins with ${JSON.stringify(first)}`,
+  file: `${utf8(first)}\n${header}\n${good}\n`,
+  expected: { quarantined },
+});
+const delimitedBy = (delimiter: string, name: string): Specimen[] =>
+  [
+    HEADER,
+    `step,${HEADER}`,
+    '"customer","gender","merchant","amount"',
+    " 'customer' , Gender ,merchant,amount",
+  ].map((header) => ({
+    name: `columns separated by ${name}, below ${header}`,
+    file: `${header}\n${good}\n`.replaceAll(',', delimiter),
+    expected: { quarantined: `the header is delimited by ${name}: columns must be separated by commas` },
+  }));
+const COMMENT = 'the file begins with a comment ("#"): the header must be the first line, without "#"';
+const BLANK = 'the file begins with a line without names: the header must be the first line';
+const notCommas: Specimen[] = [
+  ...delimitedBy(';', "';'"),
+  ...delimitedBy('\t', 'tabs'),
+  ...delimitedBy('|', "'|'"),
+  {
+    name: 'columns separated by semicolons, one of them missing',
+    file: 'customer;gender;merchant\nC1;F;M1\n',
+    expected: { quarantined: "the header is delimited by ';': columns must be separated by commas" },
+  },
+  begins('sep=,', 'the file begins with "sep=," instead of the header: delete this line'),
+  begins('"sep=,"', 'the file begins with "sep=," instead of the header: delete this line'),
+  begins(
+    'sep=;',
+    `the file begins with "sep=;" instead of the header: delete this line, and separate columns by commas instead of ';'`,
+  ),
+  begins(
+    'SEP=\t',
+    'the file begins with "sep=\t" instead of the header: delete this line, and separate columns by commas instead of tabs',
+  ),
+  begins('# exported 2026-11-28', COMMENT),
+  begins(`#${HEADER}`, COMMENT),
+  begins('  ', BLANK),
+  begins(',,,', BLANK),
+  { name: 'a column of the name #', file: `#,${HEADER}\n1,${good}\n`, expected: rows(GOOD) },
+  { name: 'semicolons in a value', file: fileOf('a;b,F,c;d,1'), expected: rows(['a;b', 'F', 'c;d', '1']) },
+];
+
 export const corpus: Record<string, Specimen[]> = {
   'NUL bytes': nul,
   'bytes that are not UTF-8': notUtf8,
@@ -527,6 +592,7 @@ export const corpus: Record<string, Specimen[]> = {
   binary,
   numbers,
   names,
+  'other delimiters and first lines': notCommas,
   gzip: packed,
 };
 

@@ -87,6 +87,9 @@ const oddAmount = fc.oneof(
     '1e2',
     '1.5e-3',
     '5E1',
+    '.5E+2',
+    '1E-15',
+    '1E-016',
     '2e100',
     'NaN',
     '-Infinity',
@@ -162,6 +165,10 @@ const linesOf = (oddRows: number, wildRows: number) =>
         { arbitrary: wildRow, weight: wildRows },
       ),
       change: fc.oneof({ arbitrary: fc.constant(''), weight: 9 }, { arbitrary: changes, weight: wildRows }),
+      mark: fc.oneof(
+        { arbitrary: fc.constant(''), weight: 9 },
+        { arbitrary: fc.constant(MARK), weight: wildRows },
+      ),
       end: lineEnd,
     }),
     { maxLength: 8 },
@@ -179,11 +186,11 @@ export const files = fc
   .map(({ mark, header: { order, written }, headerEnd, lines, lastEnd }) => {
     const ends: string[] = [headerEnd, ...lines.map(({ end }) => end)];
     ends[ends.length - 1] = lines.length === 0 && lastEnd === '\r' ? '' : lastEnd; // part of a name it would be
-    const records = lines.map(({ row, change }) => {
+    const records = lines.map(({ row, change, mark }) => {
       const fields = order.map((name) => row[name]!);
       if (change === 'too few') fields.pop();
       if (change === 'too many') fields.push('x');
-      return change === 'empty' ? '' : fields.join(',');
+      return mark + (change === 'empty' ? '' : fields.join(','));
     });
     const build = (first: string) => mark + [first, ...records].map((text, at) => text + ends[at]!).join('');
     return { file: build(written.join(',')), quoted: build(written.map((name) => `"${name}"`).join(',')) };

@@ -19,8 +19,10 @@ const NEEDED = ['customer', 'gender', 'merchant', 'amount'];
 /** The records that are not empty, with their physical lines. The last has no text if it opens a quote for good. */
 export function recordsOf(file: string): { line: number; text?: string }[] {
   const records: { line: number; text?: string }[] = [];
-  RECORD.lastIndex = file.startsWith(MARK) ? MARK.length : 0;
-  for (let line = 1, at = RECORD.lastIndex; at < file.length; at = RECORD.lastIndex) {
+  const behindMarks = (at: number): number =>
+    file.startsWith(MARK, at) ? behindMarks(at + MARK.length) : at;
+  for (let line = 1, at = behindMarks(0); at < file.length; at = behindMarks(RECORD.lastIndex)) {
+    RECORD.lastIndex = at;
     const match = RECORD.exec(file);
     if (!match) return [...records, { line }];
     const [whole, text = '', end] = match;
@@ -50,12 +52,14 @@ function fieldsOf(binary: string): string[] | string {
   }
 }
 
+const utf8Of = (binary: string) => bytesOf(binary).toString();
+
 export const cleaned = (field: string) =>
   field.replace(/^[ \t\n\v\f\r]+|[ \t\n\v\f\r]+$/g, '').replace(/^'([^]*)'$/, '$1');
 
 /** In units of 10^-15; undefined if it is no valid amount. */
 export function exactAmount(value: string): bigint | undefined {
-  const match = /^([+-]?)(?:(\d+)(?:\.(\d+))?|\.(\d+))(?:e([+-]?\d{1,2}))?$/.exec(value);
+  const match = /^([+-]?)(?:(\d+)(?:\.(\d+))?|\.(\d+))(?:e([+-]?\d{1,2}))?$/i.exec(value);
   if (!match) return undefined;
   const [, sign, whole = '', fraction = match[4] ?? '', , exponent = '0'] = match;
   const scale = fraction.length - Number(exponent);
@@ -64,10 +68,46 @@ export function exactAmount(value: string): bigint | undefined {
   return size >= 10n ** 45n ? undefined : sign === '-' ? -size : size;
 }
 
-function headerFault(names: readonly string[] | string): string | undefined {
-  if (typeof names === 'string') {
-    return names === 'the row is not UTF-8' ? 'the header is not UTF-8' : `in the header ${names}`;
-  }
+/** The names of a header; those in broken quotes stand there as they are. */
+function namesOf(header: string): string[] | string {
+  const names = fieldsOf(header);
+  if (typeof names !== 'string' || names === 'the row is not UTF-8') return names;
+  return [...`,${utf8Of(header)}`.matchAll(new RegExp(`,(${FIELD})`, 'g'))].map(([, field = '']) => {
+    const name = fieldsOf(Buffer.from(field).toString('latin1'));
+    return typeof name === 'string' ? field : (name[0] ?? '');
+  });
+}
+
+/** What a line without the columns looks like, if not like a header. */
+function lookOf(line: string): string | undefined {
+  const sep = /^"?sep=(.)/i.exec(line)?.[1];
+  const nameOf = (delimiter: string) =>
+    ({ '\t': 'tabs', ' ': 'spaces', '\x01': 'the character U+0001' })[delimiter] ?? `'${delimiter}'`;
+  if (sep === ',') return 'the file begins with "sep=," instead of the header: delete this line';
+  if (sep !== undefined)
+    return `the file begins with "sep=${sep}" instead of the header: delete this line, and separate columns by commas instead of ${nameOf(sep)}`;
+  if (/^["']?#/.test(line))
+    return 'the file begins with a comment ("#"): the header must be the first line, without "#"';
+  if (/^[\s,"']*$/.test(line))
+    return 'the file begins with a line without names: the header must be the first line';
+  const found = [',', ...';\t|:^~ \x01'].map((delimiter) => {
+    const names = line
+      .split(delimiter)
+      .map((name) => cleaned(name.trim().replace(/^"([^]*)"$/, '$1')).toLowerCase());
+    return { delimiter, count: NEEDED.filter((name) => names.includes(name)).length };
+  });
+  const other = found.slice(1).find(({ count }) => count > 1 && count > found[0]!.count);
+  return (
+    other && `the header is delimited by ${nameOf(other.delimiter)}: columns must be separated by commas`
+  );
+}
+
+function headerFault(
+  names: readonly string[] | string,
+  fields: readonly string[] | string,
+  line: string,
+): string | undefined {
+  if (typeof names === 'string') return 'the header is not UTF-8';
   if (names.some((name) => /\r(?!\n|$)/.test(name))) {
     return 'the header holds a lone carriage return: lines must end with LF or CRLF';
   }
@@ -79,6 +119,9 @@ function headerFault(names: readonly string[] | string): string | undefined {
   const hint = found.some((name) => name.includes('\0'))
     ? ' (it holds NUL bytes: UTF-16, or no text at all?)'
     : '';
+  const look = faults.length > 0 ? lookOf(line) : undefined;
+  if (look !== undefined) return look;
+  if (faults.length > 0 && typeof fields === 'string') return `in the header ${fields}`;
   return faults.length > 0 ? `the header has ${faults.join(', ')}${hint}` : undefined;
 }
 
@@ -104,8 +147,9 @@ export function judge(file: string): Verdict {
   const [header, ...records] = recordsOf(file);
   if (!header) return { refused: 'the object is empty' };
   const open = [header, ...records].find(({ text }) => text === undefined);
-  const names = header.text === undefined ? [] : fieldsOf(header.text);
-  const fault = header.text === undefined ? undefined : headerFault(names);
+  const names = header.text === undefined ? [] : namesOf(header.text);
+  const fault =
+    header.text === undefined ? undefined : headerFault(names, fieldsOf(header.text), utf8Of(header.text));
   if (fault !== undefined || typeof names === 'string') return { refused: fault ?? '' };
   if (open) {
     return { refused: `the record that starts on line ${open.line} opens a quote (") that is never closed` };
