@@ -71,6 +71,10 @@ export default tseslint.config(
     },
   },
   {
+    files: ['**/*.cjs'],
+    languageOptions: { globals: globals.node, sourceType: 'commonjs' },
+  },
+  {
     files: ['src/dashboard/browser/**/*.js'],
     languageOptions: { globals: globals.browser },
   },

@@ -108,13 +108,17 @@ function report(error: unknown): number {
   return 1;
 }
 
-/** Runs one command with the arguments of the shell: `main(['status', '--json'])`. @returns the exit code. */
+/**
+ * Runs one command with the arguments of the shell: `main(['status', '--json'])`.
+ * @returns the exit code. @throws if a package of the command is not installed: run.cjs says what to do.
+ */
 export async function main(argv: readonly string[]): Promise<number> {
   let exitCode = 0;
   try {
     await programOf((code) => (exitCode = code)).parseAsync(argv, { from: 'user' });
     return exitCode;
   } catch (error) {
+    if (codeOf(error) === 'ERR_MODULE_NOT_FOUND') throw error;
     return report(error);
   }
 }

@@ -1,11 +1,10 @@
 import { spawn, type ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
 import { closeSync, openSync, readFileSync } from 'node:fs';
-import { createRequire } from 'node:module';
 import { connect, type Socket } from 'node:net';
 import { join, resolve } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { fileURLToPath, pathToFileURL } from 'node:url';
+import { fileURLToPath } from 'node:url';
 import { UserError, messageOf } from '../errors.js';
 import { type Logger } from '../log.js';
 import { childEnvironment } from './postgres/account.js';
@@ -127,10 +126,11 @@ async function dial(port: number): Promise<Socket | undefined> {
 const logFile = (home: string) => join(home, 'supervisor.log');
 
 function spawnSupervisor(home: string): ChildProcess {
-  const loader = pathToFileURL(createRequire(import.meta.url).resolve('tsx')).href;
-  const program = fileURLToPath(new URL('supervisor.ts', import.meta.url));
+  const [launcher, program] = ['../run.cjs', 'supervisor.ts'].map((path) =>
+    fileURLToPath(new URL(path, import.meta.url)),
+  );
   const output = openSync(logFile(home), 'a', 0o600);
-  const child = spawn(process.execPath, ['--import', loader, program, home], {
+  const child = spawn(process.execPath, [launcher!, program!, home], {
     detached: true, // neither Ctrl-C nor the end of this process group reaches it
     stdio: ['ignore', output, output],
     cwd: '/',

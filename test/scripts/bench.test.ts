@@ -19,7 +19,7 @@ import { testObjectStore, type TestObjectStore } from '../support/s3.js';
 
 /** The benchmark as a process, without a developer's `.env` and AWS profile. */
 function startBench(args: readonly string[], env: Record<string, string> = {}): ChildProcess {
-  return spawn(process.execPath, ['--import', 'tsx', 'scripts/bench.ts', ...args], {
+  return spawn(process.execPath, ['src/run.cjs', 'scripts/bench.ts', ...args], {
     cwd: projectDir,
     env: { PATH: process.env.PATH, HOME: '/nonexistent', NODE_ENV: 'test', ...env },
     stdio: ['ignore', 'pipe', 'pipe'],

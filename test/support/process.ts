@@ -58,7 +58,7 @@ export class Command {
 
   /** As package.json's scripts start it, from the sources in `cwd`: the project's folder, or that of a copy. */
   static startFromSources(args: readonly string[], env: Record<string, string>, cwd: string): Command {
-    const program = ['--import', 'tsx', 'src/cli.ts'];
+    const program = ['src/run.cjs', 'src/cli.ts'];
     return Command.#spawn(process.execPath, [...NODE_OPTIONS, ...program, ...args], env, { cwd });
   }
 

@@ -58,4 +58,4 @@ export async function removeProgram(): Promise<void> {
 
 /** What `node` runs, in front of the arguments of a command; outside mocha, as in the soak, the sources. */
 export const programArguments = (): string[] =>
-  program === undefined ? ['--import', 'tsx', 'src/cli.ts'] : [program];
+  program === undefined ? ['src/run.cjs', 'src/cli.ts'] : [program];
