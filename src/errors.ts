@@ -93,6 +93,7 @@ export const SQLSTATE = {
   /** check_chunk_order: the ledger's chunks were applied in another order. */
   chunkOrderDiffers: 'BP008',
   invalidParameterValue: '22023',
+  notNullViolation: '23502',
   readOnlyTransaction: '25006',
   invalidAuthorization: '28000',
   invalidPassword: '28P01',

@@ -1,7 +1,7 @@
 -- Cuts the detections that are in no batch yet into batches of p_batch_rows, in detection order, and continues the
 -- numbering. A shorter rest stays open unless p_flush is true. A closed batch never changes.
 -- In: the caller's run, the size of a batch, the prefix of the files, whether to close a shorter rest too.
--- Reads and writes: detections, detection_batches. Out: the number of batches it closed. Raises BP001 (lease_lost).
+-- Reads and writes: detections, detection_batches, taken_over_rows. Out: the number of batches it closed. Raises BP001 (lease_lost).
 create or replace function bankpulse.close_batches(
   p_run_id bigint,
   p_batch_rows bigint,
@@ -16,6 +16,7 @@ declare
   v_closed_count bigint;
 begin
   perform hold_lease(p_run_id);
+  perform place_detections();
   select coalesce(max(batch_no), 0) into v_last_batch_no from detection_batches;
 
   with open_detections as (
@@ -31,7 +32,7 @@ begin
     insert into detection_batches (batch_no, object_key, row_count)
     select
       batch_no,
-      p_detections_prefix || 'detections-' || lpad(batch_no::text, greatest(8, length(batch_no::text)), '0') || '.csv',
+      detection_file_key(p_detections_prefix, batch_no),
       count(*)
     from open_detections
     group by batch_no

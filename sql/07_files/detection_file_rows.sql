@@ -1,20 +1,22 @@
 -- The rows of the detection files, exactly as they are written. To change a detection file, change this view: the
 -- header is the names of its columns, in their order, and all of them are text. batch_no and detection_id give the
 -- file and the order of its rows; they are not written. Only where patternId, MerchantId or customerName is renamed,
--- describe_file_row, which reads them by name, is changed too.
+-- describe_file_row and take_over_file, which read them by name, are changed too. A
+-- detection that stands in a taken-over file keeps the times that are written there.
 drop view if exists bankpulse.detection_file_rows;
 create view bankpulse.detection_file_rows as
 select
   detections.batch_no,
   detections.detection_id,
-  bankpulse.format_time(runs.started_at) as "YStartTime",
-  bankpulse.format_time(detections.detected_at) as "detectionTime",
+  coalesce(taken_over_rows.run_started_at, bankpulse.format_time(runs.started_at)) as "YStartTime",
+  coalesce(taken_over_rows.detected_at, bankpulse.format_time(detections.detected_at)) as "detectionTime",
   detections.pattern_id as "patternId",
   detections.action_type as "ActionType",
   bankpulse.escape_formula(detections.customer_id) as "customerName",
   bankpulse.escape_formula(detections.merchant_id) as "MerchantId"
 from bankpulse.detections
 inner join bankpulse.runs on runs.run_id = detections.run_id
+left join bankpulse.taken_over_rows on taken_over_rows.detection_id = detections.detection_id
 where detections.batch_no is not null;
 
 comment on view bankpulse.detection_file_rows is 'The rows of the detection files as they are written.';

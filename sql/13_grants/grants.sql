@@ -36,6 +36,7 @@ begin
   grant insert, update (exported_at) on bankpulse.detection_batches to bankpulse_writer;
   grant insert, update (ended_at, pending_count, oldest_pending_at, listed_at) on bankpulse.runs to bankpulse_writer;
   grant update (run_id, taken_at) on bankpulse.pipeline_lease to bankpulse_writer;
+  grant insert, update (detection_id) on bankpulse.taken_over_rows to bankpulse_writer;
   grant update (bucket, owner_key, claimed_at) on bankpulse.pipeline to bankpulse_writer;
   -- another importance file replaces these as a whole, with its rejected rows
   grant insert, delete on bankpulse.importance_file, bankpulse.customer_weights, bankpulse.rejected_rows

@@ -15,6 +15,7 @@ const LEDGER: readonly Copy[] = [
   ['copy bankpulse.chunks to stdout', 'copy bankpulse.chunks from stdin'],
   ['copy bankpulse.detections to stdout', 'copy bankpulse.detections from stdin'],
   ['copy bankpulse.detection_batches to stdout', 'copy bankpulse.detection_batches from stdin'],
+  ['copy bankpulse.taken_over_rows to stdout', 'copy bankpulse.taken_over_rows from stdin'],
   ['copy bankpulse.rules_history to stdout', 'copy bankpulse.rules_history from stdin'],
 ];
 

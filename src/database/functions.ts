@@ -204,6 +204,25 @@ export class SqlFunctions {
     ]);
   }
 
+  async lastDetectionFileKey(detectionsPrefix: string): Promise<string> {
+    return (await this.#value('select bankpulse.last_detection_file_key(p_detections_prefix => $1) as value', [
+      detectionsPrefix,
+    ])) as string;
+  }
+
+  /** `rows` by the names of the columns. */
+  async takeOverFile(
+    runId: number,
+    batchNo: number,
+    objectKey: string,
+    rows: readonly Record<string, string>[],
+  ): Promise<void> {
+    await this.client.query(
+      'select bankpulse.take_over_file(p_run_id => $1, p_batch_no => $2, p_object_key => $3, p_rows => $4)',
+      [runId, batchNo, objectKey, JSON.stringify(rows)],
+    );
+  }
+
   async markBatchExported(batchNo: string): Promise<void> {
     await this.client.query('select bankpulse.mark_batch_exported(p_batch_no => $1)', [batchNo]);
   }

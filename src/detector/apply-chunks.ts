@@ -13,6 +13,7 @@ import type { Lane } from './lane.js';
 import { Listing } from './listing.js';
 import type { LeaderOptions } from './options.js';
 import { isIgnorableAfter } from './shutdown.js';
+import { takeOverFiles } from './take-over.js';
 import { ViewRefresher } from './view-refresher.js';
 import { isDoneWithin } from '../async/time-limit.js';
 import { UnreadableObjects } from './unreadable-objects.js';
@@ -55,6 +56,7 @@ export async function applyChunks(
   const store = new PatientStore(options.store, log, until);
   const functions = new SqlFunctions(control);
   await checkChunkOrder(functions, settings.CHUNK_ORDER);
+  await takeOverFiles(functions, store, runId, settings.DETECTIONS_PREFIX, log);
   const position = settings.CHUNK_ORDER === 'name' ? null : ((await functions.lastObjectNumber()) ?? 0n);
   const backlog = new Backlog(settings.GAP_TIMEOUT_MS, position);
   const listing = new Listing({ store, functions, backlog, runId, settings, log });

@@ -109,6 +109,16 @@ describe('bankpulse_writer', () => {
     await client.query('select * from bankpulse.detection_batches');
     await client.query('select * from bankpulse.detection_file_rows');
     await functions.markBatchExported('1');
+    await functions.lastDetectionFileKey('d/');
+    await functions.takeOverFile(runId, 1000 * round, `d/${round}.csv`, [
+      {
+        patternId: 'PatId2',
+        MerchantId: 'm',
+        customerName: `c${round}`,
+        YStartTime: 'x',
+        detectionTime: 'x',
+      },
+    ]);
     const object = { key: `rights/${round}8.csv`, etag: 'x', size: 0 };
     await functions.quarantineChunk(runId, object, 'empty');
     await functions.retryQuarantinedChunk(object.key);

@@ -1,0 +1,67 @@
+import { parse } from 'csv-parse/sync';
+import type { SqlFunctions } from '../database/functions.js';
+import { UserError, hasSqlState, messageOf } from '../errors.js';
+import type { Logger } from '../log.js';
+import type { PatientStore } from '../s3/patient-store.js';
+import { printable } from '../text/printable.js';
+
+/**
+ * Takes over the detection files behind the newest that the outbox knows: this database wrote them before it was
+ * restored to an earlier point. They count as closed and written, so that no file is written over, and no detection
+ * twice. Each file is one transaction; a Y that ends half-way leaves the rest to the next.
+ * Writes: detection_batches, taken_over_rows, detections.
+ * @throws UserError if one of them is not a detection file.
+ */
+export async function takeOverFiles(
+  functions: SqlFunctions,
+  store: PatientStore,
+  runId: number,
+  detectionsPrefix: string,
+  log: Logger,
+): Promise<void> {
+  const taken: string[] = [];
+  let startAfter = await functions.lastDetectionFileKey(detectionsPrefix);
+  for (let isLast = false; !isLast;) {
+    const page = await store.listPage(`${detectionsPrefix}detections-`, startAfter);
+    for (const { key } of page.objects) {
+      startAfter = key;
+      const number = /^(\d{8,15})\.csv$/.exec(key.slice(`${detectionsPrefix}detections-`.length))?.[1];
+      const file = number === undefined ? undefined : await store.getWhole(key);
+      if (!file) continue; // an object of somebody, or gone by now
+      await takeOver(functions, runId, Number(number), key, file.content);
+      taken.push(key);
+    }
+    isLast = page.isLast || page.objects.length === 0;
+  }
+  if (taken.length === 0) return;
+  log.warn(
+    { files: taken.length, first: taken[0], last: taken.at(-1) },
+    'the database does not know these detection files: it was restored to an earlier point, and takes them over as written',
+  );
+}
+
+async function takeOver(
+  functions: SqlFunctions,
+  runId: number,
+  batchNo: number,
+  key: string,
+  content: Buffer,
+): Promise<void> {
+  const refuse = (why: string) =>
+    new UserError(
+      `${printable(key)} stands where this database writes its detection files, and is none of them (${why}): move it away`,
+    );
+  let rows: Record<string, string>[];
+  try {
+    rows = parse(content, { columns: true });
+  } catch (error) {
+    throw refuse(messageOf(error));
+  }
+  if (rows.length === 0) throw refuse('it has no rows');
+  try {
+    await functions.takeOverFile(runId, batchNo, key, rows);
+  } catch (error) {
+    if (hasSqlState(error, 'notNullViolation')) throw refuse('it lacks a column');
+    throw error;
+  }
+}
