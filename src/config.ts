@@ -75,6 +75,11 @@ const variables = {
     })
     .optional(),
   S3_FORCE_PATH_STYLE: flag.optional(),
+  S3_CONDITIONAL_PUTS: flag.default(true),
+  S3_SERVER_SIDE_ENCRYPTION: z
+    .enum(['AES256', 'aws:kms', 'aws:kms:dsse'], { error: 'must be AES256, aws:kms or aws:kms:dsse' })
+    .optional(),
+  S3_SSE_KMS_KEY_ID: text.optional(),
   AWS_REGION: text
     .refine((value) => /^[a-z\d]([a-z\d-]{0,61}[a-z\d])?$/i.test(value), {
       error: 'must be the code of a region, such as eu-central-1',
@@ -164,6 +169,8 @@ function contradictions(settings: Partial<Settings>): string[] {
         'and an endpoint, if any, with a name instead of an address',
     );
   }
+  if (settings.S3_SSE_KMS_KEY_ID !== undefined && !settings.S3_SERVER_SIDE_ENCRYPTION?.startsWith('aws:kms'))
+    problems.push('S3_SSE_KMS_KEY_ID needs S3_SERVER_SIDE_ENCRYPTION=aws:kms');
   return problems;
 }
 
@@ -207,6 +214,9 @@ export const databaseSettings = [
 export const objectStoreSettings = [
   'S3_BUCKET',
   'S3_FORCE_PATH_STYLE',
+  'S3_CONDITIONAL_PUTS',
+  'S3_SERVER_SIDE_ENCRYPTION',
+  'S3_SSE_KMS_KEY_ID',
   'AWS_REGION',
   'AWS_ENDPOINT_URL_S3',
   'AWS_ENDPOINT_URL',

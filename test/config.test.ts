@@ -131,6 +131,19 @@ describe('loadSettings', () => {
       );
   });
 
+  it('takes the settings of stores of their own kind', () => {
+    expect(loadSettings(['S3_CONDITIONAL_PUTS', 'S3_SERVER_SIDE_ENCRYPTION'])).to.deep.equal({
+      S3_CONDITIONAL_PUTS: true,
+      S3_SERVER_SIDE_ENCRYPTION: undefined,
+    });
+    const kms = { S3_SERVER_SIDE_ENCRYPTION: 'aws:kms', S3_SSE_KMS_KEY_ID: 'key', S3_BUCKET: 'bucket' };
+    expect(faults({ ...kms, S3_CONDITIONAL_PUTS: 'FALSE' })).to.deep.equal([]);
+    expect(faults({ ...kms, S3_SERVER_SIDE_ENCRYPTION: 'AES256' })).to.deep.equal([
+      'S3_SSE_KMS_KEY_ID needs S3_SERVER_SIDE_ENCRYPTION=aws:kms',
+    ]);
+    expect(faults({ ...kms, S3_SERVER_SIDE_ENCRYPTION: 'aes' })[0]).to.match(/must be AES256, aws:kms or/);
+  });
+
   it('names every fault at once', () => {
     const found = faults({
       CHUNK_ROWS: '0',

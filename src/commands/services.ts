@@ -46,11 +46,14 @@ export interface BucketService {
 /** The configured bucket; if no variable names a store, that of the embedded server. */
 export async function findBucket(settings: ObjectStoreSettings, log: Logger): Promise<BucketService> {
   if (!isStoreEmbedded(settings)) {
+    const { S3_SERVER_SIDE_ENCRYPTION: algorithm, S3_SSE_KMS_KEY_ID: kmsKeyId } = settings;
     const options = {
       bucket: settings.S3_BUCKET!,
       endpoint: settings.AWS_ENDPOINT_URL_S3 ?? settings.AWS_ENDPOINT_URL,
       region: settings.AWS_REGION,
       forcePathStyle: settings.S3_FORCE_PATH_STYLE,
+      conditionalPuts: settings.S3_CONDITIONAL_PUTS,
+      encryption: algorithm && { algorithm, kmsKeyId },
     };
     return { options, release: () => Promise.resolve() };
   }

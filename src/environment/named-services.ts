@@ -36,6 +36,8 @@ export const LIBRARY_NAMES = [
   'AWS_SECRET_ACCESS_KEY',
   'AWS_SESSION_TOKEN',
   'AWS_PROFILE',
+  'AWS_REQUEST_CHECKSUM_CALCULATION',
+  'AWS_RESPONSE_CHECKSUM_VALIDATION',
 ];
 
 type Environment = Readonly<Record<string, string | undefined>>;
