@@ -104,6 +104,8 @@ export const SQLSTATE = {
   databaseExists: '42P04',
   objectInUse: '55006',
   queryCanceled: '57014',
+  tooManyConnections: '53300',
+  cannotConnectNow: '57P03',
 } as const;
 
 /** SQLSTATEs, or classes of them, for errors that may pass by themselves: worth a new connection and a retry. */
@@ -131,6 +133,18 @@ export function hasSqlState(error: unknown, ...names: (keyof typeof SQLSTATE)[])
   return names.some((name) => codeOf(error) === SQLSTATE[name]);
 }
 
+/** How the message begins if a connection is taken, but its first query is not answered. */
+export const NO_ANSWER = 'no answer to the first query';
+
+/** Whether there is no connection left: by a limit of the server, the role or the database, or in a pooler. */
+export function isShortOfConnections(error: unknown): boolean {
+  return (
+    hasSqlState(error, 'tooManyConnections') ||
+    // PgBouncer has no SQLSTATE of its own for these
+    new RegExp(`^${NO_ANSWER}|max_client_conn|query_wait_timeout|too many`).test(messageOf(error))
+  );
+}
+
 /** Whether a new connection, or a retry later, may succeed. */
 export function isTransientDatabaseError(error: unknown): boolean {
   const code = codeOf(error);
@@ -141,7 +155,7 @@ export function isTransientDatabaseError(error: unknown): boolean {
     (code !== undefined &&
       /^(ECONN|EPIPE|ETIMEDOUT|EHOSTUNREACH|ENETUNREACH|EAI_AGAIN|ENOTFOUND)/.test(code)) ||
     // pg's own errors for a lost connection have no code
-    /^(Connection terminated|Client has encountered a connection error|timeout expired|Query read timeout|Client was closed)/.test(
+    /^(Connection terminated|Client has encountered a connection error|timeout expired|no answer|Query read timeout|Client was closed)/.test(
       messageOf(error),
     )
   );

@@ -7,9 +7,10 @@ import pg from 'pg';
 import type { CloseLater } from '../../src/async/resource-scope.js';
 import { findBucket, openDatabase } from '../../src/commands/services.js';
 import { databaseSettings, loadSettings, objectStoreSettings } from '../../src/config.js';
-import { connect, connectOrExplain } from '../../src/database/connection.js';
+import { connect } from '../../src/database/connection.js';
 import { DisposableDatabase } from '../../src/database/disposable-database.js';
 import { ADVISORY_LOCK, migrate } from '../../src/database/schema.js';
+import { WRITES_IN_SESSIONS, connectOrExplain } from '../../src/database/server-check.js';
 import { UserError, messageOf } from '../../src/errors.js';
 import type { Logger } from '../../src/log.js';
 import { openClient } from '../../src/s3/client.js';
@@ -92,7 +93,7 @@ export async function openBench(given: GivenFiles, signal: AbortSignal, log: Log
   const input = await openInput(given, folder, signal);
   const server = await openDatabase(settings, log);
   closeLater(() => server.close());
-  const session = await connectOrExplain(server.config);
+  const session = await connectOrExplain(server.config, WRITES_IN_SESSIONS);
   closeLater(() => session.end());
   // the databases have fixed names, so a second benchmark would drop those of the first
   const tryLock = 'select pg_try_advisory_lock($1) as is_ours';

@@ -5,7 +5,7 @@ import {
   loadSettings,
   objectStoreSettings,
 } from '../config.js';
-import { explainDenial } from '../database/schema.js';
+import { explainRefusal } from '../database/explain-refusal.js';
 import { detect } from '../detector/detector.js';
 import { openPipeline, printSummary, withTerminal } from './run-pipeline.js';
 
@@ -21,7 +21,7 @@ export async function runDetect({ once }: { once: boolean }): Promise<void> {
   await withTerminal(settings.LOG_LEVEL, async (command) => {
     const { log, signal } = command;
     const services = await openPipeline(settings, command);
-    await explainDenial(services.config, () =>
+    await explainRefusal(services.config, () =>
       detect({ ...services, settings, log, signal, isInputOver: () => once }),
     );
     await printSummary(services, log);

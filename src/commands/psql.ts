@@ -4,7 +4,8 @@ import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import pg from 'pg';
-import { UserError, codeOf } from '../errors.js';
+import { openConnection } from '../database/connection.js';
+import { UserError, codeOf, messageOf } from '../errors.js';
 import { psqlTls } from './psql-tls.js';
 import { withDatabase } from './with-database.js';
 
@@ -26,6 +27,23 @@ function passLines({ host, port, user, password }: pg.Client): string {
   return [host, ...(host.startsWith('/') ? ['localhost'] : [])]
     .map((each) => `${[each, String(port), '*', user ?? '', password ?? ''].map(escaped).join(':')}\n`)
     .join('');
+}
+
+/** The search path, as a variable of libpq; poolers refuse it. */
+async function optionsOf(config: pg.ClientConfig): Promise<{ PGOPTIONS?: string }> {
+  const options = `${config.options ?? process.env.PGOPTIONS ?? ''} -c search_path=bankpulse,public`;
+  try {
+    await (await openConnection({ ...config, options })).end();
+  } catch (error) {
+    if (/startup parameter/.test(messageOf(error))) {
+      process.stderr.write(
+        'this pooler takes no options: in psql, say "set search_path = bankpulse, public"\n',
+      );
+      return {};
+    }
+    // psql says itself what is wrong
+  }
+  return { PGOPTIONS: options };
 }
 
 /** `npm run psql [-- ARGS]`: the psql found on PATH, on the configured database. @returns its exit code. */
@@ -54,7 +72,7 @@ export async function runPsql(args: readonly string[]): Promise<number> {
           PGDATABASE: target.database ?? '',
           ...(await psqlTls(config.ssl, process.env, folder)),
           ...(target.password ? { PGPASSFILE: passFile } : {}),
-          PGOPTIONS: `${config.options ?? process.env.PGOPTIONS ?? ''} -c search_path=bankpulse,public`,
+          ...(await optionsOf(config)),
         },
       });
       const [code] = (await once(child, 'exit')) as [number | null];

@@ -1,4 +1,5 @@
 import { SqlFunctions } from '../database/functions.js';
+import { WRITES } from '../database/server-check.js';
 import { readQuarantined } from '../database/status.js';
 import { UserError } from '../errors.js';
 import { printable } from '../text/printable.js';
@@ -21,7 +22,7 @@ export async function runQuarantine({ retry }: { retry?: string }): Promise<void
       const key = keys.find((text) => text === retry) ?? keys.find((text) => printable(text) === retry);
       const wasThere =
         key !== undefined &&
-        (await withClient(config, (client) => new SqlFunctions(client).retryQuarantinedChunk(key)));
+        (await withClient(config, WRITES, (client) => new SqlFunctions(client).retryQuarantinedChunk(key)));
       if (!wasThere) throw new UserError(`no quarantined object has the key ${printable(retry)}`);
       process.stdout.write(
         `${printable(retry)} is taken out of quarantine; mechanism Y will find it again\n`,

@@ -6,7 +6,8 @@ import {
   type ObjectStoreSettings,
   type Settings,
 } from '../config.js';
-import { connectOrExplain, openViews } from '../database/connection.js';
+import { openViews } from '../database/connection.js';
+import { WRITES_IN_SESSIONS, connectOrExplain } from '../database/server-check.js';
 import { serveDashboard, type Routes } from '../dashboard/server.js';
 import { messageOf } from '../errors.js';
 import type { Logger } from '../log.js';
@@ -38,7 +39,7 @@ const routesOf = (services: Services): Routes[] => [
 ];
 
 async function prepareDatabase(services: Services, log: Logger): Promise<void> {
-  const client = await connectOrExplain(services.config);
+  const client = await connectOrExplain(services.config, WRITES_IN_SESSIONS);
   try {
     await migrateIfPending(client, services.config, log);
   } finally {

@@ -8,7 +8,7 @@ import {
   type DetectorSettings,
   type ProducerSettings,
 } from '../config.js';
-import { explainDenial } from '../database/schema.js';
+import { explainRefusal } from '../database/explain-refusal.js';
 import { detect } from '../detector/detector.js';
 import type { Logger } from '../log.js';
 import { produce } from '../producer/producer.js';
@@ -31,7 +31,7 @@ export async function runStart({ once }: { once: boolean }): Promise<void> {
     await generateMissingInput(settings, log, signal);
     if (signal.aborted) return;
     const services = await openPipeline(settings, command);
-    await explainDenial(services.config, () =>
+    await explainRefusal(services.config, () =>
       produceAndDetect(services, { settings, log, signal, endsWithX: once }),
     );
     await printSummary(services, log);

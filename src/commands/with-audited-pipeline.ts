@@ -1,8 +1,9 @@
 import { audit, type AuditOptions } from '../audit/audit.js';
 import { describeAudit } from '../audit/report.js';
 import { databaseSettings, environmentWarnings, loadSettings, objectStoreSettings } from '../config.js';
-import { connectOrExplain } from '../database/connection.js';
-import { explainDenial, pendingChanges } from '../database/schema.js';
+import { WRITES_IN_SESSIONS, connectOrExplain } from '../database/server-check.js';
+import { explainRefusal } from '../database/explain-refusal.js';
+import { pendingChanges } from '../database/schema.js';
 import { UserError, hasSqlState, messageOf } from '../errors.js';
 import { checkPlace } from '../detector/file-owner.js';
 import { createLog } from '../log.js';
@@ -29,9 +30,9 @@ export async function withAuditedPipeline<Result>(
   const progress = new ReplayProgress(log);
   try {
     await store.checkAccess(settings.CHUNKS_PREFIX, signal);
-    const session = await connectOrExplain(config);
+    const session = await connectOrExplain(config, WRITES_IN_SESSIONS);
     try {
-      return await explainDenial(config, async () => {
+      return await explainRefusal(config, async () => {
         const { migrations, sqlFiles } = await pendingChanges(session);
         if (migrations.length + sqlFiles.length > 0) {
           throw new UserError('the schema is not up to date: run "npm run migrate" first');

@@ -1,8 +1,9 @@
 import type { Kysely } from 'kysely';
 import type pg from 'pg';
 import { databaseSettings, environmentWarnings, loadSettings } from '../config.js';
-import { connectOrExplain, openViews } from '../database/connection.js';
-import { explainDenial } from '../database/schema.js';
+import { openViews } from '../database/connection.js';
+import { READS, connectOrExplain, type Needs } from '../database/server-check.js';
+import { explainRefusal } from '../database/explain-refusal.js';
 import { readStatus } from '../database/status.js';
 import type { Status, Views } from '../database/views.js';
 import { createLog, type Logger } from '../log.js';
@@ -23,12 +24,13 @@ export async function withDatabase<Result>(
   }
 }
 
-/** Runs `work` with a connected client. @throws UserError if the database cannot be reached. */
+/** Runs `work` with a connected client. @throws UserError if the database cannot be reached, or is none for the work. */
 export async function withClient<Result>(
   config: pg.ClientConfig,
+  needs: Needs,
   work: (client: pg.Client) => Promise<Result>,
 ): Promise<Result> {
-  const client = await connectOrExplain(config);
+  const client = await connectOrExplain(config, needs);
   try {
     return await work(client);
   } finally {
@@ -41,10 +43,10 @@ export async function withStatus<Result>(
   config: pg.ClientConfig,
   work: (views: Kysely<Views>, status: Status) => Promise<Result>,
 ): Promise<Result> {
-  await withClient(config, () => Promise.resolve()); // its error explains in one line why there is no connection
+  await withClient(config, READS, () => Promise.resolve()); // its error explains in one line why there is no connection
   const views = openViews(config);
   try {
-    return await explainDenial(config, async () => work(views, await readStatus(views)));
+    return await explainRefusal(config, async () => work(views, await readStatus(views)));
   } finally {
     await views.destroy();
   }

@@ -2,7 +2,7 @@ import type * as kysely from 'kysely';
 import pg from 'pg';
 import type { DatabaseSettings } from '../config.js';
 import { readDatabaseUrl } from '../database-url.js';
-import { UserError, certificateAdvice, hasSqlState, messageOf } from '../errors.js';
+import { NO_ANSWER } from '../errors.js';
 import { Kysely, PostgresDialect } from './kysely.js';
 import type { Views } from './views.js';
 
@@ -38,17 +38,67 @@ export function describeDatabase(config: pg.ClientConfig): string {
   return `database "${database ?? ''}" at ${host}:${port}`;
 }
 
-/**
- * A connected client of its own, for COPY, transactions and session locks. The error event of an idle connection is
- * ignored, since the next query fails anyway.
- */
-export async function connect(config: pg.ClientConfig): Promise<pg.Client> {
+/** A pooler may take the connection, and then let the first query wait for one of the server's. */
+const FIRST_ANSWER_MS = 5000;
+
+/** Sessions, and their transactions, wait while others work: the settings of a role must not end them. */
+export const STAY_IDLE = 'set idle_session_timeout = 0; set idle_in_transaction_session_timeout = 0';
+
+/** Runs one of the first queries of a session. @throws an error that may pass by itself if there is no answer in time. */
+export async function queryInTime<Row extends pg.QueryResultRow>(
+  client: Pick<pg.ClientBase, 'query'>,
+  text: string,
+): Promise<Row[]> {
+  let timer: NodeJS.Timeout | undefined;
+  const tooLate = new Promise<never>((_resolve, reject) => {
+    timer = setTimeout(
+      () => reject(new Error(`${NO_ANSWER} within ${FIRST_ANSWER_MS / 1000} s`)),
+      FIRST_ANSWER_MS,
+    );
+  });
+  try {
+    const answer = client.query<Row>(text);
+    answer.catch(() => undefined); // it may fail after the time is over, when the connection is closed
+    return (await Promise.race([answer, tooLate])).rows;
+  } finally {
+    clearTimeout(timer);
+  }
+}
+
+/** A connection, with which nothing has been done. */
+export async function openConnection(config: pg.ClientConfig): Promise<pg.Client> {
   const client = new pg.Client(config);
-  client.on('error', () => undefined);
+  keepReason(client);
   try {
     await client.connect();
   } catch (error) {
     await client.end().catch(() => undefined);
+    throw error;
+  }
+  return client;
+}
+
+/** If the server ends an idle session, the next query fails with its reason: `pg` would only say that it cannot be queried. */
+function keepReason(client: pg.Client): void {
+  let reason: Error | undefined;
+  client.on('error', (error) => (reason ??= error));
+  const query = client.query.bind(client) as (...args: unknown[]) => unknown;
+  const isStream = (first: unknown) =>
+    typeof (first as { submit?: unknown } | undefined)?.submit === 'function';
+  client.query = ((...args: unknown[]) =>
+    reason && !isStream(args[0]) ? Promise.reject(reason) : query(...args)) as typeof client.query;
+}
+
+/**
+ * A connected client of its own, for COPY, transactions and session locks. If the server ends its session while it is
+ * idle, the next query fails.
+ */
+export async function connect(config: pg.ClientConfig): Promise<pg.Client> {
+  const client = await openConnection(config);
+  try {
+    await queryInTime(client, STAY_IDLE);
+  } catch (error) {
+    void client.end().catch(() => undefined); // while the query waits it may wait, too
     throw error;
   }
   return client;
@@ -67,27 +117,12 @@ export async function connectChecked(config: pg.ClientConfig): Promise<pg.Client
   return client;
 }
 
-const TRUST =
-  'name the file of its CA: sslrootcert=FILE in DATABASE_URL, or NODE_EXTRA_CA_CERTS=FILE in the environment';
-
-/** As `connect`, at the start of a command. @throws UserError: one line that says what failed and what to do. */
-export async function connectOrExplain(config: pg.ClientConfig): Promise<pg.Client> {
-  try {
-    return await connect(config);
-  } catch (error) {
-    const advice = hasSqlState(error, 'noSuchDatabase')
-      ? 'create it (createdb) or set DB_NAME or DATABASE_URL to one that exists'
-      : hasSqlState(error, 'invalidPassword', 'invalidAuthorization')
-        ? 'check DB_USER and DB_PASSWORD, or DATABASE_URL'
-        : (certificateAdvice(error, TRUST) ??
-          'check that PostgreSQL runs there, and DB_HOST and DB_PORT, or DATABASE_URL');
-    throw new UserError(`cannot connect to ${describeDatabase(config)}: ${messageOf(error)}; ${advice}`);
-  }
-}
-
 /** A pool for reads; `end()` closes it. */
 export function openPool(config: pg.PoolConfig): pg.Pool {
-  const pool = new pg.Pool(config);
+  const pool = new pg.Pool({
+    ...config,
+    verify: (client, done) => void queryInTime(client, 'select').then(() => done(), done),
+  });
   // a lost connection, of an idle or of a busy client, makes queries fail, which is enough
   pool.on('error', () => undefined);
   pool.on('connect', (client) => client.on('error', () => undefined));

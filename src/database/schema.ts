@@ -3,7 +3,8 @@ import { readFile, readdir } from 'node:fs/promises';
 import { basename, join } from 'node:path';
 import type pg from 'pg';
 import { projectDir } from '../config.js';
-import { describeDatabase, type Queryable } from './connection.js';
+import type { Queryable } from './connection.js';
+import { explainRefusal } from './explain-refusal.js';
 import { UserError, codeOf, hasSqlState, messageOf } from '../errors.js';
 import type { Logger } from '../log.js';
 
@@ -50,7 +51,7 @@ async function readSqlFiles(): Promise<SqlFile[]> {
   );
 }
 
-/** Grants rights on all objects of the schema, so it is applied again after any other change. */
+/** Grants rights on all objects of the schema. Applied each time: a restored database has lost them, if dumped without. */
 const GRANTS = '13_grants/grants.sql';
 
 /** The files that users write and change. */
@@ -61,16 +62,20 @@ function isPatternFault(error: unknown): boolean {
   return /^(22|23|42|BP)/.test(codeOf(error) ?? '') && !hasSqlState(error, 'insufficientPrivilege');
 }
 
-/** The files of sql/ that are new or changed for this database; with them, or after a migration, also the grants. */
-async function dueSqlFiles(client: Queryable, hasMigrated: boolean): Promise<SqlFile[]> {
+/** The files of sql/ that are new or changed for this database. */
+async function changedSqlFiles(client: Queryable): Promise<SqlFile[]> {
   const { rows } = await client.query<{ file_name: string; sha256: string }>(
     'select file_name, sha256 from bankpulse.applied_sql_files',
   );
   const applied = new Map(rows.map((row) => [row.file_name, row.sha256]));
-  const files = await readSqlFiles();
-  const changed = files.filter((file) => applied.get(file.fileName) !== file.sha256);
-  const areGrantsDue = hasMigrated || changed.length > 0;
-  return files.filter((file) => changed.includes(file) || (areGrantsDue && file.fileName === GRANTS));
+  return (await readSqlFiles()).filter((file) => applied.get(file.fileName) !== file.sha256);
+}
+
+/** The names of the files, in path order; of the grants, too, if something else has changed. */
+function withGrants(files: readonly SqlFile[], hasMigrated: boolean): string[] {
+  const names = files.map(({ fileName }) => fileName);
+  const areGrantsDue = (hasMigrated || names.length > 0) && !names.includes(GRANTS);
+  return areGrantsDue ? [...names, GRANTS].sort() : names;
 }
 
 /** What `migrate` would do now. Reads bankpulse.migrations and bankpulse.applied_sql_files. */
@@ -83,8 +88,7 @@ export async function pendingChanges(client: Queryable): Promise<SchemaChanges> 
   const ran = await client.query<{ name: string }>('select name from bankpulse.migrations');
   const ranNames = new Set(ran.rows.map((row) => row.name));
   const migrations = names.filter((name) => !ranNames.has(name));
-  const files = await dueSqlFiles(client, migrations.length > 0);
-  return { migrations, sqlFiles: files.map((file) => file.fileName) };
+  return { migrations, sqlFiles: withGrants(await changedSqlFiles(client), migrations.length > 0) };
 }
 
 /**
@@ -98,8 +102,27 @@ async function becomeOwner(client: Queryable): Promise<void> {
   await client.query(query).catch(() => undefined);
 }
 
+/** @returns whether there is a schema. @throws UserError if this role may change nothing in it. */
+async function checkSchema(client: Queryable): Promise<boolean> {
+  const { rows } = await client.query<{ owner: string; role: string; may_create: boolean }>(
+    `select
+       quote_ident(pg_get_userbyid(nspowner)) as owner,
+       quote_ident(current_user) as role,
+       has_schema_privilege(oid, 'create') as may_create
+     from pg_namespace
+     where nspname = 'bankpulse'`,
+  );
+  const [schema] = rows;
+  if (schema && !schema.may_create) {
+    throw new UserError(
+      `${schema.role} may not change schema bankpulse: run "npm run migrate" as the owner of the database's schema, ${schema.owner}`,
+    );
+  }
+  return schema !== undefined;
+}
+
 /** Applies files of sql/ in path order, all or none. Removes the records of files that no longer exist. */
-async function applySqlFiles(client: Queryable, files: readonly SqlFile[]): Promise<string[]> {
+async function applySqlFiles(client: Queryable, files: readonly SqlFile[]): Promise<void> {
   await client.query('begin');
   try {
     for (const file of files) {
@@ -117,17 +140,14 @@ async function applySqlFiles(client: Queryable, files: readonly SqlFile[]): Prom
         [file.fileName, file.sha256],
       );
     }
-    if (files.length > 0) {
-      await client.query('delete from bankpulse.applied_sql_files where file_name <> all ($1)', [
-        await sqlFileNames(sqlDir),
-      ]);
-    }
+    await client.query('delete from bankpulse.applied_sql_files where file_name <> all ($1)', [
+      await sqlFileNames(sqlDir),
+    ]);
     await client.query('commit');
   } catch (error) {
     await client.query('rollback');
     throw error;
   }
-  return files.map((file) => file.fileName);
 }
 
 /**
@@ -147,6 +167,7 @@ export async function migrate(client: pg.Client, log: Logger): Promise<SchemaCha
   await client.query('select pg_advisory_lock($1)', [ADVISORY_LOCK.migration]);
   try {
     await becomeOwner(client);
+    const hasSchema = await checkSchema(client);
     // loaded only here: most commands only check whether something is pending
     const { runner } = await import('node-pg-migrate');
     const ran = await runner({
@@ -155,7 +176,8 @@ export async function migrate(client: pg.Client, log: Logger): Promise<SchemaCha
       direction: 'up',
       migrationsTable: 'migrations',
       migrationsSchema: 'bankpulse',
-      createMigrationsSchema: true,
+      // even if it exists, PostgreSQL demands the right to create it
+      createMigrationsSchema: !hasSchema,
       // the lock above also covers sql/, and waits instead of failing
       noLock: true,
       logger: {
@@ -165,10 +187,15 @@ export async function migrate(client: pg.Client, log: Logger): Promise<SchemaCha
         error: () => undefined,
       },
     });
-    const files = await dueSqlFiles(client, ran.length > 0);
+    const changed = await changedSqlFiles(client);
+    const applied = withGrants(changed, true);
+    await applySqlFiles(
+      client,
+      (await readSqlFiles()).filter(({ fileName }) => applied.includes(fileName)),
+    );
     return {
       migrations: ran.map((migration) => migration.name),
-      sqlFiles: await applySqlFiles(client, files),
+      sqlFiles: withGrants(changed, ran.length > 0),
     };
   } finally {
     client.off('notice', warn);
@@ -186,27 +213,10 @@ export async function migrateIfPending(
   config: pg.ClientConfig,
   log: Logger,
 ): Promise<void> {
-  await explainDenial(config, async () => {
+  await explainRefusal(config, async () => {
     const { migrations, sqlFiles } = await pendingChanges(client);
     if (migrations.length + sqlFiles.length === 0) return;
     await migrate(client, log);
     log.info({ migrations: migrations.length, sqlFiles: sqlFiles.length }, 'schema brought up to date');
   });
-}
-
-/** Runs `work`. @throws UserError instead of "permission denied": it says which role has the rights. */
-export async function explainDenial<Result>(
-  config: pg.ClientConfig,
-  work: () => Promise<Result>,
-): Promise<Result> {
-  try {
-    return await work();
-  } catch (error) {
-    if (![error, (error as Error).cause].some((one) => hasSqlState(one, 'insufficientPrivilege')))
-      throw error;
-    throw new UserError(
-      `${describeDatabase(config)} needs a migration, or rights, that this role does not have; ` +
-        'run "npm run migrate" as the owner of the database, and grant bankpulse_writer to this role',
-    );
-  }
 }

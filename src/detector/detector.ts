@@ -2,7 +2,8 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { connect } from '../database/connection.js';
 import { SqlFunctions } from '../database/functions.js';
 import { untilDatabaseWorks } from '../database/patience.js';
-import { UserError, hasSqlState, messageOf } from '../errors.js';
+import { CONNECTIONS_NEEDED } from '../database/connection-advice.js';
+import { UserError, hasSqlState, isShortOfConnections, messageOf } from '../errors.js';
 import { loadImportance, loadedFile } from '../loader/importance.js';
 import { PatientStore } from '../s3/patient-store.js';
 import { claimPlace } from './file-owner.js';
@@ -65,11 +66,16 @@ async function registerRun(options: DetectorOptions): Promise<number> {
   }
 }
 
+/** At the start, sessions of a former Y may take so long to go; if there are too few connections then, there always are. */
+const SHORT_OF_CONNECTIONS_MS = 8000;
+
 /** Leads in one term after the other, until a term ends without an error. */
 async function leadUntilOver(options: DetectorOptions, runId: number): Promise<void> {
   const { log, signal } = options;
   let quietSince = performance.now();
   let isImportanceRead = false;
+  const startedAt = performance.now();
+  let hasWorked = false;
   const loadWeights: LeaderOptions['loadWeights'] = async (control, views) => {
     // a database that was promoted or restored after the first term may have lost the weights
     if (isImportanceRead && (await loadedFile(views))) return;
@@ -77,6 +83,10 @@ async function leadUntilOver(options: DetectorOptions, runId: number): Promise<v
     isImportanceRead = true;
   };
   await untilDatabaseWorks(options, async ({ pausedMs, works }) => {
+    const onProgress = () => {
+      hasWorked = true;
+      works();
+    };
     // If two Ys fail in turn, for example because the disk is full, one stands by while the other tries. So standing by
     // proves that the database works only after it has lasted as long as the last pause.
     const provenAt = performance.now() + pausedMs;
@@ -85,10 +95,12 @@ async function leadUntilOver(options: DetectorOptions, runId: number): Promise<v
     };
     while (!signal.aborted) {
       try {
-        return await lead({ ...options, runId, loadWeights, quietSince, onProgress: works, onStandBy });
+        return await lead({ ...options, runId, loadWeights, quietSince, onProgress, onStandBy });
       } catch (error) {
         // the term may have applied chunks, the last one perhaps without an answer to its commit
         quietSince = performance.now();
+        if (isShortOfConnections(error) && !hasWorked && quietSince - startedAt > SHORT_OF_CONNECTIONS_MS)
+          throw new UserError(`too few connections: ${messageOf(error)}; ${CONNECTIONS_NEEDED}`);
         if (!hasSqlState(error, 'leaseLost')) throw error;
         log.warn('another mechanism Y has taken over; standing by');
         await sleep(REPLACED_PAUSE_MS * (0.5 + Math.random() / 2), undefined, { signal });

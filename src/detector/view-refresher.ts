@@ -92,8 +92,11 @@ export class ViewRefresher {
 
   async #refresh(limitMs: number): Promise<void> {
     this.signal.throwIfAborted();
-    this.#client = await connectChecked({ ...this.config, statement_timeout: limitMs });
+    this.#client = await connectChecked(this.config);
     try {
+      // not as a parameter of the connection, which poolers refuse
+      if (limitMs > 0)
+        await this.#client.query("select set_config('statement_timeout', $1, false)", [String(limitMs)]);
       this.signal.throwIfAborted();
       await new SqlFunctions(this.#client).refreshViews();
     } finally {

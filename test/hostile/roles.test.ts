@@ -122,11 +122,9 @@ describe('the pipeline on the server of strangers', () => {
       expect(warnings(migrated)).to.deep.equal([
         'the roles bankpulse_writer and bankpulse_reader were not set up: plain_owner may not create or grant them',
       ]);
-      expect(await command(['migrate'], 'plain', 'plain_owner')).to.deep.equal({
-        code: 0,
-        stdout: 'The schema is up to date.\n',
-        stderr: '',
-      });
+      const again = await command(['migrate'], 'plain', 'plain_owner');
+      expect(again).to.include({ code: 0, stdout: 'The schema is up to date.\n' });
+      expect(warnings(again), 'it is still true').to.deep.equal(warnings(migrated));
     });
 
     it('runs as the owner', () => expectPipeline('plain', 'plain_owner'));

