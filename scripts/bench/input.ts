@@ -21,8 +21,8 @@ export async function openInput(given: GivenFiles, folder: string, signal: Abort
   const importanceCsv = resolve(given.importance ?? join(folder, 'CustomerImportance.csv'));
   if (given.transactions === undefined)
     await generate({ rows: DEFAULT_ROWS, seed: DEFAULT_SEED, transactionsCsv, importanceCsv });
-  const source = new CsvFile('--transactions', transactionsCsv);
-  const survey = await source.survey(signal);
+  const source = new CsvFile('--transactions', transactionsCsv, signal);
+  const survey = await source.survey();
   const header = survey.header.toString().replaceAll(/["'\s]/g, '');
   if (header.toLowerCase() !== BARE_HEADER.toLowerCase())
     throw new UserError(`${source.name}: the benchmark needs BankSim's columns, ${BARE_HEADER}`);

@@ -4,6 +4,19 @@ const SAME_SIGNAL_MS = 1000;
 const LAST_MOMENT_MS = 4700;
 
 /**
+ * `process.exit` waits for system calls that are under way: for ever, if a network file system or a name server does not
+ * answer. A signal waits for none.
+ */
+function endNow(exitCode: number): void {
+  const isCallUnderWay = process.getActiveResourcesInfo().some((name) => /^(FSReq|GetAddrInfo)/.test(name));
+  if (isCallUnderWay) {
+    process.removeAllListeners('SIGTERM');
+    process.kill(process.pid, 'SIGTERM');
+  }
+  process.exit(exitCode);
+}
+
+/**
  * Aborted by the first SIGTERM or SIGINT, so that the work can end in order; a later one ends the process at once. The
  * interrupted command fails.
  */
@@ -13,7 +26,7 @@ export function interruptSignal(): AbortSignal {
   const onSignal = (signal: NodeJS.Signals) => {
     firstAt ??= performance.now();
     controller.abort();
-    if (performance.now() - firstAt > SAME_SIGNAL_MS) process.exit(signal === 'SIGINT' ? 130 : 143);
+    if (performance.now() - firstAt > SAME_SIGNAL_MS) endNow(signal === 'SIGINT' ? 130 : 143);
   };
   process.on('SIGINT', onSignal);
   process.on('SIGTERM', onSignal);
@@ -26,6 +39,6 @@ export function interruptSignal(): AbortSignal {
  */
 export function stopSignal(): AbortSignal {
   const signal = interruptSignal();
-  signal.addEventListener('abort', () => setTimeout(() => process.exit(0), LAST_MOMENT_MS).unref());
+  signal.addEventListener('abort', () => setTimeout(() => endNow(0), LAST_MOMENT_MS).unref());
   return signal;
 }

@@ -14,15 +14,14 @@ import type { Logger } from '../log.js';
 import { migrateIfPending } from '../database/schema.js';
 import { openServices, type Services } from './services.js';
 import { stopSignal } from '../async/signals.js';
-import { describeStatus, readQuarantined, readStatus } from '../database/status.js';
+import { readStatusText } from '../database/status.js';
 import { openTerminal, type Terminal } from '../terminal/terminal.js';
 
 /** Prints the results of the pipeline so far to stdout. If the database cannot be read, logs a warning instead. */
 export async function printSummary(services: Services, log: Logger): Promise<void> {
   const views = openViews(services.config);
   try {
-    const status = describeStatus(await readStatus(views), await readQuarantined(views));
-    process.stdout.write(`${status}\n\nTo look at the detections: npm run psql\n`);
+    process.stdout.write(`${await readStatusText(views)}\n\nTo look at the detections: npm run psql\n`);
   } catch (error) {
     log.warn({ reason: messageOf(error) }, 'no summary: the database cannot be read');
   } finally {

@@ -1,5 +1,6 @@
 import { createHash } from 'node:crypto';
-import { createReadStream } from 'node:fs';
+import { createReadStream, type Stats } from 'node:fs';
+import { stat } from 'node:fs/promises';
 import { CsvRecordSplitter, type CsvRecord } from './records.js';
 import { ContentError, UserError, messageOf } from '../errors.js';
 import { unpacked } from './gunzip.js';
@@ -37,24 +38,34 @@ export class CsvFile {
   /** Its name in messages. */
   readonly name: string;
 
-  /** `variable` is the setting that names the file. */
+  /** `variable` is the setting that names the file. `signal` ends every reading: it then throws the signal's reason. */
   constructor(
     variable: string,
     private readonly path: string,
+    private readonly signal?: AbortSignal,
   ) {
     this.name = `${variable} (${path})`;
   }
 
   /**
    * The uncompressed bytes.
-   * @throws UserError if the file cannot be read, or is gzip, but not a whole gzip file.
+   * @throws UserError if it is no regular file, cannot be read, or is gzip, but not a whole gzip file.
    */
   async *blocks(): AsyncGenerator<Buffer, void, undefined> {
-    const file = createReadStream(this.path, { highWaterMark: BLOCK_BYTES });
+    const { signal } = this;
     try {
-      yield* unpacked(file);
+      // A file is read more than once. To open a named pipe would wait for its other end, and no signal ends that.
+      const kind = kindOf(await stat(this.path));
+      if (kind !== undefined)
+        throw new UserError(`${this.name} is ${kind}, not a file: save its content to a file`);
+      signal?.throwIfAborted();
+      const file = createReadStream(this.path, { highWaterMark: BLOCK_BYTES, ...(signal && { signal }) });
+      for await (const block of unpacked(file)) {
+        signal?.throwIfAborted();
+        yield block;
+      }
     } catch (error) {
-      throw this.#explain(error);
+      throw signal?.aborted ? signal.reason : this.#explain(error);
     }
   }
 
@@ -84,18 +95,17 @@ export class CsvFile {
    * Reads the whole file once.
    * @throws UserError if it cannot be read, has no header, or has a record that is too long or never ends.
    */
-  async survey(signal?: AbortSignal): Promise<Survey> {
+  async survey(): Promise<Survey> {
     const hash = createHash('sha256');
     let header: Buffer | undefined;
     let rows = 0;
     for await (const records of this.records((block) => hash.update(block))) {
-      signal?.throwIfAborted();
       for (const { block, start, end } of records) {
         if (header) rows++;
         else header = Buffer.from(block.subarray(start, end));
       }
     }
-    if (!header) throw new UserError(`${this.name} is empty: it lacks even a header line`);
+    if (!header) throw this.empty();
     return { header, fingerprint: { sha256: hash.digest('hex'), rows } };
   }
 
@@ -132,15 +142,27 @@ export class CsvFile {
     if (rows > 0) yield take();
   }
 
+  empty(): UserError {
+    return new UserError(`${this.name} is empty: it lacks even a header line`);
+  }
+
   #explain(error: unknown): unknown {
     const code = error instanceof Error && 'code' in error ? String(error.code) : '';
     const say = (text: string) => new UserError(`${this.name} ${text}`, { cause: error });
     if (code === 'ENOENT') return say('does not exist');
-    if (code === 'EISDIR') return say('is a folder, not a file');
     if (code === 'EACCES' || code === 'EPERM') return say('may not be read by this user');
+    if (/^E[A-Z]+$/.test(code)) return say(`cannot be read: ${messageOf(error)}`);
     if (/^Z_/.test(code)) return say(`is not a whole gzip file: ${messageOf(error)}`);
     return error;
   }
+}
+
+/** What stands at the path, if it is no regular file. */
+function kindOf(stats: Stats): string | undefined {
+  if (stats.isFile()) return undefined;
+  if (stats.isDirectory()) return 'a folder';
+  if (stats.isFIFO()) return 'a named pipe';
+  return stats.isSocket() ? 'a socket' : 'a device';
 }
 
 /** Collects the records of a chunk. Records that only an LF separates are copied together, not one by one. */

@@ -18,6 +18,12 @@ export interface NewDetection {
   reason: string;
 }
 
+/** A rejected row of a file. */
+export interface RejectedRow {
+  line: number;
+  reason: string;
+}
+
 /** A listed object that is not in the ledger, or that has changed since. */
 export interface UnseenObject {
   key: string;
@@ -240,6 +246,15 @@ export class SqlFunctions {
       [runId, fileName, fingerprint],
     );
     return { rowCount: Number(rows[0]!.row_count), rejectedCount: Number(rows[0]!.rejected_count) };
+  }
+
+  /** The first row of a file that was rejected; undefined if none was. */
+  async firstRejectedRow(objectKey: string): Promise<RejectedRow | undefined> {
+    const { rows } = await this.client.query<{ line_number: string; reason: string }>(
+      'select line_number, reason from bankpulse.first_rejected_row(p_object_key => $1)',
+      [objectKey],
+    );
+    return rows[0] && { line: Number(rows[0].line_number), reason: rows[0].reason };
   }
 
   /** First half of a rebuild; the caller then fills customer_merchant_stats, in the same transaction. */

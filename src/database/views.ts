@@ -6,7 +6,8 @@ export interface Views {
   /** One line of a detection file. `batch_no` and `detection_id` are its file and its place there; all else is written. */
   detection_file_rows: { batch_no: string; detection_id: string } & Record<string, string>;
   pipeline: { pipeline_id: string; bucket: string | null; owner_key: string | null };
-  importance_file: { file_name: string; fingerprint: string };
+  importance_file: { file_name: string; fingerprint: string; row_count: string; rejected_count: string };
+  rejected_rows: { object_key: string; line_number: string; reason: string };
   detection_reasons: {
     detection_id: string;
     action_type: string;

@@ -79,7 +79,7 @@ async function leadUntilOver(options: DetectorOptions, runId: number): Promise<v
   const loadWeights: LeaderOptions['loadWeights'] = async (control, views) => {
     // a database that was promoted or restored after the first term may have lost the weights
     if (isImportanceRead && (await loadedFile(views))) return;
-    await loadImportance(control, views, runId, options.settings.IMPORTANCE_CSV, log);
+    await loadImportance(control, views, runId, options.settings.IMPORTANCE_CSV, log, signal);
     isImportanceRead = true;
   };
   await untilDatabaseWorks(options, async ({ pausedMs, works }) => {

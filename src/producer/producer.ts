@@ -43,11 +43,11 @@ export interface ProducerSummary {
  */
 export async function produce(options: ProducerOptions): Promise<ProducerSummary> {
   const { store, settings, log, signal } = options;
-  const source = new CsvFile('TRANSACTIONS_CSV', settings.TRANSACTIONS_CSV);
+  const source = new CsvFile('TRANSACTIONS_CSV', settings.TRANSACTIONS_CSV, signal);
   const summary = { chunks: 0, rows: 0, uploaded: 0, skipped: 0 };
   try {
     await store.checkAccess(settings.CHUNKS_PREFIX, signal);
-    const survey = await source.survey(signal);
+    const survey = await source.survey();
     checkHeader(survey.header, source.name);
     const manifest = {
       source_sha256: survey.fingerprint.sha256,

@@ -1,9 +1,11 @@
+import { execFileSync } from 'node:child_process';
 import { writeFile } from 'node:fs/promises';
 import { basename, join } from 'node:path';
 import { gzipSync } from 'node:zlib';
 import { expect } from 'chai';
 import { UserError } from '../../src/errors.js';
 import { csv, useDetector, type LogLine } from '../support/detector.js';
+import { run } from '../support/process.js';
 
 describe('detect', () => {
   const current = useDetector();
@@ -97,6 +99,18 @@ describe('detect', () => {
       for (const [content, reason] of [
         ['', /empty/],
         ['Source,Weight\n', /no column "target"/],
+        ['Source;Target;Weight\nC1;shop;1\n', /the header is delimited by ';'/],
+        ['Source\tTarget\tWeight\n', /the header is delimited by tabs/],
+        ['sep=,\nSource,Target,Weight\nC1,shop,1\n', /begins with "sep=,"/],
+        ['Source,Target,Weight\n', /has a header and no rows/],
+        [
+          'Source,Target,Weight\nC1,shop,"0,5"\nC2,shop,"0,7"\n',
+          /gives no weights, all 2 rows are rejected; line 2: the amount is not a valid number\. A row needs .* such as 0\.5/,
+        ],
+        [
+          'Source,Target,Weight\nC1,shop,0,5\n',
+          /all 1 rows are rejected; line 2: the row has 4 fields, the header 3/,
+        ],
         ['Source,Target,Weight\n"C1,shop,1\n', /never closed/],
       ] as const) {
         await writeFile(current.importanceCsv, content);
@@ -105,6 +119,44 @@ describe('detect', () => {
         const { message } = error as UserError;
         expect(message).to.match(reason).and.to.include(current.importanceCsv).and.not.to.include('\n');
       }
+    });
+
+    it('of which some rows are rejected is loaded, with a warning and a line of the summary', async () => {
+      await writeFile(current.importanceCsv, 'Source,Target,Weight\nC1,shop,1\nC2,shop,"0,5"\nC3,shop,x\n');
+      const log = await detectOnce();
+      const warnings = log.filter(({ msg }) => msg.includes('weights do not count'));
+      expect(warnings).to.have.length(1);
+      expect(warnings[0]).to.include({ rejected: 2, line: 3, reason: 'the amount is not a valid number' });
+      const line = 'weights     1 accepted, 2 rejected (line 3: the amount is not a valid number)\n';
+      expect((await run(['status'], current.environment())).stdout).to.include(line);
+      const again = await run(['detect', '--once'], { ...current.environment(), LOG_LEVEL: 'silent' });
+      expect(again.stdout).to.include(line);
+      await writeFile(current.importanceCsv, 'Source,Target,Weight\nC1,shop,1\n');
+      expect((await detectOnce()).filter(({ msg }) => msg.includes('weights do not count'))).to.deep.equal(
+        [],
+      );
+      expect((await run(['status'], current.environment())).stdout).to.include(
+        'weights     1 accepted, 0 rejected\n',
+      );
+    });
+
+    it('that gives no weights leaves those loaded before, and is refused each time', async () => {
+      await detectOnce();
+      await writeFile(current.importanceCsv, 'Source,Target,Weight\nC1,shop,"0,5"\n');
+      for (let time = 0; time < 2; time++) {
+        expect(String(await detectOnce().catch((thrown: unknown) => thrown))).to.match(/gives no weights/);
+        expect(await weights()).to.deep.equal(['shop C1 1']);
+      }
+      const { code, stderr } = await run(['detect', '--once'], current.environment());
+      expect(stderr).to.match(/^error: IMPORTANCE_CSV .* gives no weights.*\n$/m);
+      expect(code).to.equal(1);
+    });
+
+    it('that is no regular file is refused', async () => {
+      const pipe = join(current.folder, 'pipe.csv');
+      execFileSync('mkfifo', [pipe]);
+      const refused = await detectOnce({ IMPORTANCE_CSV: pipe }).catch((thrown: unknown) => thrown);
+      expect(String(refused)).to.match(/^UserError: IMPORTANCE_CSV .* is a named pipe, not a file/);
     });
 
     it('has its rejected rows recorded under the name of the file, and those of an earlier file removed', async () => {

@@ -1,3 +1,4 @@
+import { execFileSync } from 'node:child_process';
 import { once } from 'node:events';
 import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { connect, createServer, type AddressInfo, type Socket } from 'node:net';
@@ -262,10 +263,58 @@ describe('produce', () => {
   it('refuses a file it cannot read', async () => {
     expect(await refusal(run(join(folder, 'missing.csv')))).to.match(/^TRANSACTIONS_CSV .* does not exist$/);
     expect(await refusal(run(folder))).to.match(/is a folder/);
+    expect(await refusal(run(join(await source(''), 'x.csv')))).to.match(/cannot be read: ENOTDIR/);
     const cut = gzipSync(fileOf(rows(1000))).subarray(0, 3000);
     expect(await refusal(run(await source(cut, 'cut.csv.gz')))).to.match(/is not a whole gzip file/);
-    expect(await refusal(run(await source('no gzip', 'plain.gz')))).to.match(/is not a whole gzip file/);
+    expect(await refusal(run(await source('no gzip', 'plain.gz')))).to.match(/no column/);
     expect((await test.store.listPage('')).objects).to.deep.equal([]);
+  });
+
+  it('refuses what is no regular file: a pipe would keep it waiting, and can be read only once', async () => {
+    const pipe = join(folder, 'pipe.csv');
+    execFileSync('mkfifo', [pipe]);
+    expect(await refusal(run(pipe))).to.match(
+      /^TRANSACTIONS_CSV \(.*pipe\.csv\) is a named pipe, not a file: save its content to a file$/,
+    );
+    expect(await refusal(run('/dev/zero'))).to.match(/is a device/);
+    const server = createServer().listen(join(folder, 'socket.csv'));
+    await once(server, 'listening');
+    expect(await refusal(run(join(folder, 'socket.csv')))).to.match(/is a socket/);
+    server.close();
+  });
+
+  it('names the delimiter, or the first line, of a file that has no commas or no header', async () => {
+    const refused = async (content: string) => refusal(run(await source(content)));
+    expect(await refused(fileOf(rows(2)).replaceAll(',', ';'))).to.match(
+      /csv\): the header is delimited by ';'/,
+    );
+    expect(await refused(`sep=;\n${fileOf(rows(2))}`)).to.match(/csv\): the file begins with "sep=;"/);
+    expect(await refused(`# by hand\n${fileOf(rows(2))}`)).to.match(/csv\): the file begins with a comment/);
+    expect((await test.store.listPage('')).objects).to.deep.equal([]);
+  });
+
+  it('takes the marks of joined files for no part of a row', async () => {
+    const joined = `\ufeff${fileOf(rows(12))}\ufeff${row(13)}\n\ufeff`;
+    expect(await run(await source(joined))).to.include({ rows: 13, chunks: 2 });
+    expect(await bucket()).to.deep.equal(chunksOf(rows(13), 10));
+  });
+
+  it('stops to read its file when it is told to end, be it the first or the second time', async () => {
+    const controller = new AbortController();
+    const file = new CsvFile('X', await source(fileOf(rows(50_000))), controller.signal);
+    const survey = await file.survey();
+    let isFirst = true;
+    const reading = file.chunks(survey, 100, () => {
+      if (isFirst) controller.abort();
+      return (isFirst = false);
+    });
+    let chunks = 0;
+    const ended = (async () => {
+      for await (const { number } of reading) chunks = number;
+    })();
+    expect(await ended.catch((error: unknown) => error)).to.equal(controller.signal.reason);
+    expect(chunks).to.be.lessThan(500);
+    expect(await file.survey().catch((error: unknown) => error)).to.equal(controller.signal.reason);
   });
 
   it('refuses another source, another chunk size, and chunks of unknown origin', async () => {
