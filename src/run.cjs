@@ -6,7 +6,7 @@
  * is too old gets to the line that says so.
  */
 const { existsSync, mkdirSync, statSync } = require('fs');
-const { tmpdir } = require('os');
+const { homedir, tmpdir } = require('os');
 const { dirname, join, resolve } = require('path');
 const { pathToFileURL } = require('url');
 
@@ -53,6 +53,15 @@ function checkCache() {
   process.env.TSX_DISABLE_CACHE = '1';
 }
 
+/** The AWS SDK looks for its files in the user's home, and ends with a stack if a user without a name has none. */
+function checkHome() {
+  try {
+    homedir();
+  } catch {
+    process.env.HOME = '/';
+  }
+}
+
 /** Whether the error says that a package is not installed, or for another machine or user. A fault of the file is none. */
 const isAboutPackages = (error) =>
   error.code === 'ERR_MODULE_NOT_FOUND' ||
@@ -61,6 +70,7 @@ const isAboutPackages = (error) =>
 checkNode();
 checkPath();
 checkCache();
+checkHome();
 process.argv.splice(1, 2, resolve(process.argv[2]));
 import('tsx/esm/api')
   .then(({ register }) => {

@@ -10,7 +10,7 @@ import { type Logger } from '../log.js';
 import { childEnvironment } from './postgres/account.js';
 import { greetSupervisor, type Answer, type Needs } from './channel.js';
 import { portTaken } from './ports.js';
-import { BUCKET, loadState, type EmbeddedState } from './state.js';
+import { BUCKET, loadState, unusable, type EmbeddedState } from './state.js';
 
 export interface EmbeddedServices {
   databaseUrl?: string;
@@ -129,7 +129,7 @@ function spawnSupervisor(home: string): ChildProcess {
   const [launcher, program] = ['../run.cjs', 'supervisor.ts'].map((path) =>
     fileURLToPath(new URL(path, import.meta.url)),
   );
-  const output = openSync(logFile(home), 'a', 0o600);
+  const output = openLog(logFile(home));
   const child = spawn(process.execPath, [launcher!, program!, home], {
     detached: true, // neither Ctrl-C nor the end of this process group reaches it
     stdio: ['ignore', output, output],
@@ -140,6 +140,15 @@ function spawnSupervisor(home: string): ChildProcess {
   child.on('error', () => undefined); // `attach` reports a supervisor that does not answer
   child.unref();
   return child;
+}
+
+/** @throws UserError if it cannot be written. */
+function openLog(file: string): number {
+  try {
+    return openSync(file, 'a', 0o600);
+  } catch (error) {
+    throw unusable(file, error);
+  }
 }
 
 function logOf(home: string): string {

@@ -1,5 +1,14 @@
 import { randomBytes } from 'node:crypto';
-import { chmodSync, linkSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import {
+  accessSync,
+  chmodSync,
+  constants,
+  linkSync,
+  mkdirSync,
+  readFileSync,
+  rmSync,
+  writeFileSync,
+} from 'node:fs';
 import { join } from 'node:path';
 import getPort from 'get-port';
 import { z } from 'zod';
@@ -33,20 +42,30 @@ export const stateFile = (home: string) => join(home, 'embedded.json');
  */
 export async function loadState(home: string): Promise<EmbeddedState> {
   const file = stateFile(home);
+  if (/[\n\r]/.test(home))
+    throw new UserError(
+      'PostgreSQL takes no folder with a line break in its path: set BANKPULSE_HOME to another one.',
+    );
   try {
     // Root's home can be entered, not listed: the database server runs as another user, and its files are inside.
     const mode = isRoot() ? 0o711 : 0o700;
     if (mkdirSync(home, { recursive: true, mode }) !== undefined) chmodSync(home, mode);
-    return readState(file) ?? (await createState(file));
+    const state = readState(file) ?? (await createState(file));
+    accessSync(home, constants.W_OK);
+    return state;
   } catch (error) {
-    if (error instanceof UserError) throw error;
-    const code = (error as NodeJS.ErrnoException).code;
-    const advice =
-      code === 'EACCES' || code === 'EPERM'
-        ? 'Run BankPulse as the user it belongs to, or set BANKPULSE_HOME to a folder of your own.'
-        : 'Check the folder, or set BANKPULSE_HOME to another one.';
-    throw new UserError(`Cannot use ${file}: ${messageOf(error)}. ${advice}`);
+    throw error instanceof UserError ? error : unusable(file, error);
   }
+}
+
+/** The error for a file of the home that cannot be read or written. */
+export function unusable(file: string, error: unknown): UserError {
+  const { code, syscall } = error as NodeJS.ErrnoException;
+  const isForeign = code === 'EACCES' || (code === 'EPERM' && syscall !== 'link'); // link: not every file system has them
+  const advice = isForeign
+    ? 'Run BankPulse as the user it belongs to, or set BANKPULSE_HOME to a folder of your own.'
+    : 'Check the folder, or set BANKPULSE_HOME to another one.';
+  return new UserError(`Cannot use ${file}: ${messageOf(error)}. ${advice}`);
 }
 
 function readState(file: string): EmbeddedState | undefined {

@@ -5,6 +5,7 @@ import {
   chownSync,
   cpSync,
   existsSync,
+  mkdirSync,
   mkdtempSync,
   readFileSync,
   readdirSync,
@@ -21,7 +22,8 @@ import { expect } from 'chai';
 import pg from 'pg';
 import pino from 'pino';
 import { projectDir } from '../../src/config.js';
-import { UserError, codeOf } from '../../src/errors.js';
+import { UserError, codeOf, messageOf } from '../../src/errors.js';
+import type { Account } from '../../src/embedded/postgres/account.js';
 import { usableBinaries } from '../../src/embedded/postgres/binaries.js';
 import { useEmbedded, type EmbeddedServices } from '../../src/embedded/client.js';
 import { assertPortFree } from '../../src/embedded/ports.js';
@@ -75,6 +77,25 @@ describe('embedded services', () => {
     children.push(child);
     const [line] = (await once(child.stdout, 'data')) as [Buffer];
     return { child, services: JSON.parse(line.toString()) as EmbeddedServices };
+  }
+
+  /** Why a process of this account, started by this program if one is named, cannot use the services. */
+  async function refusalOf(in_: string, account: Account, by: readonly string[] = []): Promise<string> {
+    const program = `
+      const { useEmbedded } = await import(${JSON.stringify(join(projectDir, 'src/embedded/client.ts'))});
+      await useEmbedded(${JSON.stringify(in_)}, ${JSON.stringify(database)}).catch((error) => console.log(error.message));
+      process.exit();`;
+    const args = [...by, process.execPath, '--import', 'tsx', '--input-type=module', '-e', program];
+    const child = spawn(args[0]!, args.slice(1), {
+      cwd: projectDir,
+      stdio: ['ignore', 'pipe', 'inherit'],
+      env: { PATH: process.env.PATH, HOME: '/' },
+      ...account,
+    });
+    children.push(child);
+    let told = '';
+    for await (const part of child.stdout.setEncoding('utf8')) told += part as string;
+    return told;
   }
 
   it('are shared by processes that start at once, and outlive each of them', async () => {
@@ -318,6 +339,47 @@ describe('embedded services', () => {
       expect(error).to.be.instanceOf(UserError);
       expect((error as UserError).message).to.match(/was closed to the user .*chmod o\+x/);
     }
+  });
+
+  it('say what the system lacks to run the programs', async () => {
+    const folder = dirname(newHome());
+    mkdirSync(join(folder, 'native/bin'), { recursive: true });
+    writeFileSync(join(folder, 'native/pg-symlinks.json'), '[]');
+    for (const name of ['postgres', 'initdb'])
+      writeFileSync(join(folder, 'native/bin', name), '#!/nonexistent/ld-linux.so\n', { mode: 0o755 });
+    const version = `lacking-${process.pid}`;
+    folders.push(join(isRoot ? '/var/lib/bankpulse' : folder, `binaries-${version}`));
+    const refused = await usableBinaries({ directory: folder, account: {} }, { folder, version }).catch(
+      messageOf,
+    );
+    expect(refused).to.match(
+      /^The embedded PostgreSQL does not run here: .* needs glibc, .*Alpine.* set DATABASE_URL\.$/,
+    );
+  });
+
+  it('say that a folder cannot be used, and what to do', async function () {
+    const refusal = (home: string) => useEmbedded(home, database).then(() => 'it started', messageOf);
+    expect(await refusal(`${newHome()}\nx`)).to.match(
+      /no folder with a line break in its path: set BANKPULSE_HOME/,
+    );
+    if (!isRoot) return;
+    // a user without a name, as docker run --user gives
+    const stranger = { uid: 54_321, gid: 54_321 };
+    const own = newHome();
+    chownSync(dirname(own), stranger.uid, stranger.gid);
+    expect(await refusalOf(own, stranger)).to.match(
+      /user 54321 has no line in \/etc\/passwd. Run BankPulse as a user that has/,
+    );
+    await untilGone(own);
+    chmodSync(own, 0o555);
+    expect(await refusalOf(own, stranger)).to.match(
+      /Cannot use .*embedded.json: EACCES.* set BANKPULSE_HOME/,
+    );
+    // root in a container without CAP_SETUID
+    const dropped = ['setpriv', '--bounding-set', '-all', '--inh-caps', '-all'];
+    expect(await refusalOf(newHome(), {}, dropped)).to.match(
+      /this root may not become user .* Run BankPulse as another user/,
+    );
   });
 
   it('work for an ordinary user', async function () {

