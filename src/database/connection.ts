@@ -72,7 +72,7 @@ export async function openConnection(config: pg.ClientConfig): Promise<pg.Client
   try {
     await client.connect();
   } catch (error) {
-    await client.end().catch(() => undefined);
+    void client.end().catch(() => undefined); // after an error of TLS it would wait for ever
     throw error;
   }
   return client;

@@ -33,7 +33,7 @@ export async function connectOrExplain(config: pg.ClientConfig, needs: Needs): P
     void client?.end().catch(() => undefined);
     if (error instanceof UserError) throw error;
     throw new UserError(
-      `cannot connect to ${describeDatabase(config)}: ${messageOf(error)}; ${connectionAdvice(error, config)}`,
+      `cannot connect to ${describeDatabase(config)}: ${messageOf(error).trim()}; ${connectionAdvice(error, config)}`,
     );
   }
 }

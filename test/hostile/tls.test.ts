@@ -70,7 +70,7 @@ describe('TLS', () => {
 
     before(async () => {
       postgres = await startOwnPostgres(async (place, own) => {
-        for (const name of ['server.crt', 'server.key']) {
+        for (const name of ['server.crt', 'server.key', 'ca.crt']) {
           await copyFile(file(name), join(place, name));
           own(join(place, name));
         }
@@ -78,11 +78,14 @@ describe('TLS', () => {
           ssl: 'on',
           ssl_cert_file: join(place, 'server.crt'),
           ssl_key_file: join(place, 'server.key'),
+          ssl_ca_file: join(place, 'ca.crt'),
         };
       });
       // nobody comes in without TLS
       const [row] = await postgres.query(`select setting from pg_settings where name = 'hba_file'`);
-      await writeFile(row!.setting as string, 'hostssl all all all scram-sha-256\n');
+      const certified = 'hostssl all certified all trust clientcert=verify-full\n';
+      await writeFile(row!.setting as string, `${certified}hostssl all all all scram-sha-256\n`);
+      await postgres.query('create role certified login');
       await postgres.query('select pg_reload_conf()');
     });
     after(() => postgres?.stop());
@@ -120,6 +123,26 @@ describe('TLS', () => {
       expect({ code, applied: /(\d+) applied/.exec(stdout)?.[1] }).to.deep.equal({ code: 0, applied: '1' });
       const [row] = await postgresTls();
       expect(row).to.deep.equal({ ssl: true });
+    });
+
+    it('says that the server demands a certificate, and works with one', async () => {
+      await makeCertificate(folder, 'ca', 'certified', 'DNS:client');
+      await makeCertificate(folder, 'other-ca', 'stranger', 'DNS:client');
+      const certified = (name?: string) =>
+        `postgres://certified@localhost:${postgres.port}/postgres?sslmode=verify-full&sslrootcert=${file('ca.crt')}` +
+        (name ? `&sslcert=${file(`${name}.crt`)}&sslkey=${file(`${name}.key`)}` : '');
+      for (const name of [undefined, 'stranger'])
+        expectRefusal(
+          await run(['status'], { DATABASE_URL: certified(name) }),
+          /^error: cannot connect to .*; it demands a certificate of the client that it trusts: sslcert=FILE and sslkey=FILE/,
+        );
+      const answered = await run(['status'], { DATABASE_URL: certified('certified') });
+      expect(answered.stderr).not.to.include('cannot connect');
+    });
+
+    it('works with channel_binding=require', async () => {
+      const query = `?sslmode=verify-full&sslrootcert=${file('ca.crt')}&channel_binding=require`;
+      expect((await run(['status'], { DATABASE_URL: url(query) })).stderr).not.to.include('cannot connect');
     });
 
     /** Whether a session of ours is encrypted, as the server sees it. */
