@@ -58,6 +58,15 @@ describe('the pipeline on the server of strangers', () => {
       .filter(({ level }) => level >= 40)
       .map(({ msg }) => msg);
 
+  /** The one line with which it ended. */
+  function errorOf(ended: Ended): string {
+    expect(ended).to.include({ code: 1, stdout: '' });
+    return ended.stderr
+      .split('\n')
+      .filter((line) => line !== '' && !line.startsWith('{'))
+      .join('\n');
+  }
+
   async function failure(client: pg.Client, statement: string): Promise<string | undefined> {
     return client.query(statement).then(
       () => undefined,
@@ -214,6 +223,33 @@ describe('the pipeline on the server of strangers', () => {
       expect(owners).to.deep.equal([{ owner: 'chief' }]);
     });
 
+    it('gives the rights again to roles that lost them, as in a database restored without privileges', async () => {
+      for (const lost of ['all on all tables in schema bankpulse', 'usage on schema bankpulse'])
+        await postgres.query(`revoke ${lost} from bankpulse_writer, bankpulse_reader`, 'banking');
+      const refused = await command(['detect', '--once'], 'banking', 'clerk');
+      expect(errorOf(refused)).to.match(
+        /bankpulse_writer has lost its rights here: run "npm run migrate" as the owner of the database's schema, chief$/,
+      );
+      expect(await command(['migrate'], 'banking', 'chief')).to.deep.equal({
+        code: 0,
+        stdout: 'The schema is up to date.\n',
+        stderr: '',
+      });
+      expect(await command(['detect', '--once'], 'banking', 'clerk')).to.include({ code: 0 });
+    });
+
+    it('says what a role lacks: membership, or its inheritance', async () => {
+      await makeRole('nobody_yet');
+      expect(errorOf(await command(['status'], 'banking', 'nobody_yet'))).to.match(
+        /permission denied for schema bankpulse; grant bankpulse_writer to nobody_yet \(or bankpulse_reader, to read\)$/,
+      );
+      await makeRole('heir_without', 'noinherit');
+      await postgres.query('grant bankpulse_writer to heir_without');
+      expect(errorOf(await command(['detect', '--once'], 'banking', 'heir_without'))).to.match(
+        /heir_without does not inherit the rights of bankpulse_writer: alter role heir_without inherit/,
+      );
+    });
+
     it('has no default privileges that would show later tables to anybody', async () => {
       expect(await postgres.query('select from pg_default_acl', 'banking')).to.deep.equal([]);
     });
@@ -252,6 +288,13 @@ describe('the pipeline on the server of strangers', () => {
       expect(await command(['detect', '--once'], 'strict', 'clerk')).to.include({ code: 0 });
     });
 
+    it('says what is missing to a role that may not', async () => {
+      await postgres.query('revoke temporary on database strict from bankpulse_writer');
+      expect(errorOf(await command(['detect', '--once'], 'strict', 'clerk'))).to.match(
+        /permission denied to create temporary tables .*; grant temporary on database strict to clerk$/,
+      );
+    });
+
     it('another migrating role says in one warning who must', async () => {
       await makeRole('guest_owner');
       await makeDatabase('guest', 'strict_owner');
@@ -262,6 +305,24 @@ describe('the pipeline on the server of strangers', () => {
       expect(warnings(migrated)).to.deep.equal([
         'bankpulse_writer may not make temporary tables here; its owner must say: grant temporary on database guest to bankpulse_writer',
       ]);
+    });
+  });
+
+  describe('with a schema made beforehand', () => {
+    it('names the right that the first migration needs, and later ones do without', async () => {
+      await makeRole('tenant');
+      await makeDatabase('house', 'plain_owner');
+      await postgres.query('create schema bankpulse authorization tenant', 'house');
+      expect(errorOf(await command(['migrate'], 'house', 'tenant'))).to.match(
+        /grant create on database house to tenant, or run "npm run migrate" as the owner of the database, plain_owner$/,
+      );
+      await postgres.query('grant create on database house to tenant');
+      expect(await command(['migrate'], 'house', 'tenant')).to.include({ code: 0 });
+      await postgres.query('revoke create on database house from tenant');
+      expect(await command(['migrate'], 'house', 'tenant')).to.include({ code: 0 });
+      expect(errorOf(await command(['migrate'], 'house', 'plain_owner'))).to.match(
+        /plain_owner may not change schema bankpulse: run "npm run migrate" as the owner of the database's schema, tenant$/,
+      );
     });
   });
 
