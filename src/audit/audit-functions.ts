@@ -25,6 +25,13 @@ export interface BacktestChunk {
   other_detection_count: number;
 }
 
+/** The row of replay_cost. */
+export interface ReplayCost {
+  chunk_count: number;
+  row_count: number;
+  applied_seconds: number;
+}
+
 /** The row of audit_totals. */
 export interface AuditTotals {
   ledger_chunk_count: number;
@@ -57,6 +64,14 @@ export class AuditFunctions {
       'select bankpulse.replay_chunk(p_chunk_no => $1, p_object_key => $2, p_by_ledger => $3)',
       [chunkNo, key, byLedger],
     );
+  }
+
+  async replayCost(): Promise<ReplayCost> {
+    const rows = await this.#rows<ReplayCost>(
+      'select to_jsonb(cost) as row from bankpulse.replay_cost() as cost',
+      [],
+    );
+    return rows[0]!;
   }
 
   unjudgedChunks(): Promise<UnjudgedChunks[]> {

@@ -101,6 +101,11 @@ export async function replay(options: ReplayOptions): Promise<Replay> {
   const patient = new PatientStore(store, log, signal);
   const functions = new AuditFunctions(scratch);
   const chunks = await readLedger(views);
+  const { chunk_count, row_count, applied_seconds } = await functions.replayCost();
+  log.info(
+    { chunks: chunk_count, rows: row_count, appliedInSeconds: applied_seconds },
+    'replaying the ledger; each chunk costs a reading of the whole state, so the time grows with chunks and state',
+  );
   const faults: string[] = [];
   let lastChunkNo = 0;
   for (const [index, chunk] of chunks.entries()) {

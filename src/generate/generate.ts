@@ -1,6 +1,6 @@
-import { type FileHandle, mkdir, open, rename, rm } from 'node:fs/promises';
-import { dirname } from 'node:path';
-import { UsageError, UserError, messageOf } from '../errors.js';
+import { type FileHandle, mkdir, open, readdir, rename, rm, stat } from 'node:fs/promises';
+import { basename, dirname, join } from 'node:path';
+import { UsageError, UserError, codeOf, messageOf } from '../errors.js';
 import * as figures from './figures.js';
 import { apportion, interpolate, Random } from './random.js';
 import { visits } from './visits.js';
@@ -116,6 +116,7 @@ function formatAmount(cents: number): string {
  */
 async function writeFiles(paths: string[], parts: Iterable<string[]>, signal?: AbortSignal): Promise<void> {
   const files: { path: string; partial: string; handle: FileHandle }[] = [];
+  const startedAt = Date.now();
   try {
     for (const path of paths) {
       await mkdir(dirname(path), { recursive: true });
@@ -129,6 +130,8 @@ async function writeFiles(paths: string[], parts: Iterable<string[]>, signal?: A
     }
     for (const { handle } of files) await handle.close();
     for (const { partial, path } of files) await rename(partial, path);
+    // a leftover that cannot be removed does no harm
+    for (const path of paths) await removeLeftovers(path, startedAt).catch(() => undefined);
   } catch (error) {
     for (const { handle, partial } of files) {
       await handle.close().catch(() => undefined);
@@ -139,5 +142,23 @@ async function writeFiles(paths: string[], parts: Iterable<string[]>, signal?: A
       `the generated files cannot be written: ${messageOf(error)}. Write them elsewhere with ` +
         'npm run generate -- --out FOLDER, and say so in TRANSACTIONS_CSV and IMPORTANCE_CSV',
     );
+  }
+}
+
+/** Removes what killed runs left of this file: their process is gone, and nothing was written since this run began. */
+async function removeLeftovers(path: string, startedAt: number): Promise<void> {
+  for (const name of await readdir(dirname(path))) {
+    const [, pid] = /\.(\d+)\.partial$/.exec(name) ?? [];
+    if (pid === undefined || name !== `${basename(path)}.${pid}.partial` || isAlive(Number(pid))) continue;
+    const leftover = join(dirname(path), name);
+    if ((await stat(leftover)).mtimeMs < startedAt) await rm(leftover, { force: true });
+  }
+}
+
+function isAlive(pid: number): boolean {
+  try {
+    return process.kill(pid, 0);
+  } catch (error) {
+    return codeOf(error) !== 'ESRCH';
   }
 }

@@ -9,3 +9,9 @@ export function readable(number: number): string {
 export function counted(count: number, noun: string): string {
   return `${readable(count)} ${noun}${count === 1 ? '' : 's'}`;
 }
+
+/** A time for people: `40 s`, `12 min`, `3.5 h`. */
+export function readableTime(seconds: number): string {
+  if (seconds < 100) return `${Math.ceil(seconds)} s`;
+  return seconds < 6000 ? `${Math.round(seconds / 60)} min` : `${(seconds / 3600).toFixed(1)} h`;
+}

@@ -62,6 +62,20 @@ describe('verify', () => {
     return found;
   }
 
+  it('says before it starts what is before it, and while it runs how long the rest takes', async () => {
+    await stream();
+    const { stderr } = await run(['verify'], environment());
+    const lines = stderr
+      .trim()
+      .split('\n')
+      .map((line) => JSON.parse(line) as { msg: string; appliedInSeconds?: number });
+    const before = lines.find(({ msg }) => msg.startsWith('replaying the ledger;'));
+    const { rows } = await ask('select sum(row_count)::integer as rows from chunks');
+    expect(before).to.include({ chunks: 4, ...rows[0] });
+    expect(before!.appliedInSeconds).to.be.at.least(0);
+    expect(lines.findLast(({ msg }) => msg === 'chunks replayed')).to.include({ chunks: 4, of: 4, left: '0 s' });
+  });
+
   const scratchName = () => `${current.database.name}_verify`;
   async function scratchExists(): Promise<boolean> {
     return (await ask('select from pg_database where datname = $1', [scratchName()])).rowCount === 1;

@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto';
-import { mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises';
+import { mkdir, mkdtemp, readdir, readFile, rm, utimes, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { expect } from 'chai';
@@ -40,6 +40,27 @@ describe('generate', () => {
       ];
       expect((await generateIn('once', 10_000)).sha256).to.deep.equal(pinned);
       expect((await generateIn('again', 10_000)).sha256).to.deep.equal(pinned);
+    });
+
+    it('removes what a killed run left, and nothing of one that lives', async () => {
+      await mkdir(join(folder, 'killed'));
+      const leave = async (name: string, at = new Date(0)) => {
+        await writeFile(join(folder, 'killed', name), '');
+        await utimes(join(folder, 'killed', name), at, at);
+      };
+      const dead = 999_999_999; // no system has so many processes
+      const kept = [
+        `transactions.csv.${process.ppid}.partial`,
+        `other.csv.${dead}.partial`,
+        'transactions.csv.partial',
+        `CustomerImportance.csv.${dead}.partial`, // written to since: its process may be on another machine
+      ];
+      await leave(`transactions.csv.${dead}.partial`);
+      for (const name of kept.slice(0, 3)) await leave(name);
+      await leave(kept[3]!, new Date(Date.now() + 60_000));
+      await generateIn('killed', 10);
+      const names = await readdir(join(folder, 'killed'));
+      expect(names).to.have.members([...kept, 'transactions.csv', 'CustomerImportance.csv']);
     });
 
     it('writes other bytes for another seed, also one beyond 32 bits', async () => {
