@@ -1,7 +1,9 @@
+import { randomUUID } from 'node:crypto';
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { expect } from 'chai';
 import { parse } from 'csv-parse/sync';
+import type pg from 'pg';
 import type { DetectorSettings, ProducerSettings } from '../src/config.js';
 import { detect } from '../src/detector/detector.js';
 import { createLog } from '../src/log.js';
@@ -22,28 +24,29 @@ describe('the real BankSim files', function () {
   }
 
   const database = useDatabase('empty');
+  const byName = useDatabase('empty');
   let s3: TestObjectStore;
+  const settings: ProducerSettings & DetectorSettings = {
+    TRANSACTIONS_CSV: join(folder, 'transactions.csv.gz'),
+    IMPORTANCE_CSV: join(folder, 'CustomerImportance.csv.gz'),
+    CHUNK_ROWS: 10_000,
+    CHUNK_INTERVAL_MS: 0,
+    BATCH_ROWS: 50,
+    FLUSH_AFTER_MS: 60_000,
+    POLL_INTERVAL_MS: 50,
+    FULL_LIST_MS: 30_000,
+    CHUNK_ORDER: 'number',
+    GAP_TIMEOUT_MS: 60_000,
+    MAX_CHUNK_BYTES: 1_000_000_000,
+    PREFETCH_BYTES: 32_000_000,
+    CHUNKS_PREFIX: 'chunks/',
+    DETECTIONS_PREFIX: 'detections/',
+  };
+  const log = createLog('silent');
   const ask = async <Row>(query: string) => (await database().client.query(query)).rows as Row[];
 
   before(async () => {
     s3 = await testObjectStore();
-    const settings: ProducerSettings & DetectorSettings = {
-      TRANSACTIONS_CSV: join(folder, 'transactions.csv.gz'),
-      IMPORTANCE_CSV: join(folder, 'CustomerImportance.csv.gz'),
-      CHUNK_ROWS: 10_000,
-      CHUNK_INTERVAL_MS: 0,
-      BATCH_ROWS: 50,
-      FLUSH_AFTER_MS: 60_000,
-      POLL_INTERVAL_MS: 50,
-      FULL_LIST_MS: 30_000,
-      CHUNK_ORDER: 'number',
-      GAP_TIMEOUT_MS: 60_000,
-      MAX_CHUNK_BYTES: 1_000_000_000,
-      PREFETCH_BYTES: 32_000_000,
-      CHUNKS_PREFIX: 'chunks/',
-      DETECTIONS_PREFIX: 'detections/',
-    };
-    const log = createLog('silent');
     let hasProduced = false;
     await Promise.all([
       produce({ store: s3.store, settings, log }).finally(() => (hasProduced = true)),
@@ -58,14 +61,41 @@ describe('the real BankSim files', function () {
     ]);
   });
 
-  it('give exactly the expected detections, each with its chunk', async () => {
-    const text = await readFile(join(folder, 'expected-detections.csv'), 'utf8');
-    const expected = parse(text).map((fields) => fields.join(','));
-    const found = await ask<{ line: string }>(
+  /** The lines of the expected file; those found in a database. */
+  const expectedLines = async () =>
+    parse(await readFile(join(folder, 'expected-detections.csv'), 'utf8'))
+      .map((fields) => fields.join(','))
+      .sort();
+  async function foundLines(client: pg.Client): Promise<string[]> {
+    const { rows } = await client.query<{ line: string }>(
       `select concat_ws(',', pattern_id, customer_id, merchant_id, chunk_no) as line from bankpulse.detections`,
     );
-    const lines = ['patternId,customerName,MerchantId,chunk', ...found.map(({ line }) => line)];
-    expect(lines.sort()).to.deep.equal(expected.sort());
+    return ['patternId,customerName,MerchantId,chunk', ...rows.map(({ line }) => line)].sort();
+  }
+
+  it('give exactly the expected detections, each with its chunk', async () => {
+    expect(await foundLines(database().client)).to.deep.equal(await expectedLines());
+  });
+
+  it("give the same in files with Spark's names, put in any order, with CHUNK_ORDER=name", async () => {
+    const uuid = randomUUID();
+    const keys: string[] = [];
+    for await (const { key } of s3.store.list('chunks/')) keys.push(key);
+    const copies = keys.map((key, place) => ({
+      key,
+      name: `spark/part-${String(place).padStart(5, '0')}-${uuid}-c000.csv`,
+    }));
+    for (const { key, name } of copies.sort(() => Math.random() - 0.5))
+      await s3.store.put(name, (await s3.store.getWhole(key))!.content, 'text/csv');
+    await detect({
+      config: byName().config,
+      store: s3.store,
+      settings: { ...settings, CHUNK_ORDER: 'name', CHUNKS_PREFIX: 'spark/', DETECTIONS_PREFIX: 'found/' },
+      log,
+      signal: new AbortController().signal,
+      isInputOver: () => true,
+    });
+    expect(await foundLines(byName().client)).to.deep.equal(await expectedLines());
   });
 
   it('make 60 chunks, in which every one of the 594,643 rows counts', async () => {
