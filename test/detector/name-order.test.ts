@@ -173,10 +173,12 @@ describe('detect with CHUNK_ORDER=name', () => {
   it('lists one page a poll, not the whole bucket', async () => {
     for (let index = 0; index < 3 * PAGE; index++) await put(`day-${1000 + index}.csv`, csv());
     let pages = 0;
-    const counting = Object.create(store) as ObjectStore;
+    const { store: whole, endpoint, credentials } = current.s3;
+    const counting = ObjectStore.open({ bucket: whole.bucket, endpoint, credentials, pageSize: PAGE });
+    const listPage = counting.listPage.bind(counting);
     counting.listPage = (...args) => {
       pages++;
-      return store.listPage(...args);
+      return listPage(...args);
     };
     const detector = startDetector(
       { ...byName, FULL_LIST_MS: 86_400_000, POLL_INTERVAL_MS: 20 },
@@ -188,6 +190,7 @@ describe('detect with CHUNK_ORDER=name', () => {
     await sleep(300);
     const most = (performance.now() - start) / 20 + 1;
     await detector.stop();
+    counting.close();
     expect(pages).to.be.within(1, most);
   });
 });
