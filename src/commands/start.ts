@@ -1,3 +1,4 @@
+import { setTimeout as sleep } from 'node:timers/promises';
 import {
   dashboardSettings,
   databaseSettings,
@@ -9,7 +10,10 @@ import {
   type ProducerSettings,
 } from '../config.js';
 import { explainRefusal } from '../database/explain-refusal.js';
+import { openViews } from '../database/connection.js';
+import { readStatus } from '../database/status.js';
 import { detect } from '../detector/detector.js';
+import { pipelineEvents, type Role } from '../events.js';
 import type { Logger } from '../log.js';
 import { produce } from '../producer/producer.js';
 import { generateMissingInput } from './generate-missing-input.js';
@@ -38,6 +42,9 @@ export async function runStart({ once }: { once: boolean }): Promise<void> {
   });
 }
 
+/** How often this Y, while it stands by, asks how far the one that works is. */
+const OTHER_Y_MS = 500;
+
 interface StartOptions {
   settings: ProducerSettings & DetectorSettings;
   log: Logger;
@@ -55,10 +62,33 @@ async function produceAndDetect(
   const signal = AbortSignal.any([stop, failed.signal]);
   let hasProduced = false;
   let summaryDueFrom = Infinity;
+  const tellSummary = () => {
+    summaryDueFrom = Infinity;
+    void printSummary(services, log);
+  };
+  let role: Role = 'starting';
+  const unsubscribe = pipelineEvents.subscribe({ roleChanged: (changed) => void (role = changed) });
+  /** While another Y works, the summary is due when its ledger has all chunks, and it has nothing to do. */
+  const watchOtherY = async (chunks: number) => {
+    const views = openViews(services.config);
+    while (!signal.aborted && summaryDueFrom < Infinity) {
+      // if the database is away, `detect` says so
+      const status = role === 'standing_by' ? await readStatus(views).catch(() => undefined) : undefined;
+      const isDone =
+        status?.chunks_pending === 0 && status.chunks_applied + status.chunks_quarantined >= chunks;
+      if (isDone && summaryDueFrom < Infinity) tellSummary();
+      else await sleep(OTHER_Y_MS, undefined, { signal }).catch(() => undefined);
+    }
+    await views.destroy();
+  };
+  let watching: Promise<void> | undefined;
   const producing = produce({ store: services.store, settings, log, signal }).then(
     ({ chunks, rows, uploaded }) => {
       hasProduced = true;
-      if (!endsWithX && !signal.aborted) summaryDueFrom = performance.now();
+      if (!endsWithX && !signal.aborted) {
+        summaryDueFrom = performance.now();
+        watching = watchOtherY(chunks);
+      }
       if (!signal.aborted) log.info({ chunks, rows, uploaded }, 'mechanism X has no more rows');
     },
   );
@@ -70,12 +100,12 @@ async function produceAndDetect(
     isInputOver: () => endsWithX && hasProduced,
     onQuiet: (endSeenAt) => {
       // a listing that began before X's last put may lack the last chunk
-      if (endSeenAt < summaryDueFrom) return;
-      summaryDueFrom = Infinity;
-      void printSummary(services, log);
+      if (endSeenAt >= summaryDueFrom) tellSummary();
     },
   });
   const abortBoth = (error: unknown) => failed.abort(error);
   await Promise.all([producing.catch(abortBoth), detecting.catch(abortBoth)]);
+  unsubscribe();
+  await watching;
   failed.signal.throwIfAborted();
 }

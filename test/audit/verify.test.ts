@@ -73,7 +73,11 @@ describe('verify', () => {
     const { rows } = await ask('select sum(row_count)::integer as rows from chunks');
     expect(before).to.include({ chunks: 4, ...rows[0] });
     expect(before!.appliedInSeconds).to.be.at.least(0);
-    expect(lines.findLast(({ msg }) => msg === 'chunks replayed')).to.include({ chunks: 4, of: 4, left: '0 s' });
+    expect(lines.findLast(({ msg }) => msg === 'chunks replayed')).to.include({
+      chunks: 4,
+      of: 4,
+      left: '0 s',
+    });
   });
 
   const scratchName = () => `${current.database.name}_verify`;

@@ -368,6 +368,16 @@ describe('the command line', () => {
       }
     });
 
+    it('"start" beside another Y that works prints the summary when that one is done', async () => {
+      const env = { ...environment(database, 'beside'), FLUSH_AFTER_MS: '100' };
+      await start(['detect'], env).says('importance loaded');
+      const command = start(['start'], env);
+      expect(await summaryOf(command)).to.match(/10 applied, 0 waiting/);
+      expect(command.stderr).to.include('standing by');
+      command.child.kill('SIGTERM');
+      expect((await command.ended).code).to.equal(0);
+    });
+
     it('"start" prints the summary when nothing comes any more, listens on, and takes two SIGINT at once for one', async () => {
       const command = start(['start'], { ...environment(database, 'listening'), FLUSH_AFTER_MS: '100' });
       expect(await summaryOf(command)).to.match(/10 applied/);
