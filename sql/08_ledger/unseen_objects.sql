@@ -4,7 +4,7 @@
 --   new         not in the ledger, with its number (null if chunks go by name)
 --   mended      quarantined, but the key now has another ETag: to be tried again
 --   unnumbered  not in the ledger, and never applied by number, because its name has no usable one
---   replaced    applied, but the key now has another ETag; it is not applied again
+--   replaced    applied, but the listing shows neither its ETag nor the one that listings showed for it before
 -- Objects whose name does not end in .csv or .csv.gz are ignored.
 create or replace function bankpulse.unseen_objects(
   p_object_keys text[], p_etags text[], p_chunk_order text default 'number'
@@ -28,7 +28,10 @@ begin atomic
   left join bankpulse.chunks on chunks.object_key = listed.object_key
   where
     listed.object_key ~* '\.csv(\.gz)?$'
-    and (chunks.object_key is null or chunks.etag <> listed.etag)
+    and (
+      chunks.object_key is null
+      or (chunks.etag <> listed.etag and chunks.listed_etag is distinct from listed.etag)
+    )
   order by numbers.object_number, listed.object_key collate "C";
 end;
 

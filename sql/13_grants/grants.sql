@@ -31,7 +31,7 @@ begin
   grant select on all tables in schema bankpulse to bankpulse_writer, bankpulse_reader;
 
   -- The past stays: Y never deletes a ledger row, detection, batch or run, and changes only these columns of them.
-  grant insert on bankpulse.chunks to bankpulse_writer;
+  grant insert, update (listed_etag) on bankpulse.chunks to bankpulse_writer;
   grant insert, update (batch_no) on bankpulse.detections to bankpulse_writer;
   grant insert, update (exported_at) on bankpulse.detection_batches to bankpulse_writer;
   grant insert, update (ended_at, pending_count, oldest_pending_at, listed_at) on bankpulse.runs to bankpulse_writer;

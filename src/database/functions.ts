@@ -93,6 +93,14 @@ export class SqlFunctions {
     await this.client.query('select bankpulse.check_chunk_order(p_chunk_order => $1)', [chunkOrder]);
   }
 
+  /** Whether the object is the one that was applied; if so, its ETag in listings is noted. */
+  async noteListedEtag(key: string, etag: string, listedEtag: string): Promise<boolean> {
+    return (await this.#value(
+      'select bankpulse.note_listed_etag(p_object_key => $1, p_etag => $2, p_listed_etag => $3) as value',
+      [key, etag, listedEtag],
+    )) as boolean;
+  }
+
   async lastObjectNumber(): Promise<bigint | null> {
     const value = (await this.#value('select bankpulse.last_object_number() as value', [])) as string | null;
     return value === null ? null : BigInt(value);

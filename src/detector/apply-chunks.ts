@@ -16,6 +16,7 @@ import { isIgnorableAfter } from './shutdown.js';
 import { takeOverFiles } from './take-over.js';
 import { ViewRefresher } from './view-refresher.js';
 import { isDoneWithin } from '../async/time-limit.js';
+import { ReplacedObjects } from './replaced-objects.js';
 import { UnreadableObjects } from './unreadable-objects.js';
 
 /** After a signal, the chunk that is being applied may take this long; then it is rolled back. */
@@ -59,7 +60,8 @@ export async function applyChunks(
   await takeOverFiles(functions, store, runId, settings.DETECTIONS_PREFIX, log);
   const position = settings.CHUNK_ORDER === 'name' ? null : ((await functions.lastObjectNumber()) ?? 0n);
   const backlog = new Backlog(settings.GAP_TIMEOUT_MS, position);
-  const listing = new Listing({ store, functions, backlog, runId, settings, log });
+  const replaced = new ReplacedObjects({ store, functions, log });
+  const listing = new Listing({ store, functions, backlog, replaced, runId, settings, log });
   const unreadable = new UnreadableObjects({
     ...{ store, backlog, log, signal: until },
     chunksPrefix: settings.CHUNKS_PREFIX,

@@ -5,6 +5,7 @@ import type { ListedObject } from '../s3/object-store.js';
 import type { PatientStore } from '../s3/patient-store.js';
 import type { SqlFunctions } from '../database/functions.js';
 import type { Backlog, PendingObject } from './backlog.js';
+import type { ReplacedObjects } from './replaced-objects.js';
 import { NameCursor, NumberCursor, type PollCursor } from './poll-cursor.js';
 
 /** Even an unchanged listing is recorded in the database this often, which shows that Y still lists. */
@@ -14,6 +15,7 @@ export interface ListingOptions {
   store: PatientStore;
   functions: SqlFunctions;
   backlog: Backlog;
+  replaced: ReplacedObjects;
   runId: number;
   settings: {
     CHUNKS_PREFIX: string;
@@ -129,9 +131,10 @@ export class Listing {
         this.#report(object, 'has changed since it was quarantined: it is tried again');
       if (status === 'unnumbered')
         this.#report(object, 'ignored: its name has no usable number; CHUNK_ORDER=name applies such names');
-      if (status === 'replaced')
-        this.#report(object, 'was replaced after it was applied; it is not applied again');
     }
+    const suspects = unseen.filter(({ status }) => status === 'replaced').map(({ key }) => byKey.get(key)!);
+    for (const object of await this.options.replaced.among(suspects))
+      this.#report(object, 'was replaced after it was applied; it is not applied again');
     this.options.backlog.add(added);
     const unnumbered = new Set(unseen.filter(({ status }) => status === 'unnumbered').map(({ key }) => key));
     const numbered = objects.map(({ key }) => key).filter((key) => !unnumbered.has(key));

@@ -65,8 +65,11 @@ export class UnreadableObjects {
         failsSince ??= performance.now();
         const isStuck = performance.now() - failsSince >= patienceMs;
         if (!isStuck || !(await isAnotherReadable(direct, chunksPrefix, key, signal))) throw error;
-        throw new UnreadableObject(key, error);
       }
+      // the whole store may have failed up to now: with the others, this object is there again
+      return work(direct).catch((error: unknown) => {
+        throw isTransientStoreError(error) ? new UnreadableObject(key, error) : error;
+      });
     });
   }
 
@@ -126,7 +129,7 @@ export class UnreadableObjects {
   async #ask(key: string, held: Held): Promise<void> {
     const { store, backlog, log, signal } = this.options;
     try {
-      if (await store.once((direct) => direct.canRead(key, signal))) {
+      if ((await store.once((direct) => direct.peek(key, signal))) !== undefined) {
         held.dueAt = undefined;
         backlog.release(key);
       } else {

@@ -16,7 +16,7 @@ export async function isAnotherReadable(
 ): Promise<boolean> {
   const isReadable = async (other: string) => {
     try {
-      return await store.canRead(other, signal);
+      return (await store.peek(other, signal)) !== undefined;
     } catch (error) {
       return error instanceof UnreadableObject && !error.mayConcernAll;
     }

@@ -273,18 +273,19 @@ export class ObjectStore {
     return { content, etag };
   }
 
-  /** Whether the store hands out the object. @throws what it refuses with. */
-  async canRead(key: string, signal?: AbortSignal): Promise<boolean> {
+  /**
+   * Asks for the first byte of an object. @returns its ETag, '' if it is empty, undefined if there is no such object.
+   * @throws UnreadableObject if the store has the object and does not hand it out.
+   */
+  async peek(key: string, signal?: AbortSignal): Promise<string | undefined> {
     try {
-      const { Body: source } = await this.client.send(
-        new GetObjectCommand({ Bucket: this.bucket, Key: key, Range: 'bytes=0-0' }),
-        until(signal),
-      );
+      const command = new GetObjectCommand({ Bucket: this.bucket, Key: key, Range: 'bytes=0-0' });
+      const { Body: source, ETag = '' } = await this.client.send(command, until(signal));
       if (source instanceof Readable) source.on('error', () => undefined).destroy();
-      return true;
+      return plainEtag(ETag);
     } catch (error) {
-      if (isMissingObject(error)) return false;
-      if (statusOf(error) === 416) return true; // it is empty
+      if (isMissingObject(error)) return undefined;
+      if (statusOf(error) === 416) return '';
       throw mayBeAboutObject(error) ? new UnreadableObject(key, error) : error;
     }
   }

@@ -3,6 +3,7 @@ import pino from 'pino';
 import { PatientStore } from '../../src/s3/patient-store.js';
 import { Backlog } from '../../src/detector/backlog.js';
 import { Listing } from '../../src/detector/listing.js';
+import { ReplacedObjects } from '../../src/detector/replaced-objects.js';
 import { ObjectStore } from '../../src/s3/object-store.js';
 import { SqlFunctions } from '../../src/database/functions.js';
 import { useDatabase } from '../support/database.js';
@@ -34,10 +35,12 @@ describe('Listing', () => {
       const functions = new SqlFunctions(database().client);
       const backlog = new Backlog(1000, 0n);
       const log = pino({ level: 'silent' });
+      const patient = new PatientStore(store, log, undefined);
       const listing = new Listing({
-        store: new PatientStore(store, log, undefined),
+        store: patient,
         functions,
         backlog,
+        replaced: new ReplacedObjects({ store: patient, functions, log }),
         runId: await functions.registerRun(),
         // each is a full one, and the end is always due
         settings: { CHUNKS_PREFIX: 'chunks/', CHUNK_ORDER: 'number', POLL_INTERVAL_MS: 0, FULL_LIST_MS: 0 },

@@ -105,6 +105,7 @@ describe('bankpulse_writer', () => {
       detectionsPrefix: 'd/',
     });
     await client.query('commit');
+    await functions.noteListedEtag(`rights/${round}9.csv`, 'e', 'listed');
     await functions.closeBatches(runId, 50, 'd/', true);
     await client.query('select * from bankpulse.detection_batches');
     await client.query('select * from bankpulse.detection_file_rows');

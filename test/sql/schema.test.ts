@@ -96,6 +96,7 @@ describe('migrating', () => {
         '0004_pattern_functions',
         '0005_pipeline_identity',
         '0006_chunk_order',
+        '0007_listed_etag',
         '0008_files_taken_over',
       ]);
       const { rows } = await client.query(

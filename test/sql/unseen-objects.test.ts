@@ -38,6 +38,24 @@ describe('unseen_objects', () => {
     ]);
   });
 
+  it('compares an applied key also with the ETag that listings showed for it', async () => {
+    const { functions } = driver;
+    await driver.apply([], { key: 'in/chunk-77.csv' });
+    const listed = () => unseen({ 'in/chunk-77.csv': 'listed' });
+    expect((await listed()).map(({ status }) => status)).to.deep.equal(['replaced']);
+    expect(await functions.noteListedEtag('in/chunk-77.csv', 'other', 'listed'), 'another object').to.equal(
+      false,
+    );
+    expect((await listed()).map(({ status }) => status)).to.deep.equal(['replaced']);
+    expect(await functions.noteListedEtag('in/chunk-77.csv', 'test', 'listed'), 'the same').to.equal(true);
+    expect(await listed()).to.deep.equal([]);
+    expect(await unseen({ 'in/chunk-77.csv': 'test' })).to.deep.equal([]);
+    expect((await unseen({ 'in/chunk-77.csv': 'new' })).map(({ status }) => status)).to.deep.equal([
+      'replaced',
+    ]);
+    expect(await functions.noteListedEtag('in/chunk-2.csv', 'test', 'x'), 'quarantined').to.equal(false);
+  });
+
   it('by name: gives every chunk no number, in the bytewise order of the keys', async () => {
     const keys = [
       'b-1.csv',
