@@ -93,18 +93,19 @@ export class Backlog {
     return oldest;
   }
 
-  /** Adds the objects of a listing; ignores those that already wait, are held or are claimed. */
-  add(objects: readonly PendingObject[]): void {
+  /** Adds the objects of a listing that neither wait nor are held or claimed. @returns how many. */
+  add(objects: readonly PendingObject[]): number {
     const added = objects.filter(
       ({ key }) => !this.#waiting.has(key) && !this.#held.has(key) && !this.#claims.has(key),
     );
-    if (added.length === 0) return;
+    if (added.length === 0) return 0;
     for (const object of added) this.#waiting.set(object.key, object);
     added.sort(inOrder);
     const last = this.#sorted.at(-1);
     // the pages of a listing come in the order of keys: sorting all that wait for each page would cost too much
     const isBehind = last === undefined || inOrder(last, added[0]!) < 0;
     this.#sorted = isBehind ? [...this.#sorted, ...added] : [...this.#sorted, ...added].sort(inOrder);
+    return added.length;
   }
 
   /** The objects that wait, in order, whether their turn has come or not: the first ones are worth reading ahead. */

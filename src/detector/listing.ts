@@ -6,6 +6,7 @@ import type { PatientStore } from '../s3/patient-store.js';
 import type { SqlFunctions } from '../database/functions.js';
 import type { Backlog, PendingObject } from './backlog.js';
 import type { ReplacedObjects } from './replaced-objects.js';
+import { PollPause } from './poll-pause.js';
 import { NameCursor, NumberCursor, type PollCursor } from './poll-cursor.js';
 
 /** Even an unchanged listing is recorded in the database this often, which shows that Y still lists. */
@@ -24,6 +25,8 @@ export interface ListingOptions {
     FULL_LIST_MS: number;
   };
   log: Logger;
+  /** Default: one that begins now. */
+  pause?: PollPause | undefined;
 }
 
 /** A full listing that has begun. */
@@ -49,13 +52,15 @@ export class Listing {
   /** When the end of the bucket was last listed, on the same clock: X's chunks put before have been seen. */
   endSeenAt = -Infinity;
   #endDueAt = -Infinity;
+  readonly #pause: PollPause;
   #sweep: Sweep | undefined;
   readonly #cursor: PollCursor;
   readonly #reported = new Set<string>();
   #recorded = { text: '', at: -Infinity };
 
   constructor(private readonly options: ListingOptions) {
-    const { CHUNK_ORDER, CHUNKS_PREFIX } = options.settings;
+    const { CHUNK_ORDER, CHUNKS_PREFIX, POLL_INTERVAL_MS } = options.settings;
+    this.#pause = options.pause ?? new PollPause(POLL_INTERVAL_MS, performance.now());
     this.#cursor = CHUNK_ORDER === 'name' ? new NameCursor() : new NumberCursor(CHUNKS_PREFIX);
   }
 
@@ -79,7 +84,6 @@ export class Listing {
 
   /** Lists the next page of a full listing. */
   async #continueSweep(sweep: Sweep): Promise<void> {
-    const { FULL_LIST_MS, POLL_INTERVAL_MS } = this.options.settings;
     const startedAt = performance.now();
     sweep.startAfter = await this.#page(sweep.startAfter);
     if (sweep.startAfter !== undefined) return;
@@ -89,8 +93,8 @@ export class Listing {
     this.endSeenAt = startedAt;
     // many pages may take longer than an interval, so the intervals count from the end of the last page
     const endedAt = performance.now();
-    this.#fullDueAt = endedAt + FULL_LIST_MS;
-    this.#endDueAt = endedAt + POLL_INTERVAL_MS;
+    this.#fullDueAt = endedAt + this.options.settings.FULL_LIST_MS;
+    this.#endDueAt = endedAt + this.#pause.at(endedAt);
   }
 
   /** Lists the page from the cursor on. */
@@ -99,7 +103,7 @@ export class Listing {
     const lastKey = await this.#page(this.#cursor.startAfter);
     this.#cursor.resumeAfter(lastKey);
     if (lastKey === undefined) this.endSeenAt = startedAt;
-    this.#endDueAt = startedAt + this.options.settings.POLL_INTERVAL_MS;
+    this.#endDueAt = startedAt + this.#pause.at(startedAt);
   }
 
   async #finish(): Promise<void> {
@@ -135,7 +139,7 @@ export class Listing {
     const suspects = unseen.filter(({ status }) => status === 'replaced').map(({ key }) => byKey.get(key)!);
     for (const object of await this.options.replaced.among(suspects))
       this.#report(object, 'was replaced after it was applied; it is not applied again');
-    this.options.backlog.add(added);
+    if (this.options.backlog.add(added) > 0) this.#pause.seeNew(performance.now());
     const unnumbered = new Set(unseen.filter(({ status }) => status === 'unnumbered').map(({ key }) => key));
     const numbered = objects.map(({ key }) => key).filter((key) => !unnumbered.has(key));
     this.#cursor.follow(numbered, isLast);

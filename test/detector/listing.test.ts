@@ -3,6 +3,7 @@ import pino from 'pino';
 import { PatientStore } from '../../src/s3/patient-store.js';
 import { Backlog } from '../../src/detector/backlog.js';
 import { Listing } from '../../src/detector/listing.js';
+import { PollPause } from '../../src/detector/poll-pause.js';
 import { ReplacedObjects } from '../../src/detector/replaced-objects.js';
 import { ObjectStore } from '../../src/s3/object-store.js';
 import { SqlFunctions } from '../../src/database/functions.js';
@@ -67,5 +68,31 @@ describe('Listing', () => {
       store.close();
       await proxy.stop();
     }
+  });
+
+  it('lists a bucket at rest less often, until the first new object', async () => {
+    const s3 = await testObjectStore();
+    const log = pino({ level: 'silent' });
+    const store = new PatientStore(s3.store, log, undefined);
+    const functions = new SqlFunctions(database().client);
+    const atRest = new PollPause(250, performance.now() - 600_000);
+    const listing = new Listing({
+      ...{ store, functions, log, pause: atRest },
+      backlog: new Backlog(1000, 0n),
+      replaced: new ReplacedObjects({ store, functions, log }),
+      runId: await functions.registerRun(),
+      settings: {
+        CHUNKS_PREFIX: 'chunks/',
+        CHUNK_ORDER: 'number',
+        POLL_INTERVAL_MS: 250,
+        FULL_LIST_MS: 0,
+      },
+    });
+    await listing.poll();
+    const restUntil = listing.dueAt - performance.now();
+    expect(restUntil).to.be.within(1000, 2000);
+    await s3.store.put('chunks/at-rest-1.csv', 'x', 'text/csv');
+    await listing.poll();
+    expect(listing.dueAt - performance.now()).to.be.most(250);
   });
 });
