@@ -266,6 +266,20 @@ describe('with a database that refuses its work, mechanism Y', () => {
       });
     });
 
+    it('idle timeouts of a role, works as without them', async () => {
+      await connectOther();
+      await setDatabase(`set idle_session_timeout = '100ms'`);
+      await setDatabase(`set idle_in_transaction_session_timeout = '100ms'`);
+      await put(1, csv('C1,F,shop,1'));
+      const detector = current.startDetector();
+      await current.untilApplied(1);
+      await sleep(400); // every session has been idle for too long
+      await put(2, csv('C2,F,shop,1'));
+      await current.untilApplied(2);
+      await detector.stop();
+      expect(detector.log.filter(({ msg }) => IN_TROUBLE.test(msg))).to.deep.equal([]);
+    });
+
     it('default_transaction_read_only, waits, says why once, and goes on when it may write again', async () => {
       await workThrough({
         prepare: connectOther,
