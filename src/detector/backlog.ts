@@ -117,8 +117,8 @@ export class Backlog {
    * Claims the next object, if its turn has come. `listedAt`: when the last full listing began. What is missing is passed
    * over only if a full listing that began after the gap timeout still lacked it; so the wait goes on while the store
    * cannot be listed.
-   * @returns the object, how many before it are passed over, and which of these were listed; or, while something is missing, until when the backlog
-   * waits for it; or undefined, if nothing waits.
+   * @returns the object, how many before it are passed over, and which of these were listed; or, while something is
+   * missing, until when the backlog waits for it; or undefined, if nothing waits.
    */
   claim(now: number, listedAt = now): Claimed | { waitUntil: number } | undefined {
     const object = this.#sorted[0];
