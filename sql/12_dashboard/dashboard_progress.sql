@@ -4,7 +4,15 @@
 -- The pace is that of the last twenty chunks of one run. It is 0 once no chunk has come for five times their mean
 -- distance, and for at least 10 s.
 create or replace view bankpulse.dashboard_progress as
-with newest_chunk as (
+with leading_session as (
+  -- holds try_take_over's lock; the server ends a session whose heartbeats stop, so a Y that hangs has none
+  select locks.pid
+  from pg_catalog.pg_locks as locks
+  where locks.locktype = 'advisory' and locks.granted
+    and locks.database = (select oid from pg_catalog.pg_database where datname = current_database())
+    and locks.classid = 0 and locks.objid = 4242001 and locks.objsubid = 1
+),
+newest_chunk as (
   select chunk_no, run_id, applied_at
   from bankpulse.chunks
   where chunk_no is not null
@@ -54,7 +62,7 @@ select
   case
     when working_run.run_id is null then 'none'
     when working_run.ended_at is not null then 'ended'
-    when coalesce(working_run.listed_at, working_run.started_at) < clock_timestamp() - interval '30 s' then 'silent'
+    when not exists (select from leading_session) then 'silent'
     when status.chunks_pending > 0 then 'working'
     else 'waiting'
   end as run_state
@@ -80,4 +88,4 @@ comment on column bankpulse.dashboard_progress.last_applied_at is 'When the newe
 comment on column bankpulse.dashboard_progress.run_id is 'The run that holds the lease.';
 comment on column bankpulse.dashboard_progress.run_started_at is 'When that run started.';
 comment on column bankpulse.dashboard_progress.run_state is
-  'none: no Y has ever worked; ended; silent: it has not listed for 30 s; working: chunks wait; waiting: no chunk waits.';
+  'none: no Y has ever worked; ended; silent: its session is gone, and no other works; working: chunks wait; waiting: no chunk waits.';

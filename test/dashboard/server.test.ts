@@ -429,3 +429,27 @@ describe('a database that is away', () => {
     }
   });
 });
+
+describe('the state of the run on the page', () => {
+  const database = useDatabase('empty');
+
+  it('is silent when the session of the working Y is gone, however long a chunk or a pause takes', async () => {
+    const { client } = database();
+    const state = async () => {
+      const { rows } = await client.query<{ run_state: string }>(
+        'select run_state from bankpulse.dashboard_progress',
+      );
+      return rows[0]!.run_state;
+    };
+    expect(await state()).to.equal('none');
+    await client.query('select bankpulse.try_take_over(bankpulse.register_run())');
+    await client.query(
+      `update bankpulse.runs set started_at = now() - interval '2 h', listed_at = now() - interval '1 h'`,
+    );
+    expect(await state()).to.equal('waiting');
+    await client.query('select pg_advisory_unlock(4242001)');
+    expect(await state()).to.equal('silent');
+    await client.query('select bankpulse.end_run(run_id) from bankpulse.runs');
+    expect(await state()).to.equal('ended');
+  });
+});
