@@ -29,7 +29,7 @@ const CONTENT_REASONS = {
   tooLarge: (mostBytes: number) => `the object is larger than ${mostBytes} bytes (MAX_CHUNK_BYTES)`,
   brokenGzip: (why: string) => `the gzip data is broken: ${why}`,
   numberTaken: (number: bigint) =>
-    `another object with number ${number} was applied before, and each number is applied once (CHUNK_ORDER=name is for names without a running number)`,
+    `another object with number ${number} was applied before, and each number is applied once (names without a running number need CHUNK_ORDER=name, a new database and a new DETECTIONS_PREFIX)`,
   // PostgreSQL's own message may quote the row, and the log must not
   refusedByDatabase: (sqlState: string) => `PostgreSQL refuses its data (SQLSTATE ${sqlState})`,
   headerNotUtf8: () => 'the header is not UTF-8',
@@ -48,6 +48,8 @@ const CONTENT_REASONS = {
     'the file begins with a comment ("#"): the header must be the first line, without "#"',
   headerIsBlank: () => 'the file begins with a line without names: the header must be the first line',
   headerLineEnds: () => 'the header holds a lone carriage return: lines must end with LF or CRLF',
+  otherFormat: (format: string) =>
+    `the file is ${format}: it must be CSV in UTF-8, packed with gzip once or not at all`,
   quoteNeverClosed: (line: number) =>
     `the record that starts on line ${line} opens a quote (") that is never closed`,
   recordTooLong: (line: number, mostBytes: number) =>

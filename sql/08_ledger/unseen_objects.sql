@@ -5,7 +5,8 @@
 --   mended      quarantined, but the key now has another ETag: to be tried again
 --   unnumbered  not in the ledger, and never applied by number, because its name has no usable one
 --   replaced    applied, but the listing shows neither its ETag nor the one that listings showed for it before
--- Objects whose name does not end in .csv or .csv.gz are ignored.
+-- Objects whose name does not end in .csv or .csv.gz are ignored, and so is what is no file of the stream: an unfinished
+-- one of Hadoop or Spark (_temporary/), and the ._ files of macOS.
 create or replace function bankpulse.unseen_objects(
   p_object_keys text[], p_etags text[], p_chunk_order text default 'number'
 )
@@ -28,6 +29,7 @@ begin atomic
   left join bankpulse.chunks on chunks.object_key = listed.object_key
   where
     listed.object_key ~* '\.csv(\.gz)?$'
+    and listed.object_key !~ '(^|/)(_temporary/|\._[^/]*$)'
     and (
       chunks.object_key is null
       or (chunks.etag <> listed.etag and chunks.listed_etag is distinct from listed.etag)

@@ -1,6 +1,7 @@
 import { isUtf8 } from 'node:buffer';
 import { ContentError, messageOf } from '../errors.js';
 import { fieldsOf, lenientFieldsOf } from './fields.js';
+import { formatOf } from './formats.js';
 
 /** The names of the columns that BankPulse needs. An importance file has no gender; its weight counts as the amount. */
 export interface NeededColumns {
@@ -98,7 +99,7 @@ function explainMissing(header: string, needed: NeededColumns): ContentError | u
  * @throws ContentError also if the bytes are not a CSV header.
  */
 export function readHeader(header: Buffer, needed: NeededColumns): ColumnPositions {
-  if (!isUtf8(header)) throw new ContentError('headerNotUtf8');
+  if (!isUtf8(header)) throw formatFault(header) ?? new ContentError('headerNotUtf8');
   const text = header.toString();
   const fields = lenientFieldsOf(text);
   // A file whose line ends are CR would be one long header without rows.
@@ -108,8 +109,13 @@ export function readHeader(header: Buffer, needed: NeededColumns): ColumnPositio
   try {
     return locateColumns(fields, needed);
   } catch (error) {
-    throw explainMissing(text, needed) ?? quotesFault(text) ?? error;
+    throw formatFault(header) ?? explainMissing(text, needed) ?? quotesFault(text) ?? error;
   }
+}
+
+function formatFault(header: Buffer): ContentError | undefined {
+  const format = formatOf(header);
+  return format === undefined ? undefined : new ContentError('otherFormat', format);
 }
 
 /** What is wrong with the header's double quotes; undefined if nothing is. */

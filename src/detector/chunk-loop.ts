@@ -45,6 +45,7 @@ export interface ChunkLoopOptions {
 /** Applies the objects of the backlog one after the other, and stages the next one while one is being applied. */
 export class ChunkLoop {
   readonly #prefetcher: Prefetcher;
+  #hasSaidNoRows = false;
   #applying: Promise<void> = Promise.resolve();
 
   constructor(private readonly options: ChunkLoopOptions) {
@@ -204,6 +205,13 @@ export class ChunkLoop {
         },
         'chunk applied',
       );
+      if (rowCount === 0 && rejectedCount > 0 && !this.#hasSaidNoRows) {
+        this.#hasSaidNoRows = true;
+        log.warn(
+          { key: object.key, rejected: rejectedCount },
+          'no row of this object is accepted: the table rejected_rows says why (npm run psql); this is said once',
+        );
+      }
       for (const { patternId, reason } of outcome.newest) {
         log.info({ ...routine, chunk: chunkNo, pattern: patternId, reason }, 'detected');
       }

@@ -7,6 +7,7 @@ import type { SqlFunctions } from '../database/functions.js';
 import type { Backlog, PendingObject } from './backlog.js';
 import type { ReplacedObjects } from './replaced-objects.js';
 import { PollPause } from './poll-pause.js';
+import { isChunkKey } from '../s3/chunk-names.js';
 import { NameCursor, NumberCursor, type PollCursor } from './poll-cursor.js';
 
 /** Even an unchanged listing is recorded in the database this often, which shows that Y still lists. */
@@ -57,6 +58,9 @@ export class Listing {
   readonly #cursor: PollCursor;
   readonly #reported = new Set<string>();
   #recorded = { text: '', at: -Infinity };
+  /** Until a chunk is listed: the first object that is none. */
+  #foreignKey: string | undefined;
+  #hasChunks = false;
 
   constructor(private readonly options: ListingOptions) {
     const { CHUNK_ORDER, CHUNKS_PREFIX, POLL_INTERVAL_MS } = options.settings;
@@ -88,6 +92,7 @@ export class Listing {
     sweep.startAfter = await this.#page(sweep.startAfter);
     if (sweep.startAfter !== undefined) return;
     this.#sweep = undefined;
+    this.#reportForeign();
     this.#cursor.resumeAfter(undefined);
     this.fullAt = sweep.startedAt;
     this.endSeenAt = startedAt;
@@ -140,9 +145,22 @@ export class Listing {
     for (const object of await this.options.replaced.among(suspects))
       this.#report(object, 'was replaced after it was applied; it is not applied again');
     if (this.options.backlog.add(added) > 0) this.#pause.seeNew(performance.now());
+    this.#hasChunks ||= objects.some(({ key }) => isChunkKey(key));
+    this.#foreignKey ??= objects.find(({ key }) => !key.endsWith('/'))?.key;
     const unnumbered = new Set(unseen.filter(({ status }) => status === 'unnumbered').map(({ key }) => key));
     const numbered = objects.map(({ key }) => key).filter((key) => !unnumbered.has(key));
     this.#cursor.follow(numbered, isLast);
+  }
+
+  /** Logs once that there are objects, and no chunk among them. */
+  #reportForeign(): void {
+    if (this.#hasChunks || this.#foreignKey === undefined) return;
+    this.#hasChunks = true; // as far as this report goes
+    const { log, settings } = this.options;
+    log.warn(
+      { key: this.#foreignKey },
+      `no object under ${settings.CHUNKS_PREFIX} is taken for a chunk: their names must end in .csv or .csv.gz`,
+    );
   }
 
   /** Logs it once for an object of this content. */

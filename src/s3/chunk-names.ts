@@ -2,6 +2,7 @@
 export const CHUNK_STEM = 'chunk-';
 /** What mechanism Y takes for a chunk, as in bankpulse.unseen_objects. */
 const CHUNK_KEY = /\.csv(\.gz)?$/i;
+const NO_CHUNK = /(^|\/)(_temporary\/|\._[^/]*$)/;
 const CHUNK_NAME = /^chunk-(\d{8,15})\.csv$/;
 
 /** The name of a chunk below `CHUNKS_PREFIX`. */
@@ -17,7 +18,7 @@ export function chunkNumber(name: string): number | undefined {
 
 /** Whether mechanism Y takes an object of this key for a chunk. */
 export function isChunkKey(key: string): boolean {
-  return CHUNK_KEY.test(key);
+  return CHUNK_KEY.test(key) && !NO_CHUNK.test(key);
 }
 
 /** The order of a listing, and of the database's collation "C": that of the bytes in UTF-8. */

@@ -78,9 +78,30 @@ describe('detect', () => {
         ['other-1.csv', 'quarantined'],
       ]);
       expect(chunks[1]!.error).to.equal(
-        'another object with number 1 was applied before, and each number is applied once (CHUNK_ORDER=name is for names without a running number)',
+        'another object with number 1 was applied before, and each number is applied once (names without a running number need CHUNK_ORDER=name, a new database and a new DETECTIONS_PREFIX)',
       );
       expect(await state()).to.have.length(1);
+    });
+
+    it('that is none of the stream is passed over, and said when there is nothing else', async () => {
+      await put('_temporary/0/part-1.csv', csv('C1,F,shop,1'));
+      await put('._chunk_2.csv', 'resource fork');
+      await put('folder/', '');
+      await put('stream-3.gz', 'x');
+      const log = await detectOnce();
+      expect(await ledger()).to.deep.equal([]);
+      const said = log.filter(({ msg }) => msg.includes('their names must end in .csv or .csv.gz'));
+      expect(said).to.have.length(1);
+      await put(1, csv('C1,F,shop,1'));
+      const again = await detectOnce();
+      expect(again.filter(({ msg }) => msg.includes('their names'))).to.deep.equal([]);
+      expect((await ledger()).map(({ object_key }) => object_key)).to.deep.equal(['chunk_1.csv']);
+    });
+
+    it('of which no row is accepted is said once', async () => {
+      for (const chunk of [1, 2]) await put(chunk, csv('C1,F,shop,"12,50"'));
+      const log = await detectOnce();
+      expect(log.filter(({ msg }) => msg.startsWith('no row of this object is accepted'))).to.have.length(1);
     });
 
     it('in quarantine is left alone until it is retried', async () => {

@@ -1,3 +1,4 @@
+import { deflateSync, gzipSync } from 'node:zlib';
 import { expect } from 'chai';
 import { ContentError } from '../../src/errors.js';
 import { importanceColumns, transactionColumns } from '../../src/csv/header.js';
@@ -37,6 +38,32 @@ describe('stageCsv', () => {
     it('whose lines end with a carriage return alone, which would be one long header', async () => {
       const file = `${HEADER},fraud\rC1,F,M,1,0\rC2,F,M,1,0\r`;
       expect(await refusal(file)).to.match(/lone carriage return/);
+    });
+
+    it('of another format, which is named by its first bytes', async () => {
+      const utf16 = Buffer.from(`\uFEFF${HEADER}\nC,F,M,1\n`, 'utf16le');
+      const formats: [name: string, content: Buffer][] = [
+        ['UTF-16', utf16],
+        ['UTF-16', Buffer.from(utf16).swap16()],
+        [
+          'a ZIP archive or an Excel workbook',
+          Buffer.from('PK\x03\x04\x14\0\x06\0\x08\0\0\0\n\xff', 'latin1'),
+        ],
+        ['an Excel workbook', Buffer.from('\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1\n', 'latin1')],
+        ['gzip within gzip', gzipSync(`${HEADER}\n`)],
+        ['packed with zlib', deflateSync(`${HEADER}\n`)],
+        ['packed with bzip2', Buffer.from('BZh91AY&SY\xe9\n', 'latin1')],
+        ['packed with zstd', Buffer.from('\x28\xb5\x2f\xfd\x04\n', 'latin1')],
+        ['Parquet', Buffer.from('PAR1\x15\x04\n')],
+        ['JSON', Buffer.from('{"customer":"C","merchant":"M"}\n')],
+        ['JSON', Buffer.from('[\n {"customer":"C"}\n]\n')],
+        ['XML or HTML', Buffer.from('<?xml version="1.0"?>\n<rows/>\n')],
+        ['XML or HTML', Buffer.from('<!DOCTYPE html>\n<html>\n')],
+      ];
+      for (const [name, content] of formats)
+        expect(await refusal(content.toString('latin1')), name).to.equal(
+          `the file is ${name}: it must be CSV in UTF-8, packed with gzip once or not at all`,
+        );
     });
 
     it('with a record of more than 16 MiB, however its bytes come', async () => {
