@@ -4,7 +4,7 @@ import { fileURLToPath } from 'node:url';
 import { z } from 'zod';
 import { readDatabaseUrl } from './database-url.js';
 import { environmentFileWarnings, readEnvironmentFiles } from './environment/env-file.js';
-import { misspeltNames } from './environment/likely-names.js';
+import { isOfAnother, misspeltNames } from './environment/likely-names.js';
 import {
   LIBRARY_NAMES,
   faultsOfDatabase,
@@ -183,7 +183,8 @@ export function loadSettings<Name extends SettingName>(names: readonly Name[]): 
   const problems: string[] = [];
   const settings: Partial<Record<SettingName, unknown>> = {};
   for (const name of new Set(names)) {
-    const result = variables[name].safeParse(process.env[name] || undefined);
+    const value = process.env[name] || undefined;
+    const result = variables[name].safeParse(isOfAnother(name, value) ? undefined : value);
     if (result.success) settings[name] = result.data;
     else problems.push(...result.error.issues.map((issue) => `${name} ${issue.message}`));
   }

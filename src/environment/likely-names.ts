@@ -10,8 +10,24 @@ const SYNONYMS: Record<string, string> = {
   PASS: 'PASSWORD',
   HOSTNAME: 'HOST',
 };
-/** What Kubernetes sets for a service named `db` or `bankpulse`, and what the tests of this project set. */
-const NOT_MEANT_FOR_US = /_SERVICE_(HOST|PORT)|_PORT_\d+_|^BANKPULSE_TEST_|^AWS_ENDPOINT_URL_/;
+const OTHER_NAMES: readonly [names: RegExp, meant: string][] = [
+  [/^(POSTGRES|POSTGRESQL|PG|DB)_UR[IL]$/, 'DATABASE_URL'],
+  [/^POSTGRES(QL)?_(HOST|SERVER)$/, 'DB_HOST'],
+  [/^(S3|MINIO|AWS)_(ACCESS_KEY(_ID)?|KEY(_ID)?|ROOT_USER)$/, 'AWS_ACCESS_KEY_ID'],
+  [/^(S3|MINIO|AWS)_(SECRET(_ACCESS)?(_KEY)?|ROOT_PASSWORD)$/, 'AWS_SECRET_ACCESS_KEY'],
+  [/^(S3|MINIO|AWS)_(DEFAULT_)?REGION$/, 'AWS_REGION'],
+  [/^(S3|MINIO|AWS|AWS_S3|S3_AWS)_(ENDPOINT|HOST|SERVER|URL)(_UR[IL])?$/, 'AWS_ENDPOINT_URL_S3'],
+  [/^(MINIO_|AWS_|AWS_S3_)?BUCKET(_NAME)?$/, 'S3_BUCKET'],
+];
+/** What Kubernetes sets for a service named `db` or `bankpulse`; endpoints of other services; what the tests set. */
+const NOT_MEANT_FOR_US = /_SERVICE_(HOST|PORT)|_PORT_\d+_|^AWS_ENDPOINT_URL_(?!S3)|^BANKPULSE_TEST_/;
+
+/**
+ * Whether the variable has nothing to do with BankPulse, whatever it is called. For a service named `db` Kubernetes and
+ * Docker set `DB_SERVICE_HOST`, and `DB_PORT=tcp://10.0.0.1:5432`.
+ */
+export const isOfAnother = (name: string, value: string | undefined) =>
+  NOT_MEANT_FOR_US.test(name) || (name.endsWith('_PORT') && /^(tcp|udp):\/\//.test(value ?? ''));
 const SHORT = 5;
 
 const wordsOf = (name: string) =>
@@ -23,7 +39,8 @@ const squeezed = (name: string) => wordsOf(name).join('');
 
 /** The known name that was probably meant by this one, which is not known; undefined if it has to do with none. */
 export function likelyName(name: string, known: readonly string[]): string | undefined {
-  if (NOT_MEANT_FOR_US.test(name)) return undefined;
+  const other = OTHER_NAMES.find(([names]) => names.test(name.toUpperCase()))?.[1];
+  if (other !== undefined && known.includes(other)) return other;
   const distances = known
     .map((candidate) => ({ candidate, distance: leven(squeezed(name), squeezed(candidate)) }))
     .sort((one, other) => one.distance - other.distance);
@@ -45,13 +62,15 @@ export function likelyName(name: string, known: readonly string[]): string | und
   return found?.candidate;
 }
 
+type Environment = Readonly<Record<string, string | undefined>>;
+
 /** Names that are set, unknown, and probably meant for a known one. */
 export function misspeltNames(
-  environment: NodeJS.ProcessEnv,
+  environment: Environment,
   known: readonly string[],
 ): { name: string; likely: string }[] {
   return Object.keys(environment)
-    .filter((name) => environment[name] && !known.includes(name))
+    .filter((name) => environment[name] && !known.includes(name) && !isOfAnother(name, environment[name]))
     .map((name) => ({ name, likely: likelyName(name, known) }))
     .filter((found): found is { name: string; likely: string } => found.likely !== undefined);
 }

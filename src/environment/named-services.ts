@@ -1,4 +1,4 @@
-import { likelyName } from './likely-names.js';
+import { isOfAnother, likelyName } from './likely-names.js';
 
 /**
  * Which services the environment names. An embedded server is used only if no variable, not even a misspelt one, names
@@ -46,7 +46,7 @@ type Environment = Readonly<Record<string, string | undefined>>;
 function namesThatMean(environment: Environment, family: RegExp, names: readonly string[]): string[] {
   const known = [...DATABASE_NAMES, ...STORE_NAMES, ...LIBRARY_NAMES];
   return Object.keys(environment).filter((name) => {
-    if (!environment[name]) return false;
+    if (!environment[name] || isOfAnother(name, environment[name])) return false;
     if (names.includes(name) || family.test(name)) return true;
     const likely = known.includes(name) ? undefined : likelyName(name, known);
     return likely !== undefined && names.includes(likely);
@@ -92,5 +92,7 @@ export function faultsOfStore(environment: Environment): string[] {
 /** The variables of a database that lose against DATABASE_URL, which may come from a file. */
 export const namesBesideUrl = (environment: Environment) =>
   environment.DATABASE_URL
-    ? DATABASE_NAMES.filter((name) => name !== 'DATABASE_URL' && environment[name])
+    ? DATABASE_NAMES.filter(
+        (name) => name !== 'DATABASE_URL' && environment[name] && !isOfAnother(name, environment[name]),
+      )
     : [];

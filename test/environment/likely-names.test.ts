@@ -28,6 +28,16 @@ describe('likelyName', () => {
     TRANSACTION_CSV: 'TRANSACTIONS_CSV',
     BANKPULSE_HOME_DIR: 'BANKPULSE_HOME',
     LOGLEVEL: 'LOG_LEVEL',
+    S3_SECRET_KEY: 'AWS_SECRET_ACCESS_KEY',
+    S3_ACCESS_KEY: 'AWS_ACCESS_KEY_ID',
+    S3_ACCESS_KEY_ID: 'AWS_ACCESS_KEY_ID',
+    S3_REGION: 'AWS_REGION',
+    MINIO_ENDPOINT: 'AWS_ENDPOINT_URL_S3',
+    AWS_S3_BUCKET: 'S3_BUCKET',
+    BUCKET_NAME: 'S3_BUCKET',
+    POSTGRES_URL: 'DATABASE_URL',
+    POSTGRES_HOST: 'DB_HOST',
+    PG_URL: 'DATABASE_URL',
   };
   for (const [name, likely] of Object.entries(meant)) {
     it(`takes ${name} for ${likely}`, () => expect(likelyName(name, known)).to.equal(likely));
@@ -83,7 +93,8 @@ describe('likelyName', () => {
         'URL',
       ],
     ];
-    expect(others.filter((name) => likelyName(name, known) !== undefined)).to.deep.equal([]);
+    const environment = Object.fromEntries(others.map((name) => [name, 'x']));
+    expect(misspeltNames({ ...environment, DB_PORT: 'tcp://10.0.0.1:5432' }, known)).to.deep.equal([]);
   });
 });
 

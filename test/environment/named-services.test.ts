@@ -13,6 +13,7 @@ describe('the variables of the database', () => {
     { DB_HOST: 'h', PGSERVICE: 's', PGPASSWORD: 'p' },
     { PGHOST: 'h' },
     { PGHOST: 'h', PGDATABASE: 'd', DB_USER: 'u' },
+    { DB_PORT: 'tcp://10.0.0.1:5432', DB_SERVICE_HOST: '10.0.0.1', DB_PORT_5432_TCP_ADDR: '10.0.0.1' },
     { PGSSLMODE: 'disable', PGOPTIONS: '-c x=y' },
   ];
   for (const environment of complete) {
@@ -64,6 +65,7 @@ describe('the variables of the object store', () => {
   for (const environment of [
     {},
     { S3_BUCKET: 'b' },
+    { S3_SERVICE_PORT: '80', S3_PORT: 'tcp://10.0.0.1:80', AWS_ENDPOINT_URL_STS: 'http://h' },
     { S3_BUCKET: 'b', AWS_ENDPOINT_URL_S3: 'http://h' },
     { AWS_ACCESS_KEY_ID: 'k', AWS_SECRET_ACCESS_KEY: 's', AWS_REGION: 'r', AWS_PROFILE: 'p' },
   ]) {
@@ -78,6 +80,7 @@ describe('the variables of the object store', () => {
     { S3_FORCE_PATH_STYLE: 'true' },
     { S3_BUKET: 'b' },
     { S3BUCKET: 'b' },
+    { MINIO_ENDPOINT: 'h', MINIO_ROOT_USER: 'u' },
   ]) {
     it(`are half a configuration as ${JSON.stringify(environment)}`, () => {
       const [fault, ...others] = faultsOfStore(environment);
