@@ -96,6 +96,7 @@ export const SQLSTATE = {
   chunkOrderDiffers: 'BP008',
   invalidParameterValue: '22023',
   notNullViolation: '23502',
+  uniqueViolation: '23505',
   readOnlyTransaction: '25006',
   invalidAuthorization: '28000',
   invalidPassword: '28P01',
@@ -108,6 +109,7 @@ export const SQLSTATE = {
   queryCanceled: '57014',
   tooManyConnections: '53300',
   cannotConnectNow: '57P03',
+  configuredLimitExceeded: '53400',
 } as const;
 
 /** SQLSTATEs, or classes of them, for errors that may pass by themselves: worth a new connection and a retry. */
@@ -151,6 +153,7 @@ export function isShortOfConnections(error: unknown): boolean {
 export function isTransientDatabaseError(error: unknown): boolean {
   const code = codeOf(error);
   if (code !== undefined && /^[0-9A-Z]{5}$/.test(code)) {
+    if (code === SQLSTATE.configuredLimitExceeded) return false; // such as temp_file_limit
     return TRANSIENT_SQLSTATES.some((transient) => code.startsWith(transient));
   }
   return (

@@ -34,10 +34,10 @@ export function createLog(level: string, { leavesOutRoutine = false } = {}): Log
   if (!process.stderr.isTTY) {
     hooks.streamWrite = printableJson;
     // pino's own destination goes on when the reader of a pipe is gone; a stream put in place of stderr is not fd 2
-    return pino(
-      options,
-      process.stderr.fd === 2 ? pino.destination({ dest: 2, sync: true }) : process.stderr,
-    );
+    if (process.stderr.fd !== 2) return pino(options, process.stderr);
+    const destination = pino.destination({ dest: 2, sync: true });
+    destination.on('error', () => undefined); // a full disk behind the log must not end the pipeline
+    return pino(options, destination);
   }
   hooks.streamWrite = (line) => keepEscapes(printableJson(line));
   const format = prettyFactory({

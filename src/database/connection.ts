@@ -41,8 +41,17 @@ export function describeDatabase(config: pg.ClientConfig): string {
 /** A pooler may take the connection, and then let the first query wait for one of the server's. */
 const FIRST_ANSWER_MS = 5000;
 
-/** Sessions, and their transactions, wait while others work: the settings of a role must not end them. */
-export const STAY_IDLE = 'set idle_session_timeout = 0; set idle_in_transaction_session_timeout = 0';
+/**
+ * What the settings of a server, database or role must not change: sessions, and their transactions, wait while others
+ * work; COPY carries dates from one session to another; process_chunk sees what was committed while it waited.
+ */
+export const SESSION_SETTINGS = [
+  'set idle_session_timeout = 0',
+  'set idle_in_transaction_session_timeout = 0',
+  "set datestyle = 'ISO'",
+  "set intervalstyle = 'postgres'",
+  "set default_transaction_isolation = 'read committed'",
+].join('; ');
 
 /** Runs one of the first queries of a session. @throws an error that may pass by itself if there is no answer in time. */
 export async function queryInTime<Row extends pg.QueryResultRow>(
@@ -96,7 +105,7 @@ function keepReason(client: pg.Client): void {
 export async function connect(config: pg.ClientConfig): Promise<pg.Client> {
   const client = await openConnection(config);
   try {
-    await queryInTime(client, STAY_IDLE);
+    await queryInTime(client, SESSION_SETTINGS);
   } catch (error) {
     void client.end().catch(() => undefined); // while the query waits it may wait, too
     throw error;

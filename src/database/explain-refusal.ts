@@ -26,7 +26,15 @@ export async function explainRefusal<Result>(
     // a file of sql/ that fails is the cause of another error
     const refusal = [error, (error as Error).cause].find(
       (one) =>
-        one instanceof Error && (isTransientDatabaseError(one) || hasSqlState(one, 'insufficientPrivilege')),
+        one instanceof Error &&
+        (isTransientDatabaseError(one) ||
+          hasSqlState(
+            one,
+            'insufficientPrivilege',
+            'configuredLimitExceeded',
+            'noSuchDatabase',
+            'noSuchSchema',
+          )),
     );
     if (error instanceof UserError || refusal === undefined) throw error;
     throw new UserError(
@@ -37,6 +45,9 @@ export async function explainRefusal<Result>(
 
 async function adviceOn(refusal: unknown, config: pg.ClientConfig): Promise<string> {
   if (hasSqlState(refusal, 'insufficientPrivilege')) return (await missingRights(config)).join('; ');
+  if (hasSqlState(refusal, 'noSuchSchema')) return 'run "npm run migrate" if this is the right database';
+  if (hasSqlState(refusal, 'configuredLimitExceeded'))
+    return `lift the limit for this role (such as: alter role ${await currentRole(config)} set temp_file_limit = -1)`;
   const timeout = TIMEOUTS[codeOf(refusal) ?? ''];
   if (timeout === undefined) return connectionAdvice(refusal, config);
   return `if this takes its time, lift ${timeout} for this role (alter role ${await currentRole(config)} set ${timeout} = 0)`;

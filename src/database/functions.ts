@@ -219,9 +219,10 @@ export class SqlFunctions {
   }
 
   async lastDetectionFileKey(detectionsPrefix: string): Promise<string> {
-    return (await this.#value('select bankpulse.last_detection_file_key(p_detections_prefix => $1) as value', [
-      detectionsPrefix,
-    ])) as string;
+    return (await this.#value(
+      'select bankpulse.last_detection_file_key(p_detections_prefix => $1) as value',
+      [detectionsPrefix],
+    )) as string;
   }
 
   /** `rows` by the names of the columns. */

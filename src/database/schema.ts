@@ -193,6 +193,7 @@ export async function migrate(client: pg.Client, log: Logger): Promise<SchemaCha
       client,
       (await readSqlFiles()).filter(({ fileName }) => applied.includes(fileName)),
     );
+    await client.query('select bankpulse.advance_sequences()');
     return {
       migrations: ran.map((migration) => migration.name),
       sqlFiles: withGrants(changed, ran.length > 0),

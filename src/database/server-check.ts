@@ -1,7 +1,7 @@
 import type pg from 'pg';
 import { UserError, isTransientDatabaseError, messageOf } from '../errors.js';
 import { connectionAdvice } from './connection-advice.js';
-import { STAY_IDLE, describeDatabase, queryInTime, openConnection } from './connection.js';
+import { SESSION_SETTINGS, describeDatabase, queryInTime, openConnection } from './connection.js';
 
 const OLDEST_VERSION = 15;
 
@@ -27,7 +27,7 @@ export async function connectOrExplain(config: pg.ClientConfig, needs: Needs): P
   try {
     client = await openConnection(config);
     await checkServer(client, config, needs);
-    if (needs.sessions) await queryInTime(client, STAY_IDLE);
+    if (needs.sessions) await queryInTime(client, SESSION_SETTINGS);
     return client;
   } catch (error) {
     void client?.end().catch(() => undefined);

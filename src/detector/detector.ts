@@ -61,6 +61,11 @@ async function registerRun(options: DetectorOptions): Promise<number> {
     await new PatientStore(store, log, signal).retry(() => claimPlace(options));
     return await call(options, (functions) => functions.registerRun());
   } catch (error) {
+    if (hasSqlState(error, 'uniqueViolation')) {
+      throw new UserError(
+        'the sequences of this database are behind its tables, as after a logical replication: run "npm run migrate", which sets them',
+      );
+    }
     if (!hasSqlState(error, 'readOnlyTransaction')) throw error;
     throw new UserError('the database may only be read: is it a standby, or is the role set to read only?');
   }

@@ -3,16 +3,17 @@ import {
   accessSync,
   chmodSync,
   constants,
+  existsSync,
   linkSync,
   mkdirSync,
   readFileSync,
   rmSync,
   writeFileSync,
 } from 'node:fs';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 import getPort from 'get-port';
 import { z } from 'zod';
-import { UserError, messageOf } from '../errors.js';
+import { UserError, codeOf, messageOf } from '../errors.js';
 import { isRoot } from './postgres/account.js';
 
 const port = z.int().min(1).max(65535);
@@ -49,12 +50,25 @@ export async function loadState(home: string): Promise<EmbeddedState> {
   try {
     // Root's home can be entered, not listed: the database server runs as another user, and its files are inside.
     const mode = isRoot() ? 0o711 : 0o700;
-    if (mkdirSync(home, { recursive: true, mode }) !== undefined) chmodSync(home, mode);
+    if (makeFolder(home, mode)) chmodSync(home, mode);
     const state = readState(file) ?? (await createState(file));
     accessSync(home, constants.W_OK);
     return state;
   } catch (error) {
     throw error instanceof UserError ? error : unusable(file, error);
+  }
+}
+
+/** Makes a folder with those above it. Node's own way never ends where none can be made, as in /proc. @returns whether it did. */
+function makeFolder(folder: string, mode: number): boolean {
+  if (existsSync(folder)) return false;
+  makeFolder(dirname(folder), mode);
+  try {
+    mkdirSync(folder, { mode });
+    return true;
+  } catch (error) {
+    if (codeOf(error) === 'EEXIST') return false; // another process was faster
+    throw error;
   }
 }
 

@@ -73,7 +73,7 @@ function describe(error: unknown, place: StorePlace): string | undefined {
   if (name === 'RequestTimeTooSkewed') {
     return `${at} refuses the time of this machine, ${new Date().toISOString()}${inBrackets}: set the clock`;
   }
-  if (/quota|StorageCap|StorageLimit/i.test(answer)) {
+  if (/quota|(storage|transaction|download) ?cap\b|StorageLimit|InsufficientStorage/i.test(answer)) {
     return `${bucket} at ${at} is full: its quota is used up${inBrackets}; enlarge the quota, or delete objects`;
   }
   if (isTransientStoreError(error))
@@ -147,6 +147,8 @@ function hintOf(error: unknown, { bucket, endpoint }: StorePlace): string {
   )
     return `; AWS_ENDPOINT_URL_S3 holds the name of the bucket, which is put there by itself: set it to ${without}`;
   const status = statusOf(error);
+  if (status === 400 && /Content-MD5 OR x-amz-checksum/i.test(answerOf(error)))
+    return '; the bucket demands checksums: unset AWS_REQUEST_CHECKSUM_CALCULATION';
   if (status === 501 || (status === 400 && /header you provided|checksum|trailer/i.test(answerOf(error)))) {
     return (
       '; a store that does not know checksums needs AWS_REQUEST_CHECKSUM_CALCULATION=when_required, ' +

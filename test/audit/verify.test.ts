@@ -120,6 +120,15 @@ describe('verify', () => {
       expect(totals).to.include({ judged_detections: 3, file_row_count: 3, row_count: 6 });
     });
 
+    it('finds none under the settings of a database that writes dates otherwise, and isolates more', async () => {
+      const { name, client } = current.database;
+      await client.query(`alter database ${name} set datestyle = 'SQL, DMY'`);
+      await client.query(`alter database ${name} set intervalstyle = 'sql_standard'`);
+      await client.query(`alter database ${name} set default_transaction_isolation = 'serializable'`);
+      await stream();
+      await expectDifferences();
+    });
+
     it('finds none while mechanism Y goes on', async () => {
       await stream();
       const detector = startDetector({ BATCH_ROWS });

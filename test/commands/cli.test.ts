@@ -1,8 +1,11 @@
+import { spawnSync } from 'node:child_process';
+import { existsSync } from 'node:fs';
 import { mkdtemp, readFile, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { expect } from 'chai';
+import { projectDir } from '../../src/config.js';
 import {
   createTestDatabase,
   dropTestDatabase,
@@ -12,6 +15,7 @@ import {
 } from '../support/database.js';
 import { FaultProxy } from '../support/fault-proxy.js';
 import { Command, expectRefusal, run, runProcess, type Ended } from '../support/process.js';
+import { programArguments } from '../support/program.js';
 import { testObjectStore, type TestObjectStore } from '../support/s3.js';
 
 const ROWS = 2000;
@@ -141,10 +145,10 @@ describe('the command line', () => {
     });
 
     it('ends with 2 at half a configuration, in one line that names what is missing and what may be meant', async () => {
-      const { S3_BUCKET: _, ...noBucket } = environment(database(), 'half');
       for (const command of ['detect', 'start', 'verify']) {
         const { code, stdout, stderr } = await run([command], {
-          ...noBucket,
+          ...environment(database(), 'half'),
+          S3_BUCKET: '',
           DATABASE_URL: '',
           DBHOST: '127.0.0.1',
           DB_USER: 'u',
@@ -160,6 +164,40 @@ describe('the command line', () => {
           '',
         ]);
       }
+    });
+  });
+
+  describe('with an output that takes nothing', () => {
+    const database = useDatabase('seeded');
+    const status = (redirected: string) =>
+      spawnSync(
+        'bash',
+        [
+          '--norc',
+          '-c',
+          `set -o pipefail; "$0" "$@" ${redirected}`,
+          process.execPath,
+          ...programArguments(),
+          'status',
+        ],
+        {
+          env: { PATH: process.env.PATH, NODE_ENV: 'test', DATABASE_URL: database().url, LOG_LEVEL: 'warn' },
+          cwd: projectDir,
+          encoding: 'utf8',
+        },
+      );
+
+    it('ends with 0 when the reader of a pipe wants no more', () => {
+      const { status: code, stderr } = status('| true');
+      expect({ code, stderr }).to.deep.equal({ code: 0, stderr: '' });
+    });
+
+    it('ends with 1 and one line when the disk is full, and goes on when only the log finds no room', function () {
+      if (!existsSync('/dev/full')) return this.skip();
+      const full = status('> /dev/full');
+      expect(full.status).to.equal(1);
+      expect(full.stderr).to.match(/^error: the output cannot be written: ENOSPC.*\n$/);
+      expect(status('2> /dev/full').status).to.equal(0);
     });
   });
 

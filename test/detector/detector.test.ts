@@ -1,6 +1,8 @@
 import { expect } from 'chai';
 import { connect } from '../../src/database/connection.js';
-import { UserError } from '../../src/errors.js';
+import { migrate } from '../../src/database/schema.js';
+import { UserError, messageOf } from '../../src/errors.js';
+import { createLog } from '../../src/log.js';
 import { children, csv, until, useDetector } from '../support/detector.js';
 import { Command } from '../support/process.js';
 
@@ -24,6 +26,23 @@ describe('detect', () => {
     expect((await run())!.oldest_pending_at).to.be.instanceOf(Date);
     await detector.stop();
     expect((await run())!.ended_at).to.be.instanceOf(Date);
+  });
+
+  it('does not begin where sequences are behind their tables, which migrating mends', async () => {
+    await put(1, children(1, 2));
+    await detectOnce();
+    const { client } = current.database;
+    await client.query(`
+      alter sequence bankpulse.runs_run_id_seq restart; alter sequence bankpulse.detections_detection_id_seq restart`);
+    const failure = await detectOnce().then(() => undefined, messageOf);
+    expect(failure).to.match(/sequences of this database are behind its tables.*run "npm run migrate"/);
+    await migrate(client, createLog('silent'));
+    await put(2, children(2, 2));
+    await detectOnce();
+    const { rows } = await client.query(
+      'select detection_id::int as id from bankpulse.detections order by chunk_no, id',
+    );
+    expect(rows.map(({ id }) => id as number)).to.deep.equal([1, 2, 3, 4]);
   });
 
   it('gives Node no reason for warnings, however many objects wait', async () => {

@@ -362,6 +362,10 @@ describe('embedded services', () => {
     expect(await refusal(`${newHome()}\nx`)).to.match(
       /no folder with a line break in its path: set BANKPULSE_HOME/,
     );
+    if (process.platform === 'linux')
+      expect(await refusal('/proc/bankpulse/home')).to.match(
+        /Cannot use .*embedded.json: ENOENT.* set BANKPULSE_HOME/,
+      );
     if (!isRoot) return;
     // a user without a name, as docker run --user gives
     const stranger = { uid: 54_321, gid: 54_321 };

@@ -298,6 +298,22 @@ describe('ObjectStore, with a store of its own kind,', () => {
         refusing(400, 'XMinioAdminBucketQuotaExceeded', 'Bucket quota exceeded'),
         /is full: its quota is used up .*enlarge the quota, or delete objects$/,
       ],
+      'the cap of the account is reached, with Backblaze': [
+        refusing(
+          403,
+          'AccessDenied',
+          'Cannot upload files, storage cap exceeded. See the Caps & Alerts page',
+        ),
+        /is full: its quota is used up .*storage cap exceeded/,
+      ],
+      'the bucket demands checksums': [
+        refusing(
+          400,
+          'InvalidRequest',
+          'Content-MD5 OR x-amz-checksum- HTTP header is required for Put Object requests with Object Lock parameters',
+        ),
+        /; the bucket demands checksums: unset AWS_REQUEST_CHECKSUM_CALCULATION$/,
+      ],
       'the server sends its clients to https': [
         answering(301, { location: 'https://store.example/odd' }),
         /^http:\S+ does not answer .*: if it speaks TLS, set AWS_ENDPOINT_URL_S3 to a URL that begins with https:\/\/$/,
