@@ -126,7 +126,7 @@ export async function main(argv: readonly string[]): Promise<number> {
 if (process.argv[1] !== undefined && realpathSync(process.argv[1]) === fileURLToPath(import.meta.url)) {
   // Node itself would print every property of the error
   // a reader that wants no more ends neither the command nor, with `npm start`, the pipeline; a full disk fails the command
-  process.stdout.on('error', (error) => {
+  process.stdout.on('error', (error: Error) => {
     if (codeOf(error) === 'EPIPE') return;
     process.exitCode = report(new UserError(`the output cannot be written: ${error.message}`));
   });

@@ -1,23 +1,33 @@
-/** First bytes of what is no CSV file, or none that is read, in Latin-1. */
-const FIRST_BYTES: readonly [bytes: RegExp, format: string][] = [
-  [/^(\xff\xfe|\xfe\xff)/, 'UTF-16'],
-  [/^PK\x03\x04/, 'a ZIP archive or an Excel workbook'],
-  [/^\xd0\xcf\x11\xe0/, 'an Excel workbook'],
-  [/^\x1f\x8b/, 'gzip within gzip'],
-  [/^BZh[1-9]/, 'packed with bzip2'],
-  [/^\x28\xb5\x2f\xfd/, 'packed with zstd'],
-  [/^\xfd7zXZ/, 'packed with xz'],
-  [/^\x78[\x01\x5e\x9c\xda]/, 'packed with zlib'],
-  [/^PAR1/, 'Parquet'],
-  [/^Obj\x01/, 'Avro'],
-  [/^ORC/, 'ORC'],
-  [/^%PDF-/, 'PDF'],
+/** The first bytes, in hexadecimal digits, of what is no CSV file, or of one that is packed otherwise. */
+const FIRST_BYTES: readonly [bytes: string, format: string][] = [
+  ['fffe', 'UTF-16'],
+  ['feff', 'UTF-16'],
+  ['504b0304', 'a ZIP archive or an Excel workbook'],
+  ['d0cf11e0', 'an Excel workbook'],
+  ['1f8b', 'gzip within gzip'],
+  ['425a68', 'packed with bzip2'],
+  ['28b52ffd', 'packed with zstd'],
+  ['fd377a585a', 'packed with xz'],
+  ['7801', 'packed with zlib'],
+  ['785e', 'packed with zlib'],
+  ['789c', 'packed with zlib'],
+  ['78da', 'packed with zlib'],
+  ['50415231', 'Parquet'],
+  ['4f626a01', 'Avro'],
+  ['4f5243', 'ORC'],
+  ['255044462d', 'PDF'],
+];
+const FIRST_WORDS: readonly [words: RegExp, format: string][] = [
   [/^\s*[[{]\s*(["{[\]}]|$)/, 'JSON'],
   [/^\s*<(\?xml|!doctype|[a-z]+[\s>])/i, 'XML or HTML'],
 ];
 
 /** The format of a file that begins with these bytes and has no CSV header that can be used; undefined: unknown. */
 export function formatOf(start: Buffer): string | undefined {
-  const text = start.subarray(0, 100).toString('latin1');
-  return FIRST_BYTES.find(([bytes]) => bytes.test(text))?.[1];
+  const hex = start.subarray(0, 8).toString('hex');
+  const words = start.subarray(0, 100).toString('latin1');
+  return (
+    FIRST_BYTES.find(([bytes]) => hex.startsWith(bytes))?.[1] ??
+    FIRST_WORDS.find(([beginning]) => beginning.test(words))?.[1]
+  );
 }
