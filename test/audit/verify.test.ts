@@ -70,7 +70,7 @@ describe('verify', () => {
       .split('\n')
       .map((line) => JSON.parse(line) as { msg: string; appliedInSeconds?: number });
     const before = lines.find(({ msg }) => msg.startsWith('replaying the ledger;'));
-    const { rows } = await ask('select sum(row_count)::integer as rows from chunks');
+    const { rows } = await ask('select sum(row_count)::integer as rows from bankpulse.chunks');
     expect(before).to.include({ chunks: 4, ...rows[0] });
     expect(before!.appliedInSeconds).to.be.at.least(0);
     expect(lines.findLast(({ msg }) => msg === 'chunks replayed')).to.include({
