@@ -10,7 +10,7 @@ const project = dirname(import.meta.dirname);
 /** src/ from the bottom up: a module imports from its own folder and from the lines above its own. */
 const layers = [
   ['errors.ts', 'events.ts', 'text'],
-  ['database-url.ts', 'environment'],
+  ['environment'],
   ['config.ts', 'log.ts'],
   ['async', 'csv'],
   ['database', 's3'],

@@ -2,7 +2,7 @@ import { isIP } from 'node:net';
 import { dirname, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { z } from 'zod';
-import { readDatabaseUrl } from './database-url.js';
+import { readDatabaseUrl } from './environment/database-url.js';
 import { environmentFileWarnings, readEnvironmentFiles } from './environment/env-file.js';
 import { isOfAnother, misspeltNames } from './environment/likely-names.js';
 import {

@@ -1,7 +1,7 @@
 import type * as kysely from 'kysely';
 import pg from 'pg';
 import type { DatabaseSettings } from '../config.js';
-import { readDatabaseUrl } from '../database-url.js';
+import { readDatabaseUrl } from '../environment/database-url.js';
 import { NO_ANSWER } from '../errors.js';
 import { Kysely, PostgresDialect } from './kysely.js';
 import type { Views } from './views.js';

@@ -1,6 +1,6 @@
 import { expect } from 'chai';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { readDatabaseUrl } from '../../src/database-url.js';
+import { readDatabaseUrl } from '../../src/environment/database-url.js';
 import { connect } from '../../src/database/connection.js';
 import { DisposableDatabase } from '../../src/database/disposable-database.js';
 import { useDatabase, withRole } from '../support/database.js';

@@ -3,7 +3,7 @@ import { createServer, type AddressInfo, type Server } from 'node:net';
 import { once } from 'node:events';
 import { join } from 'node:path';
 import { expect } from 'chai';
-import { readDatabaseUrl } from '../../src/database-url.js';
+import { readDatabaseUrl } from '../../src/environment/database-url.js';
 import { connect } from '../../src/database/connection.js';
 import { READS, WRITES_IN_SESSIONS, connectOrExplain, type Needs } from '../../src/database/server-check.js';
 import { UserError } from '../../src/errors.js';

@@ -2,7 +2,7 @@ import { randomBytes } from 'node:crypto';
 import { expect } from 'chai';
 import { parse } from 'csv-parse/sync';
 import { audit } from '../../src/audit/audit.js';
-import { readDatabaseUrl } from '../../src/database-url.js';
+import { readDatabaseUrl } from '../../src/environment/database-url.js';
 import { connect } from '../../src/database/connection.js';
 import { SqlFunctions } from '../../src/database/functions.js';
 import { messageOf } from '../../src/errors.js';

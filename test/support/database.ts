@@ -1,7 +1,7 @@
 import { randomBytes } from 'node:crypto';
 import type { Suite } from 'mocha';
 import type pg from 'pg';
-import { readDatabaseUrl } from '../../src/database-url.js';
+import { readDatabaseUrl } from '../../src/environment/database-url.js';
 import { connect } from '../../src/database/connection.js';
 import { administer, cloneOf, onDatabase, sharedDatabase, type Template } from './servers.js';
 

@@ -1,6 +1,6 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { QueryResultRow } from 'pg';
-import { readDatabaseUrl } from '../../../src/database-url.js';
+import { readDatabaseUrl } from '../../../src/environment/database-url.js';
 import { connect } from '../../../src/database/connection.js';
 import { migrate } from '../../../src/database/schema.js';
 import { isTransientDatabaseError } from '../../../src/errors.js';

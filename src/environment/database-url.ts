@@ -2,7 +2,7 @@ import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import type pg from 'pg';
 import { parseIntoClientConfig } from 'pg-connection-string';
-import { messageOf } from './errors.js';
+import { messageOf } from '../errors.js';
 
 /** The parts of a database URL. Never log `config`: it holds the password. */
 export interface DatabaseUrl {

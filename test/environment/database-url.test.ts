@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { once } from 'node:events';
 import { expect } from 'chai';
-import { readDatabaseUrl } from '../src/database-url.js';
+import { readDatabaseUrl } from '../../src/environment/database-url.js';
 
 describe('readDatabaseUrl', () => {
   const { PGHOST, PGPORT } = process.env;
