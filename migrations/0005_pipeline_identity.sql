@@ -22,3 +22,7 @@ comment on column bankpulse.pipeline.bucket is 'The bucket of the owner object; 
 comment on column bankpulse.pipeline.owner_key is 'The key of the owner object, which stands beside the detection files.';
 comment on column bankpulse.pipeline.claimed_at is 'When mechanism Y recorded this place.';
 insert into bankpulse.pipeline default values;
+
+-- Down Migration
+
+drop table bankpulse.pipeline;

@@ -28,3 +28,7 @@ comment on column bankpulse.taken_over_rows.detection_id is 'The detection, once
 create index taken_over_rows_waiting on bankpulse.taken_over_rows (merchant_name, pattern_id, customer_name)
 where detection_id is null;
 comment on index bankpulse.taken_over_rows_waiting is 'For place_detections; empty once all are found again.';
+
+-- Down Migration
+
+drop table bankpulse.taken_over_rows;

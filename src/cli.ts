@@ -124,13 +124,13 @@ export async function main(argv: readonly string[]): Promise<number> {
 }
 
 if (process.argv[1] !== undefined && realpathSync(process.argv[1]) === fileURLToPath(import.meta.url)) {
-  // Node itself would print every property of the error
   // a reader that wants no more ends neither the command nor, with `npm start`, the pipeline; a full disk fails the command
   process.stdout.on('error', (error: Error) => {
     if (codeOf(error) === 'EPIPE') return;
     process.exitCode = report(new UserError(`the output cannot be written: ${error.message}`));
   });
   process.stderr.on('error', () => undefined);
+  // Node itself would print every property of the error
   process.on('uncaughtException', (error) => process.exit(report(error)));
   const exitCode = await main(process.argv.slice(2));
   process.exitCode ??= exitCode;

@@ -12,6 +12,7 @@ import {
   namesBesideUrl,
   namesOfDatabase,
   namesOfStore,
+  unfollowedNames,
 } from './environment/named-services.js';
 import { UsageError } from './errors.js';
 import { readHostPattern } from './text/hosts.js';
@@ -102,7 +103,8 @@ const variables = {
   PGDATABASE: text.optional(),
   PGSSLMODE: z
     .enum(['disable', 'allow', 'prefer', 'require', 'verify-ca', 'verify-full', 'no-verify'], {
-      error: 'must be disable, verify-full or no-verify',
+      error:
+        'must be disable, no-verify or verify-full, or one of allow, prefer, require and verify-ca, which verify, too',
     })
     .optional(),
   TRANSACTIONS_CSV: path(DEFAULT_TRANSACTIONS_CSV),
@@ -142,6 +144,7 @@ export function environmentWarnings(): string[] {
   return [
     ...environmentFileWarnings(projectDir, process.env),
     ...namesBesideUrl(process.env).map((name) => `${name} is set and has no effect beside DATABASE_URL`),
+    ...unfollowedNames(process.env).map((name) => `${name} is set and not followed: say it in DATABASE_URL`),
     ...misspeltNames(process.env, known).map(
       ({ name, likely }) => `${name} is set and has no effect: is ${likely} meant?`,
     ),

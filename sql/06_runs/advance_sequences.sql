@@ -7,11 +7,11 @@ set search_path = bankpulse, pg_temp
 as $$
   select setval(pg_get_serial_sequence('runs', 'run_id'), max(run_id))
   from runs
-  having max(run_id) > (select last_value from runs_run_id_seq);
+  having max(run_id) >= (select last_value + case when is_called then 1 else 0 end from runs_run_id_seq);
 
   select setval(pg_get_serial_sequence('detections', 'detection_id'), max(detection_id))
   from detections
-  having max(detection_id) > (select last_value from detections_detection_id_seq);
+  having max(detection_id) >= (select last_value + case when is_called then 1 else 0 end from detections_detection_id_seq);
 $$;
 
 comment on function bankpulse.advance_sequences() is

@@ -48,7 +48,17 @@ begin
       select jsonb_object_agg(columns.name, coalesce(file_rows.fields ->> (columns.place::integer - 1), '')) as content
       from unnest(v_columns) with ordinality as columns (name, place)
     ) as rows
-    where file_rows.row_number > 0
+    where
+      file_rows.row_number > 0
+      -- those that are not detected again yet are told by compare_outbox
+      and not exists (
+        select
+        from taken_over_rows as waiting_rows
+        where
+          waiting_rows.batch_no = file_rows.batch_no
+          and waiting_rows.row_number = file_rows.row_number
+          and waiting_rows.detection_id is null
+      )
   ),
   matched_rows as (
     select

@@ -5,6 +5,7 @@ import { WRITES_IN_SESSIONS, connectOrExplain } from '../database/server-check.j
 import { explainRefusal } from '../database/explain-refusal.js';
 import { pendingChanges } from '../database/schema.js';
 import { UserError, hasSqlState, messageOf } from '../errors.js';
+import { PatientStore } from '../s3/patient-store.js';
 import { checkPlace } from '../detector/file-owner.js';
 import { createLog } from '../log.js';
 import { interruptSignal } from '../async/signals.js';
@@ -37,7 +38,7 @@ export async function withAuditedPipeline<Result>(
         if (migrations.length + sqlFiles.length > 0) {
           throw new UserError('the schema is not up to date: run "npm run migrate" first');
         }
-        await checkPlace({ config, store, settings, signal });
+        await checkPlace({ config, settings, store: new PatientStore(store, log, signal) });
         return await work({ config, store, settings, log, signal, session, onChunk: progress.show });
       });
     } finally {

@@ -50,5 +50,5 @@ export function connectionAdvice(error: unknown, config: pg.ClientConfig): strin
 
 /** Sessions of one command at the same time; see src/database/README.md. */
 export const CONNECTIONS_NEEDED =
-  'mechanism Y needs 6 connections at a time, one more stands by with each further Y, the dashboard takes up to 3, verify, rebuild and backtest 3; ' +
+  'it may be overloaded, or short of connections: mechanism Y needs 6 connections at a time, one more stands by with each further Y, the dashboard takes up to 3, verify, rebuild and backtest 3; ' +
   "raise the role's connection limit, max_connections or the pool's size, or end other sessions";

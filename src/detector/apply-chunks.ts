@@ -3,6 +3,7 @@ import type pg from 'pg';
 import type { ChunkOrder } from '../config.js';
 import { UserError, hasSqlState, messageOf } from '../errors.js';
 import { exportBatches } from './exporter.js';
+import { confirmPlace } from './file-owner.js';
 import { SqlFunctions } from '../database/functions.js';
 import { PatientStore } from '../s3/patient-store.js';
 import type { Views } from '../database/views.js';
@@ -57,6 +58,7 @@ export async function applyChunks(
   const store = new PatientStore(options.store, log, until);
   const functions = new SqlFunctions(control);
   await checkChunkOrder(functions, settings.CHUNK_ORDER);
+  await confirmPlace({ config: options.config, settings, store });
   await takeOverFiles(functions, store, runId, settings.DETECTIONS_PREFIX, log);
   const position = settings.CHUNK_ORDER === 'name' ? null : ((await functions.lastObjectNumber()) ?? 0n);
   const backlog = new Backlog(settings.GAP_TIMEOUT_MS, position);

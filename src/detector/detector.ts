@@ -56,9 +56,9 @@ async function call<Result>(
  * be promoted.
  */
 async function registerRun(options: DetectorOptions): Promise<number> {
-  const { store, log, signal } = options;
+  const { config, settings, store, log, signal } = options;
   try {
-    await new PatientStore(store, log, signal).retry(() => claimPlace(options));
+    await claimPlace({ config, settings, store: new PatientStore(store, log, signal) });
     return await call(options, (functions) => functions.registerRun());
   } catch (error) {
     if (hasSqlState(error, 'uniqueViolation')) {
@@ -96,6 +96,7 @@ async function leadUntilOver(options: DetectorOptions, runId: number): Promise<v
     // proves that the database works only after it has lasted as long as the last pause.
     const provenAt = performance.now() + pausedMs;
     const onStandBy = () => {
+      hasWorked = true; // with all that lasts, what is short now may be there later
       if (performance.now() >= provenAt) works();
     };
     while (!signal.aborted) {

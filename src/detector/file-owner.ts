@@ -2,7 +2,7 @@ import type pg from 'pg';
 import { connect, describeDatabase, openViews } from '../database/connection.js';
 import { SqlFunctions } from '../database/functions.js';
 import { UserError } from '../errors.js';
-import type { ObjectStore } from '../s3/object-store.js';
+import type { PatientStore } from '../s3/patient-store.js';
 import { printable } from '../text/printable.js';
 
 /**
@@ -13,9 +13,8 @@ import { printable } from '../text/printable.js';
 
 export interface Place {
   config: pg.ClientConfig;
-  store: ObjectStore;
+  store: PatientStore;
   settings: { DETECTIONS_PREFIX: string };
-  signal?: AbortSignal | undefined;
 }
 
 /** What the owner object holds. `database` is for people, and true at the time of writing. */
@@ -33,9 +32,14 @@ interface Identity {
   hasLedger: boolean;
   /** The newest detection file that it has written. */
   exportedKey: string | undefined;
+  /** An object that stands where its files are: the newest file, or else a chunk; undefined if there is neither. */
+  evidenceKey: string | undefined;
 }
 
 const ownerKeyOf = (detectionsPrefix: string) => `${detectionsPrefix.replace(/\/$/, '')}.owner.json`;
+
+const isRecorded = ({ bucket, ownerKey }: Identity, { store, settings }: Place) =>
+  bucket === store.bucket && ownerKey === ownerKeyOf(settings.DETECTIONS_PREFIX);
 
 /**
  * Makes sure that the detection files of this place are the database's; the first call writes the owner object.
@@ -44,15 +48,20 @@ const ownerKeyOf = (detectionsPrefix: string) => `${detectionsPrefix.replace(/\/
  * and the object store as they are.
  */
 export async function claimPlace(place: Place): Promise<void> {
-  const { config, store, settings, signal } = place;
+  const { config, store, settings } = place;
   const ownerKey = ownerKeyOf(settings.DETECTIONS_PREFIX);
   const identity = await readIdentity(config);
   if (!(await isOwner(place, identity))) {
     const owner: Owner = { pipeline_id: identity.id, database: describeDatabase(config) };
-    await store.putIfAbsent(ownerKey, `${JSON.stringify(owner)}\n`, 'application/json', signal);
-    await isOwner(place, identity); // another database may have been faster
+    await store.putIfAbsent(ownerKey, `${JSON.stringify(owner)}\n`, 'application/json');
+    // another database may have been faster
+    if (!(await isOwner(place, identity))) {
+      throw new UserError(
+        `${store.description} has lost the object ${printable(ownerKey)} that was just written: start again`,
+      );
+    }
   }
-  if (identity.bucket === store.bucket && identity.ownerKey === ownerKey) return;
+  if (isRecorded(identity, place)) return;
   const client = await connect(config);
   try {
     await new SqlFunctions(client).claimPlace(store.bucket, ownerKey);
@@ -66,6 +75,15 @@ export async function checkPlace(place: Place): Promise<void> {
   await isOwner(place, await readIdentity(place.config));
 }
 
+/**
+ * For the Y that is elected, since another one may have begun elsewhere after `claimPlace`.
+ * @throws UserError if the database's files are recorded to be elsewhere.
+ */
+export async function confirmPlace(place: Place): Promise<void> {
+  const identity = await readIdentity(place.config);
+  if (!isRecorded(identity, place)) throw isElsewhere(place, identity);
+}
+
 async function readIdentity(config: pg.ClientConfig): Promise<Identity> {
   const views = openViews(config);
   try {
@@ -73,7 +91,12 @@ async function readIdentity(config: pg.ClientConfig): Promise<Identity> {
       .selectFrom('pipeline')
       .select(['pipeline_id', 'bucket', 'owner_key'])
       .executeTakeFirstOrThrow();
-    const chunk = await views.selectFrom('chunks').select('object_key').limit(1).executeTakeFirst();
+    const chunk = await views
+      .selectFrom('chunks')
+      .select('object_key')
+      .orderBy('chunk_no', (order) => order.desc().nullsLast())
+      .limit(1)
+      .executeTakeFirst();
     const exported = await views
       .selectFrom('detection_batches')
       .select('object_key')
@@ -87,6 +110,7 @@ async function readIdentity(config: pg.ClientConfig): Promise<Identity> {
       ownerKey: owner_key,
       hasLedger: chunk !== undefined,
       exportedKey: exported?.object_key,
+      evidenceKey: exported?.object_key ?? chunk?.object_key,
     };
   } finally {
     await views.destroy();
@@ -94,44 +118,61 @@ async function readIdentity(config: pg.ClientConfig): Promise<Identity> {
 }
 
 /** @returns false if no database owns this place yet, and this one may. @throws UserError if it may not. */
-async function isOwner({ config, store, settings, signal }: Place, identity: Identity): Promise<boolean> {
+async function isOwner(place: Place, identity: Identity): Promise<boolean> {
+  const { config, store, settings } = place;
   const prefix = settings.DETECTIONS_PREFIX;
   const ownerKey = ownerKeyOf(prefix);
-  const database = `${describeDatabase(config)} (pipeline ${identity.id})`;
-  const here = `${store.description}, prefix "${printable(prefix)}"`;
 
-  const found = await store.getWhole(ownerKey, signal);
+  const found = await store.getWhole(ownerKey);
   if (found !== undefined) {
     const owner = ownerIn(found.content);
-    if (owner.pipeline_id === identity.id) return true;
-    throw new UserError(
-      `the detection files in ${here} belong to ${nameOf(owner)}, as the object ${printable(ownerKey)} says, and not to ` +
-        `${database}: set the database, or S3_BUCKET and DETECTIONS_PREFIX, to those that belong together; ` +
-        'for a new database choose a DETECTIONS_PREFIX that is empty',
-    );
+    if (owner.pipeline_id !== identity.id) throw isAnothers(place, identity, owner);
+    // files that have moved bring the owner object with them, and so does a bucket where this database began for a moment
+    if (identity.hasLedger && identity.bucket !== null && !isRecorded(identity, place)) {
+      if (identity.evidenceKey !== undefined && !(await store.has(identity.evidenceKey)))
+        throw isElsewhere(place, identity);
+    }
+    return true;
   }
-  // a database of a version that wrote no owner object is known by its newest file
-  const mustBeElsewhere =
-    identity.bucket !== null
-      ? identity.hasLedger || identity.exportedKey !== undefined
-      : identity.exportedKey !== undefined && !(await store.has(identity.exportedKey, signal));
-  if (mustBeElsewhere) {
-    const elsewhere =
-      identity.bucket === null
-        ? `with the object ${printable(identity.exportedKey ?? '')}`
-        : `in bucket "${printable(identity.bucket)}" beside the object ${printable(identity.ownerKey ?? '')}`;
-    throw new UserError(
-      `the detection files of ${database} stand ${elsewhere}, and ${here} has no object ${printable(ownerKey)}: ` +
-        'set S3_BUCKET and DETECTIONS_PREFIX to that place, or use another database; if the files have moved, copy that object along, ' +
-        `with the content {"pipeline_id":"${identity.id}"}`,
-    );
+  if (identity.bucket !== null && identity.hasLedger) throw isElsewhere(place, identity);
+  if (identity.exportedKey !== undefined) {
+    // a database of a version that wrote no owner object is known by its newest file
+    if (identity.bucket === null && (await store.has(identity.exportedKey))) return false;
+    throw isElsewhere(place, identity);
   }
-  if (identity.exportedKey !== undefined) return false;
-  const { objects } = await store.listPage(`${prefix}detections-`, undefined, signal);
+  const { objects } = await store.listPage(`${prefix}detections-`);
   if (objects.length === 0) return false;
   throw new UserError(
-    `${here} has detection files, such as ${printable(objects[0]!.key)}, which ${database} has not written and would ` +
-      'write over: use the database that has written them, or choose a DETECTIONS_PREFIX that is empty',
+    `${nameOfPlace(place)} has detection files, such as ${printable(objects[0]!.key)}, which ${nameOfDatabase(config, identity)} ` +
+      'has not written and would write over: use the database that has written them, or choose a DETECTIONS_PREFIX that is empty',
+  );
+}
+
+const nameOfPlace = ({ store, settings }: Place) =>
+  `${store.description}, prefix "${printable(settings.DETECTIONS_PREFIX)}"`;
+const nameOfDatabase = (config: pg.ClientConfig, { id }: Identity) =>
+  `${describeDatabase(config)} (pipeline ${id})`;
+
+function isAnothers(place: Place, identity: Identity, owner: Owner): UserError {
+  return new UserError(
+    `the detection files in ${nameOfPlace(place)} belong to ${nameOf(owner)}, as the object ` +
+      `${printable(ownerKeyOf(place.settings.DETECTIONS_PREFIX))} says, and not to ${nameOfDatabase(place.config, identity)}: ` +
+      'set the database, or S3_BUCKET and DETECTIONS_PREFIX, to those that belong together; ' +
+      'for a new database choose a DETECTIONS_PREFIX that is empty',
+  );
+}
+
+function isElsewhere(place: Place, identity: Identity): UserError {
+  const { bucket, ownerKey, id, evidenceKey = '' } = identity;
+  const here = printable(ownerKeyOf(place.settings.DETECTIONS_PREFIX));
+  const elsewhere =
+    bucket === null
+      ? `where its newest file is, ${printable(evidenceKey)}`
+      : `in bucket "${printable(bucket)}" beside the object ${printable(ownerKey ?? '')}`;
+  return new UserError(
+    `the detection files of ${nameOfDatabase(place.config, identity)} stand ${elsewhere}, and not in ${nameOfPlace(place)}: ` +
+      'set S3_BUCKET and DETECTIONS_PREFIX to that place, or use another database; if all its objects have moved here, ' +
+      `put the object ${here} with the content {"pipeline_id":"${id}"} beside them`,
   );
 }
 

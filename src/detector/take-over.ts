@@ -5,6 +5,9 @@ import type { Logger } from '../log.js';
 import type { PatientStore } from '../s3/patient-store.js';
 import { printable } from '../text/printable.js';
 
+/** Files may have been deleted. One with a much greater number was named by somebody, such as after a date. */
+const MOST_MISSING = 1000;
+
 /**
  * Takes over the detection files behind the newest that the outbox knows: this database wrote them before it was
  * restored to an earlier point. They count as closed and written, so that no file is written over, and no detection
@@ -21,14 +24,20 @@ export async function takeOverFiles(
 ): Promise<void> {
   const taken: string[] = [];
   let startAfter = await functions.lastDetectionFileKey(detectionsPrefix);
+  let lastNo = Number(/(\d+)\.csv$/.exec(startAfter)![1]);
   for (let isLast = false; !isLast;) {
     const page = await store.listPage(`${detectionsPrefix}detections-`, startAfter);
     for (const { key } of page.objects) {
       startAfter = key;
-      const number = /^(\d{8,15})\.csv$/.exec(key.slice(`${detectionsPrefix}detections-`.length))?.[1];
-      const file = number === undefined ? undefined : await store.getWhole(key);
+      const digits = /^(\d{8}|[1-9]\d{8,14})\.csv$/.exec(
+        key.slice(`${detectionsPrefix}detections-`.length),
+      )?.[1];
+      const file = digits === undefined ? undefined : await store.getWhole(key);
       if (!file) continue; // an object of somebody, or gone by now
-      await takeOver(functions, runId, Number(number), key, file.content);
+      const batchNo = Number(digits);
+      if (batchNo > lastNo + MOST_MISSING) throw refuse(key, `the one before it has the number ${lastNo}`);
+      await takeOver(functions, runId, batchNo, key, file.content);
+      lastNo = batchNo;
       taken.push(key);
     }
     isLast = page.isLast || page.objects.length === 0;
@@ -40,6 +49,12 @@ export async function takeOverFiles(
   );
 }
 
+function refuse(key: string, why: string): UserError {
+  return new UserError(
+    `${printable(key)} stands where this database writes its detection files, and is none of them (${why}): move it away`,
+  );
+}
+
 async function takeOver(
   functions: SqlFunctions,
   runId: number,
@@ -47,21 +62,17 @@ async function takeOver(
   key: string,
   content: Buffer,
 ): Promise<void> {
-  const refuse = (why: string) =>
-    new UserError(
-      `${printable(key)} stands where this database writes its detection files, and is none of them (${why}): move it away`,
-    );
   let rows: Record<string, string>[];
   try {
     rows = parse(content, { columns: true });
   } catch (error) {
-    throw refuse(messageOf(error));
+    throw refuse(key, messageOf(error));
   }
-  if (rows.length === 0) throw refuse('it has no rows');
+  if (rows.length === 0) throw refuse(key, 'it has no rows');
   try {
     await functions.takeOverFile(runId, batchNo, key, rows);
   } catch (error) {
-    if (hasSqlState(error, 'notNullViolation')) throw refuse('it lacks a column');
+    if (hasSqlState(error, 'notNullViolation')) throw refuse(key, 'it lacks a column');
     throw error;
   }
 }

@@ -50,7 +50,7 @@ export function readEnvironmentFiles(folder: string, environment: NodeJS.Process
 
 /** What the files say and dotenv passes over, one line each, without any value: it may be a password. */
 export function environmentFileWarnings(folder: string, environment: NodeJS.ProcessEnv): string[] {
-  const names = readdirSync(folder);
+  const names = namesIn(folder);
   const present = ENV_FILES.filter((name) => names.includes(name));
   if (isLeftAlone(environment)) {
     return present.map((name) => `${name} is left alone, because NODE_ENV is test`);
@@ -62,6 +62,14 @@ export function environmentFileWarnings(folder: string, environment: NodeJS.Proc
     ),
     ...others.map((name) => `${name} is left alone: BankPulse reads ${ENV_FILES.join(' and ')}`),
   ];
+}
+
+function namesIn(folder: string): string[] {
+  try {
+    return readdirSync(folder);
+  } catch {
+    return ENV_FILES; // a folder may be entered and not listed
+  }
 }
 
 function faultsOf(content: string): { line: number; fault: string }[] {

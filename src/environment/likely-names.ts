@@ -28,7 +28,7 @@ const NOT_MEANT_FOR_US = /_SERVICE_(HOST|PORT)|_PORT_\d+_|^AWS_ENDPOINT_URL_(?!S
  */
 export const isOfAnother = (name: string, value: string | undefined) =>
   NOT_MEANT_FOR_US.test(name) || (name.endsWith('_PORT') && /^(tcp|udp):\/\//.test(value ?? ''));
-const SHORT = 5;
+const SHORT = 6;
 
 const wordsOf = (name: string) =>
   name

@@ -89,6 +89,10 @@ export function faultsOfStore(environment: Environment): string[] {
   ];
 }
 
+/** libpq's variables that are set, and that `pg` does not follow; without another name of a server they are refused. */
+export const unfollowedNames = (environment: Environment) =>
+  environment.DATABASE_URL || environment.DB_HOST ? LIBPQ_REFUSED.filter((name) => environment[name]) : [];
+
 /** The variables of a database that lose against DATABASE_URL, which may come from a file. */
 export const namesBesideUrl = (environment: Environment) =>
   environment.DATABASE_URL

@@ -16,11 +16,13 @@ import { describeServer, explainStoreError, type StorePlace } from './explain-er
 import { assertPage, oddListing } from './listing-page.js';
 import {
   IncompleteBody,
-  UnreadableObject,
+  isDeniedByStore,
   isMissingObject,
+  isTransientStoreError,
   mayBeAboutObject,
   nameOf,
   statusOf,
+  UnreadableObject,
 } from './store-errors.js';
 
 /** The error of AWS for a conditional put during another put to the same key; a second try gets a definite answer. */
@@ -389,7 +391,9 @@ function until(signal: AbortSignal | undefined): { abortSignal?: AbortSignal } {
 
 /** Whether the store may not know the condition of a put: stores refuse headers that they do not know with either. */
 function mayRefuseCondition(error: unknown): boolean {
-  return statusOf(error) === 501 || statusOf(error) === 400;
+  const isOfCondition = statusOf(error) === 501 || statusOf(error) === 400;
+  // S3 answers a slow body and an expired token with 400, too
+  return isOfCondition && !isTransientStoreError(error) && !isDeniedByStore(error);
 }
 
 function objectsOf({ Contents = [], EncodingType }: ListObjectsV2CommandOutput): ListedObject[] {

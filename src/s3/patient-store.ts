@@ -15,6 +15,11 @@ export class PatientStore {
     private readonly signal: AbortSignal | undefined,
   ) {}
 
+  /** Bucket and server, for messages. */
+  get description(): string {
+    return this.store.description;
+  }
+
   get bucket(): string {
     return this.store.bucket;
   }
@@ -46,6 +51,10 @@ export class PatientStore {
 
   getWhole(key: string, reading?: WholeReading): Promise<WholeObject | undefined> {
     return this.retry((store) => store.getWhole(key, this.signal, reading));
+  }
+
+  has(key: string): Promise<boolean> {
+    return this.retry((store) => store.has(key, this.signal));
   }
 
   put(key: string, body: Buffer | string, contentType: string): Promise<void> {

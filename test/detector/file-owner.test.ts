@@ -1,7 +1,8 @@
 import { randomUUID } from 'node:crypto';
 import { expect } from 'chai';
 import { messageOf } from '../../src/errors.js';
-import { children, useDetector } from '../support/detector.js';
+import { children, logInto, until, useDetector, type LogLine } from '../support/detector.js';
+import { testObjectStore } from '../support/s3.js';
 
 describe('the owner of the detection files', () => {
   const pipeline = useDetector();
@@ -81,6 +82,29 @@ describe('the owner of the detection files', () => {
     await pipeline.detectOnce({ DETECTIONS_PREFIX: `${other}/` });
     const { rows } = await pipeline.database.client.query('select owner_key from bankpulse.pipeline');
     expect(rows).to.deep.equal([{ owner_key: `${other}.owner.json` }]);
+  });
+
+  it('keeps the database away from a place where it began for a moment, once it has a ledger elsewhere', async () => {
+    const elsewhere = await testObjectStore();
+    await pipeline.detectOnce({}, { store: elsewhere.store }); // an empty bucket
+    await pipeline.detectOnce();
+    const before = await pipeline.ledger();
+    const failure = await pipeline
+      .detectOnce({}, { store: elsewhere.store })
+      .then(() => undefined, messageOf);
+    expect(failure).to.include(`in bucket "${pipeline.s3.store.bucket}"`);
+    expect(await pipeline.ledger()).to.deep.equal(before);
+  });
+
+  it('ends a Y whose place was changed by another between its start and its election', async () => {
+    const holder = pipeline.startDetector({}, { isInputOver: () => false });
+    await pipeline.untilApplied(1);
+    const log: LogLine[] = [];
+    const ended = pipeline.detectOnce({}, { log: logInto(log) }).then(() => undefined, messageOf);
+    await until('it stands by', async () => log.some(({ msg }) => msg.includes('standing by')));
+    await pipeline.database.client.query(`update bankpulse.pipeline set bucket = 'another'`);
+    await holder.stop();
+    expect(await ended).to.include('in bucket "another"');
   });
 
   it('is nobody when the object does not say so', async () => {

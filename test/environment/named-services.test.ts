@@ -13,6 +13,7 @@ describe('the variables of the database', () => {
     { DB_HOST: 'h', PGSERVICE: 's', PGPASSWORD: 'p' },
     { PGHOST: 'h' },
     { PGHOST: 'h', PGDATABASE: 'd', DB_USER: 'u' },
+    { PGHOME: '/usr/local/pgsql', DBHOME: '/opt', PGDATA: '/var/lib' },
     { DB_PORT: 'tcp://10.0.0.1:5432', DB_SERVICE_HOST: '10.0.0.1', DB_PORT_5432_TCP_ADDR: '10.0.0.1' },
     { PGSSLMODE: 'disable', PGOPTIONS: '-c x=y' },
   ];
