@@ -1,6 +1,6 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { DetectorSettings } from '../config.js';
-import { ContentError } from '../errors.js';
+import { ContentError, codeOf } from '../errors.js';
 import { pipelineEvents } from '../events.js';
 import { routine, type Logger } from '../log.js';
 import type { SingleFlight } from '../async/single-flight.js';
@@ -10,6 +10,7 @@ import type { Listing } from './listing.js';
 import { streamedObject } from '../loader/object-content.js';
 import { Prefetcher } from './prefetcher.js';
 import { isDoneWithin } from '../async/time-limit.js';
+import { isFromStore } from '../s3/store-errors.js';
 import type { UnreadableObjects } from './unreadable-objects.js';
 
 const A_DAY_MS = 86_400_000;
@@ -157,10 +158,20 @@ export class ChunkLoop {
   async #stageStreamed(object: PendingObject, lane: Lane): Promise<StagedChunk | undefined> {
     const { settings, unreadable, signal } = this.options;
     const { key, size } = object;
-    return unreadable.read(key, async (store) => {
+    const outcome = await unreadable.read(key, async (store) => {
       const fetched = await streamedObject(store, key, settings.MAX_CHUNK_BYTES, signal, size);
-      return fetched && (await lane.stage(object, fetched));
+      try {
+        return { staged: fetched && (await lane.stage(object, fetched)) };
+      } catch (error) {
+        // A lost session of the database has the code of a lost connection to the store, whose errors bear $metadata or
+        // have no code. `read` must not see it: it would try again in the lost session, then give up the object.
+        if (codeOf(error) === undefined || isFromStore(error)) throw error;
+        fetched?.discard();
+        return { error };
+      }
     });
+    if ('error' in outcome) throw outcome.error;
+    return outcome.staged;
   }
 
   async #apply(staged: StagedChunk, lane: Lane): Promise<void> {

@@ -2,6 +2,7 @@ import type { ServerResponse } from 'node:http';
 import { expect } from 'chai';
 import { UserError } from '../../src/errors.js';
 import { csv, logInto, until, useDetector, type LogLine } from '../support/detector.js';
+import { FlakyLink } from '../support/flaky-link.js';
 import { OddStore, refuse, type OddRequest } from '../support/odd-store.js';
 
 type Refusal = (res: ServerResponse) => void;
@@ -154,6 +155,26 @@ describe('detect, of an object that the store lists and does not hand out,', () 
     const error = await failureOf(detectOnce({ PREFETCH_BYTES: 1 }, { store: odd.open() }));
     expect((error as Error).message).to.match(/chunk_2\.csv.*archived/);
     expect((await ledger()).map(({ object_number }) => object_number)).to.deep.equal([1, 3]);
+  });
+
+  it('does not take a lost session of the database for it', async () => {
+    putChunks(3);
+    const link = await FlakyLink.open(current.database.config);
+    let readCount = 0;
+    odd.oddity = ({ method, isListing, key }) => {
+      const isRead = method === 'GET' && !isListing && key === chunkKey(2);
+      if (isRead && ++readCount === 1) link.resetAt('copy pg_temp.staged_rows');
+      return false;
+    };
+    const log: LogLine[] = [];
+    const options = { config: link.config, store: odd.open(), stuckMs: 0, log: logInto(log) };
+    await detectOnce({ PREFETCH_BYTES: 1 }, options).finally(() => link.close());
+    expect(readCount).to.equal(2);
+    expect(log.filter(({ msg }) => /in trouble/.test(msg)).map(({ msg }) => msg)).to.deep.equal([
+      'the database is in trouble; trying again until it works',
+    ]);
+    const chunks = (await ledger()).map(({ object_number, is_late }) => [object_number, is_late]);
+    expect(chunks).to.deep.equal([1, 2, 3].map((number) => [number, false]));
   });
 
   it('ends when no object can be read: that concerns all of them', async () => {

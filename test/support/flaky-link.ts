@@ -2,10 +2,12 @@ import { once } from 'node:events';
 import { connect, createServer, type AddressInfo, type Server, type Socket } from 'node:net';
 import pg from 'pg';
 
-/** A way to the database that can be cut and mended. */
+/** A way to the database that can be cut and mended, as a whole or for one connection. */
 export class FlakyLink {
   readonly #sockets = new Set<Socket>();
   #isCut = false;
+  /** The connection over which this text is sent is reset. */
+  #fatalText: string | undefined;
 
   private constructor(
     private readonly server: Server,
@@ -33,6 +35,11 @@ export class FlakyLink {
         database.destroy();
       });
     }
+    client.on('data', (bytes: Buffer) => {
+      if (this.#fatalText === undefined || !bytes.includes(this.#fatalText)) return;
+      this.#fatalText = undefined;
+      client.resetAndDestroy();
+    });
     if (this.#isCut) client.destroy();
     else client.pipe(database).pipe(client);
   }
@@ -40,6 +47,11 @@ export class FlakyLink {
   cut(): void {
     this.#isCut = true;
     for (const socket of this.#sockets) socket.destroy();
+  }
+
+  /** Resets the next connection over which this text is sent to the database. */
+  resetAt(text: string): void {
+    this.#fatalText = text;
   }
 
   mend(): void {
