@@ -16,6 +16,8 @@ interface Claim {
   object: PendingObject;
   /** Whether its turn was over before it came. */
   isLate: boolean;
+  /** Of the lost objects that were passed over for it: since when the last one was lost. */
+  lostSince: number | undefined;
 }
 
 /** An object whose turn has come. */
@@ -30,17 +32,20 @@ export interface Claimed {
 /** An object that was listed, but could not be had. */
 interface LostObject {
   object: PendingObject;
-  /** When that was found first. */
+  /** When the wait for it began. */
   since: number;
   /** Whether one behind it has been claimed, so that nothing waits for it any more. */
   isPassed: boolean;
+  /** Whether the store has handed it out since, so that it waits to be read again. */
+  isReleased: boolean;
 }
 
 /**
  * The objects that wait to be applied, and the rule for the next one: the smallest number comes first, or the smallest
  * key. Numbers are expected to begin at 1 (or at 0 if there is an object 0) and to have no gaps. The backlog waits for a
- * missing number, and for an object that was listed but is not there, until the gap timeout, then passes over it. An
- * object that appears after its turn may be applied at once. Times are milliseconds of a monotonic clock.
+ * missing number, and for an object that was listed but is not there, until the gap timeout, then passes over it. It
+ * waits once for several of them in a row. An object that appears after its turn may be applied at once. Times are
+ * milliseconds of a monotonic clock.
  */
 export class Backlog {
   readonly #waiting = new Map<string, PendingObject>();
@@ -74,11 +79,15 @@ export class Backlog {
     return this.#gapSince !== undefined || this.#isLostAwaited;
   }
 
-  /** Whether an object waits. An object that is listed, but missing for longer than the gap timeout, does not count. */
+  /**
+   * Whether an object waits. An object that is listed, but missing for longer than the gap timeout, does not count,
+   * unless the store has handed it out since.
+   */
   hasWork(now: number): boolean {
-    return [...this.#waiting.keys()].some(
-      (key) => now < (this.#lost.get(key)?.since ?? Infinity) + this.gapTimeoutMs,
-    );
+    return [...this.#waiting.keys()].some((key) => {
+      const lost = this.#lost.get(key);
+      return !lost || lost.isReleased || now < lost.since + this.gapTimeoutMs;
+    });
   }
 
   /** When the oldest of the objects that wait, are held or are claimed was put into S3; null if there are none. */
@@ -93,7 +102,7 @@ export class Backlog {
     return oldest;
   }
 
-  /** Adds the objects of a listing that neither wait nor are held or claimed. @returns how many. */
+  /** Adds the objects of a listing that neither wait nor are held or claimed. @returns how many were not lost before. */
   add(objects: readonly PendingObject[]): number {
     const added = objects.filter(
       ({ key }) => !this.#waiting.has(key) && !this.#held.has(key) && !this.#claims.has(key),
@@ -105,7 +114,7 @@ export class Backlog {
     // the pages of a listing come in the order of keys: sorting all that wait for each page would cost too much
     const isBehind = last === undefined || inOrder(last, added[0]!) < 0;
     this.#sorted = isBehind ? [...this.#sorted, ...added] : [...this.#sorted, ...added].sort(inOrder);
-    return added.length;
+    return added.filter(({ key }) => !this.#lost.has(key)).length;
   }
 
   /** The objects that wait, in order, whether their turn has come or not: the first ones are worth reading ahead. */
@@ -138,7 +147,8 @@ export class Backlog {
       if (Math.min(now, listedAt) < waitUntil) return { waitUntil };
       this.#pass(lost, object);
     }
-    this.#claims.set(object.key, { object, isLate });
+    const lostSince = lost.length > 0 ? Math.max(...lost.map(({ since }) => since)) : undefined;
+    this.#claims.set(object.key, { object, isLate, lostSince });
     this.#sorted.shift();
     this.#waiting.delete(object.key);
     const lostKeys = lost.map((each) => each.object.key);
@@ -153,15 +163,37 @@ export class Backlog {
 
   /**
    * Releases the claim on an object that was listed although the store does not have it. It is missing until a listing
-   * shows it again and it can be had. A wait for it that began earlier goes on.
+   * shows it again and it can be had. A wait for it that began earlier goes on. If lost objects were passed over for it,
+   * its wait began with theirs.
    */
   markMissing(object: PendingObject, now: number): void {
     const claim = this.#claims.get(object.key);
     if (!claim) return;
+    const { isLate, lostSince = now } = claim;
     this.#claims.delete(object.key);
-    if (!this.#lost.has(object.key))
-      this.#lost.set(object.key, { object, since: now, isPassed: claim.isLate });
-    this.#isLostAwaited ||= !claim.isLate;
+    const { since, isPassed } = this.#lost.get(object.key) ?? { since: lostSince, isPassed: isLate };
+    this.#lost.set(object.key, { object, since, isPassed, isReleased: false });
+    this.#isLostAwaited ||= !isLate;
+  }
+
+  /** Releases the claim on an object that cannot be read: it is lost, whatever listings show, until `release`. */
+  hold(object: PendingObject, now: number): void {
+    this.markMissing(object, now);
+    this.#held.set(object.key, object);
+  }
+
+  /** Lets a held object, which the store hands out again, wait as any other. */
+  release(key: string): void {
+    const object = this.#held.get(key);
+    this.drop(key);
+    const lost = this.#lost.get(key);
+    if (lost) lost.isReleased = true;
+    if (object) this.add([object]);
+  }
+
+  /** Forgets a held object. */
+  drop(key: string): void {
+    this.#held.delete(key);
   }
 
   /** Whether the object's turn is over: one behind it has been claimed or is in the ledger. */
@@ -195,23 +227,5 @@ export class Backlog {
     this.#gapSince = undefined;
     if (this.#position === null) this.#greatestKey = key;
     else this.#position = number;
-  }
-
-  /** Releases the claim on an object that cannot be read: it is lost, whatever listings show, until `release`. */
-  hold(object: PendingObject, now: number): void {
-    this.markMissing(object, now);
-    this.#held.set(object.key, object);
-  }
-
-  /** Lets a held object wait as any other. */
-  release(key: string): void {
-    const object = this.#held.get(key);
-    this.drop(key);
-    if (object) this.add([object]);
-  }
-
-  /** Forgets a held object. */
-  drop(key: string): void {
-    this.#held.delete(key);
   }
 }

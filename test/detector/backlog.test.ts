@@ -219,6 +219,29 @@ describe('Backlog', () => {
       expect(claim(backlog, 1000)).to.equal(1);
     });
 
+    it('counts as new no more when it is listed again', () => {
+      const backlog = backlogOf([1]);
+      backlog.markMissing(take(backlog, 0), 0);
+      expect(backlog.add([objectOf(1), objectOf(2)])).to.equal(1);
+      expect(claimAll(backlog, 0)).to.deep.equal([1, 2]);
+      expect(backlog.add([objectOf(1)]), 'once it was had').to.equal(1);
+    });
+
+    it('is waited for together with those that are lost directly behind it', () => {
+      const backlog = backlogOf([1, 2, 3, 4, 5]);
+      backlog.markMissing(take(backlog, 0), 0);
+      for (let number = 2; number <= 3; number++) {
+        const object = take(backlog, 1000 + number);
+        expect(Number(object.number)).to.equal(number);
+        backlog.markMissing(object, 1000 + number);
+      }
+      expect(claim(backlog, 1004)).to.equal(4);
+      const behind = take(backlog, 1005);
+      backlog.markMissing(behind, 1005);
+      backlog.add([objectOf(6)]);
+      expect(claim(backlog, 1006), 'not behind one that was there').to.deep.equal({ waitUntil: 2005 });
+    });
+
     it('that comes late leaves no gap behind', () => {
       const backlog = backlogOf([2], { position: 5 });
       backlog.markMissing(take(backlog, 0), 0);
@@ -226,6 +249,17 @@ describe('Backlog', () => {
       expect(claim(backlog, 0)).to.equal(6);
       expect(backlog.isGapOpen).to.equal(false);
     });
+  });
+
+  it('counts an object that is released as work, however long it was held, until it is lost again', () => {
+    const backlog = backlogOf([1]);
+    backlog.hold(take(backlog, 0), 0);
+    expect(backlog.hasWork(5000)).to.equal(false);
+    backlog.release('chunk_1.csv');
+    expect(backlog.hasWork(5000)).to.equal(true);
+    backlog.markMissing(take(backlog, 5000), 5000);
+    backlog.add([objectOf(1)]);
+    expect(backlog.hasWork(5000)).to.equal(false);
   });
 
   describe('by name', () => {
@@ -332,7 +366,8 @@ describe('Backlog', () => {
               }
               if (step.isLost) {
                 backlog.markMissing(claimed.object, now);
-                if (!lost.has(least)) lost.set(least, { since: now, isPassed: isLate });
+                const since = awaited.length > 0 ? Math.max(...awaited.map(([, each]) => each.since)) : now;
+                if (!lost.has(least)) lost.set(least, { since, isPassed: isLate });
               } else {
                 backlog.markDone(claimed.object);
                 lost.delete(least);
