@@ -132,17 +132,19 @@ export class Listing {
       objects.map(({ etag }) => etag),
       this.options.settings.CHUNK_ORDER,
     );
+    const having = (wanted: string) =>
+      unseen.filter(({ status }) => status === wanted).map(({ key }) => byKey.get(key)!);
+    const mended = await this.options.replaced.mendedAmong(having('mended'));
+    for (const object of mended)
+      this.#report(object, 'has changed since it was quarantined: it is tried again');
     const added: PendingObject[] = [];
     for (const { key, number, status } of unseen) {
       const object = byKey.get(key)!;
-      if (status === 'new' || status === 'mended') added.push({ ...object, number });
-      if (status === 'mended')
-        this.#report(object, 'has changed since it was quarantined: it is tried again');
+      if (status === 'new' || mended.includes(object)) added.push({ ...object, number });
       if (status === 'unnumbered')
         this.#report(object, 'ignored: its name has no usable number; CHUNK_ORDER=name applies such names');
     }
-    const suspects = unseen.filter(({ status }) => status === 'replaced').map(({ key }) => byKey.get(key)!);
-    for (const object of await this.options.replaced.among(suspects))
+    for (const object of await this.options.replaced.among(having('replaced')))
       this.#report(object, 'was replaced after it was applied; it is not applied again');
     if (this.options.backlog.add(added) > 0) this.#pause.seeNew(performance.now());
     this.#hasChunks ||= objects.some(({ key }) => isChunkKey(key));

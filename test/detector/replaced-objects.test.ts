@@ -1,6 +1,6 @@
 import { expect } from 'chai';
 import { csv, until, useDetector, type LogLine } from '../support/detector.js';
-import { OddStore, answerListing, type ListedEntry } from '../support/odd-store.js';
+import { OddStore, answerListing, refuse, type ListedEntry } from '../support/odd-store.js';
 
 const OTHER_ETAGS = /listings of this store show other ETags/;
 
@@ -15,8 +15,15 @@ describe('detect, with a store whose listings show other ETags than its objects 
   beforeEach(() => odd.reset());
   after(() => odd.stop());
 
+  let isArchived = false;
+  beforeEach(() => (isArchived = false));
+
   function listEtags(etagOf: (entry: ListedEntry) => string): void {
-    odd.oddity = ({ isListing, query }, res) => {
+    odd.oddity = ({ method, isListing, key, query }, res) => {
+      if (isArchived && method === 'GET' && key === chunkKey(1)) {
+        refuse(res, 403, 'InvalidObjectState');
+        return true;
+      }
       if (!isListing) return false;
       const page = odd.page(query);
       const contents = page.contents.map((entry) => ({ ...entry, etag: etagOf(entry) }));
@@ -67,5 +74,41 @@ describe('detect, with a store whose listings show other ETags than its objects 
     await detector.stop();
     expect(peeks()).to.equal(3);
     expect(said(detector.log, /replaced/)).to.deep.equal([]);
+  });
+
+  it('does not say of one that cannot be read that it was replaced', async () => {
+    let listings = 0;
+    listEtags(() => `"${++listings}"`);
+    putChunks(1);
+    const store = odd.open();
+    await detectOnce({}, { store });
+    isArchived = true;
+    odd.requests.length = 0;
+    const detector = startDetector({}, { store });
+    await until('it was asked for', () => Promise.resolve(peeks() === 3));
+    const { length } = odd.requests;
+    await until('it is listed on', () => Promise.resolve(odd.requests.length > length + 3));
+    await detector.stop();
+    expect(peeks()).to.equal(3);
+    expect(said(detector.log, /replaced/)).to.deep.equal([]);
+  });
+
+  it('tries a quarantined object again when it has changed, not with each ETag that they show', async () => {
+    let listings = 0;
+    listEtags(() => `"${++listings}"`);
+    odd.put(chunkKey(1), 'no columns\n');
+    const reads = () =>
+      odd.requests.filter(({ key, headers }) => key === chunkKey(1) && !headers.range).length;
+    const detector = startDetector({}, { store: odd.open() });
+    await until('it is tried again', () => Promise.resolve(reads() === 2));
+    odd.put(chunkKey(1), 'still no columns\n');
+    await until('it is tried when it has changed', () => Promise.resolve(reads() === 3));
+    await until('it was asked for', () => Promise.resolve(peeks() >= 5));
+    const asked = peeks();
+    const { length } = odd.requests;
+    await until('it is listed on', () => Promise.resolve(odd.requests.length > length + 3));
+    await detector.stop();
+    expect(reads()).to.equal(3);
+    expect(peeks()).to.equal(asked);
   });
 });
