@@ -78,8 +78,10 @@ export class UnreadableObjects {
     if (!(error instanceof UnreadableObject)) return false;
     const { store, backlog, chunksPrefix, log, signal } = this.options;
     const { key, cause, reason } = error;
-    const isInDoubt = error.mayConcernAll && !isTransientStoreError(cause); // `read` has asked for another one
-    if (isInDoubt && !(await store.once((direct) => isAnotherReadable(direct, chunksPrefix, key, signal))))
+    // a refusal that may concern every object is about this one only if the store hands out another; before `read` makes
+    // an UnreadableObject of a transient error, it has seen that already
+    const mustAsk = error.mayConcernAll && !isTransientStoreError(cause);
+    if (mustAsk && !(await store.once((direct) => isAnotherReadable(direct, chunksPrefix, key, signal))))
       return false;
     const now = performance.now();
     const held = this.#held.get(key) ?? { object, reason, tries: 0, dueAt: undefined };

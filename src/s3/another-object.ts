@@ -6,7 +6,8 @@ const MOST_ASKED = 8;
 
 /**
  * Whether the store hands out another object under the prefix. If so, an error about one object is not about all. One
- * that is refused for a reason of its own, because it is archived, counts too: the store would refuse a stranger first.
+ * that is refused for a reason of its own, such as that it is archived, counts too: a store checks the credentials first,
+ * so it has accepted them.
  */
 export async function isAnotherReadable(
   store: ObjectStore,
