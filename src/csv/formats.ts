@@ -8,8 +8,6 @@ const FIRST_BYTES: readonly [bytes: string, format: string][] = [
   ['425a68', 'packed with bzip2'],
   ['28b52ffd', 'packed with zstd'],
   ['fd377a585a', 'packed with xz'],
-  ['7801', 'packed with zlib'],
-  ['785e', 'packed with zlib'],
   ['789c', 'packed with zlib'],
   ['78da', 'packed with zlib'],
   ['50415231', 'Parquet'],

@@ -101,7 +101,7 @@ describe('the owner of the detection files', () => {
     await pipeline.untilApplied(1);
     const log: LogLine[] = [];
     const ended = pipeline.detectOnce({}, { log: logInto(log) }).then(() => undefined, messageOf);
-    await until('it stands by', async () => log.some(({ msg }) => msg.includes('standing by')));
+    await until('it stands by', () => Promise.resolve(log.some(({ msg }) => msg.includes('standing by'))));
     await pipeline.database.client.query(`update bankpulse.pipeline set bucket = 'another'`);
     await holder.stop();
     expect(await ended).to.include('in bucket "another"');

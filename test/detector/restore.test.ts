@@ -122,9 +122,8 @@ describe('a database that was restored to an earlier point', () => {
       { BATCH_ROWS, GAP_TIMEOUT_MS: 60_000 },
       { config: restored.config },
     );
-    await until('the files are taken over', async () =>
-      detector.log.some(({ msg }) => msg.includes('restored to an earlier point')),
-    );
+    const isTold = () => detector.log.some(({ msg }) => msg.includes('restored to an earlier point'));
+    await until('the files are taken over', () => Promise.resolve(isTold()));
     await detector.stop();
     const { differences } = await withAudit({ ...current, database: restored }, (options) => audit(options));
     expect(differences).to.have.length.above(0);

@@ -1,4 +1,5 @@
 import { parse } from 'csv-parse/sync';
+import { formatOf } from '../../src/csv/formats.js';
 import { bytesOf, MARK } from './bytes.js';
 
 // How a file is read and which of its rows are accepted, stated a second time: a plain function of a file in memory.
@@ -102,12 +103,19 @@ function lookOf(line: string): string | undefined {
   );
 }
 
+/** The formats are those of the program: what is checked here is when they are named. */
+function formatFault(header: string): string | undefined {
+  const format = formatOf(Buffer.from(header, 'latin1'));
+  return format && `the file is ${format}: it must be CSV in UTF-8, packed with gzip once or not at all`;
+}
+
 function headerFault(
   names: readonly string[] | string,
   fields: readonly string[] | string,
   line: string,
+  format: string | undefined,
 ): string | undefined {
-  if (typeof names === 'string') return 'the header is not UTF-8';
+  if (typeof names === 'string') return format ?? 'the header is not UTF-8';
   if (names.some((name) => /\r(?!\n|$)/.test(name))) {
     return 'the header holds a lone carriage return: lines must end with LF or CRLF';
   }
@@ -119,7 +127,7 @@ function headerFault(
   const hint = found.some((name) => name.includes('\0'))
     ? ' (it holds NUL bytes: UTF-16, or no text at all?)'
     : '';
-  const look = faults.length > 0 ? lookOf(line) : undefined;
+  const look = faults.length > 0 ? (format ?? lookOf(line)) : undefined;
   if (look !== undefined) return look;
   if (faults.length > 0 && typeof fields === 'string') return `in the header ${fields}`;
   return faults.length > 0 ? `the header has ${faults.join(', ')}${hint}` : undefined;
@@ -149,7 +157,9 @@ export function judge(file: string): Verdict {
   const open = [header, ...records].find(({ text }) => text === undefined);
   const names = header.text === undefined ? [] : namesOf(header.text);
   const fault =
-    header.text === undefined ? undefined : headerFault(names, fieldsOf(header.text), utf8Of(header.text));
+    header.text === undefined
+      ? undefined
+      : headerFault(names, fieldsOf(header.text), utf8Of(header.text), formatFault(header.text));
   if (fault !== undefined || typeof names === 'string') return { refused: fault ?? '' };
   if (open) {
     return { refused: `the record that starts on line ${open.line} opens a quote (") that is never closed` };
