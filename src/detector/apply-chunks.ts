@@ -62,7 +62,7 @@ export async function applyChunks(
   await takeOverFiles(functions, store, runId, settings.DETECTIONS_PREFIX, log);
   const position = settings.CHUNK_ORDER === 'name' ? null : ((await functions.lastObjectNumber()) ?? 0n);
   const backlog = new Backlog(settings.GAP_TIMEOUT_MS, position);
-  const replaced = new ReplacedObjects({ store, functions, log });
+  const replaced = new ReplacedObjects({ store, functions, log, signal: until });
   const listing = new Listing({ store, functions, backlog, replaced, runId, settings, log });
   const unreadable = new UnreadableObjects({
     ...{ store, backlog, log, signal: until },
@@ -105,6 +105,8 @@ export async function applyChunks(
         exporting.start();
         await exporting.settle();
         await refresher.refresh();
+        // meanwhile an object may have become readable
+        if (backlog.hasWork(performance.now())) return Infinity;
         assertAllRead(unreadable);
         return undefined;
       }

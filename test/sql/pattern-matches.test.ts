@@ -427,7 +427,8 @@ describe('the two ways to compute the patterns', () => {
       numRuns: Number(process.env.PROPERTY_RUNS ?? (isLargeDose ? 200 : 20)),
       interruptAfterTimeLimit: 45_000,
     });
-    expect(foretold).to.be.greaterThan(10);
-    expect(near).to.be.greaterThan(10);
+    // how many there are is chance
+    expect(foretold).to.be.greaterThan(0);
+    expect(near).to.be.greaterThan(0);
   });
 });
