@@ -1,5 +1,5 @@
 -- Enters a detection file that stands in the bucket, and that the outbox does not know, as a closed and written batch.
--- What it holds is detected again, since the stream is the same, and then belongs to this batch.
+-- Since the stream is the same, mechanism Y finds the same detections again; place_detections puts them into this batch.
 -- In: the caller's run; number and key of the file; its rows as an array of objects, by the names of the columns.
 -- Writes: detection_batches, taken_over_rows, detections. Raises BP001 (lease_lost), 23502 if a row lacks a column.
 create or replace function bankpulse.take_over_file(

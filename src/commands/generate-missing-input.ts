@@ -12,7 +12,7 @@ import type { Logger } from '../log.js';
 
 /**
  * Generates both input files if both have their default paths and are missing, and database and store are the embedded
- * ones: rows that nobody asked for must not reach a real bucket. After an abort there are none.
+ * ones: generated rows must not reach a real bucket. An aborted generation leaves neither file.
  */
 export async function generateMissingInput(
   settings: Pick<Settings, 'TRANSACTIONS_CSV' | 'IMPORTANCE_CSV'>,

@@ -181,7 +181,7 @@ function ownerIn(content: Buffer): Owner {
     const owner: unknown = JSON.parse(content.toString());
     return typeof owner === 'object' && owner !== null ? owner : {};
   } catch {
-    return {}; // somebody else's object: no database is known by it
+    return {}; // BankPulse has not written this object: it names no database
   }
 }
 

@@ -5,7 +5,7 @@ import type { Logger } from '../log.js';
 import type { PatientStore } from '../s3/patient-store.js';
 import { printable } from '../text/printable.js';
 
-/** Files may have been deleted. One with a much greater number was named by somebody, such as after a date. */
+/** A user may have deleted files, so numbers may be missing. A name with a much greater number is a user's, such as a date. */
 const MOST_MISSING = 1000;
 
 /**
@@ -33,7 +33,7 @@ export async function takeOverFiles(
         key.slice(`${detectionsPrefix}detections-`.length),
       )?.[1];
       const file = digits === undefined ? undefined : await store.getWhole(key);
-      if (!file) continue; // an object of somebody, or gone by now
+      if (!file) continue; // not named like a detection file, or deleted since the listing
       const batchNo = Number(digits);
       if (batchNo > lastNo + MOST_MISSING) throw refuse(key, `the one before it has the number ${lastNo}`);
       await takeOver(functions, runId, batchNo, key, file.content);

@@ -32,10 +32,10 @@ export interface UnreadableOptions {
 }
 
 /**
- * The objects that the store lists and does not hand out: archived, encrypted with a key of somebody else, without the
- * right to read them. Each is named once, then held back, so that its number is a gap for the backlog: it is waited for,
- * then passed over. It is asked for again with longer and longer pauses, and applied once it can be read. What concerns
- * every object is an error of the store, and is not held.
+ * The objects that the store lists and does not hand out: archived ones, ones that are encrypted with a key that BankPulse
+ * does not have, ones that it may not read. The log names each once. Mechanism Y then holds it back, so that the backlog
+ * waits for it as for a gap, and passes it over. Y asks for it again with longer and longer pauses, and applies it once the
+ * store hands it out. What concerns every object is an error of the store, and is not held.
  */
 export class UnreadableObjects {
   readonly #held = new Map<string, Held>();

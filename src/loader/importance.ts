@@ -66,7 +66,7 @@ export async function loadImportance(
   }
 }
 
-/** Without weights nobody can be detected by them, so a file that gives none is a mistake. */
+/** A pattern that compares weights would find nothing, in silence: a file that gives none is refused. */
 function whyNoWeights(rejected: number, first: RejectedRow | undefined): string {
   if (!first) return 'has a header and no rows: it must hold the weights of customers';
   return (
