@@ -17,7 +17,7 @@ const layers = [
   ['loader', 'generate'],
   ['embedded'],
   ['producer', 'detector'],
-  ['audit', 'dashboard', 'metrics', 'terminal'],
+  ['audit', 'dashboard', 'doctor', 'metrics', 'terminal'],
   ['commands'],
   ['cli.ts'],
 ];

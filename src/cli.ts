@@ -77,6 +77,10 @@ function programOf(end: (exitCode: number) => void): Command {
       (await import('./commands/backtest.js')).runBacktest(pattern, thresholds, options),
     );
   program
+    .command('doctor')
+    .description('try everything that the pipeline needs, and say what to do')
+    .action(async () => end(await (await import('./commands/doctor.js')).runDoctor()));
+  program
     .command('psql')
     .description('run psql on the configured database')
     .argument('[args...]')

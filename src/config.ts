@@ -177,26 +177,54 @@ function contradictions(settings: Partial<Settings>): string[] {
   return problems;
 }
 
+/** A setting as it is here: its text, if it is set; its value, unless it has problems. */
+export interface FoundSetting {
+  name: SettingName;
+  text: string | undefined;
+  value: unknown;
+  problems: string[];
+}
+
+function findSetting(name: SettingName): FoundSetting {
+  const given = process.env[name] || undefined;
+  const text = isOfAnother(name, given) ? undefined : given;
+  const result = variables[name].safeParse(text);
+  return {
+    name,
+    text,
+    value: result.data,
+    problems: result.error?.issues.map((issue) => `${name} ${issue.message}`) ?? [],
+  };
+}
+
+/** The faults of settings that are valid by themselves. */
+function faultsTogether(found: readonly FoundSetting[]): string[] {
+  const valid = found.filter(({ problems }) => problems.length === 0);
+  const isAsked = (name: SettingName) => found.some((setting) => setting.name === name);
+  return [
+    ...contradictions(Object.fromEntries(valid.map(({ name, value }) => [name, value]))),
+    ...(isAsked('DB_HOST') ? faultsOfDatabase(process.env) : []),
+    ...(isAsked('S3_BUCKET') ? faultsOfStore(process.env) : []),
+  ];
+}
+
+/** Every setting, and what is wrong with them together. @throws UsageError if `.env` cannot be read. */
+export function inspectSettings(): { settings: FoundSetting[]; together: string[] } {
+  readEnvironmentFiles(projectDir, process.env);
+  const settings = (Object.keys(variables) as SettingName[]).map(findSetting);
+  return { settings, together: faultsTogether(settings) };
+}
+
 /**
  * Reads and checks the settings of these names, and no others.
  * @throws UsageError that names every problem at once.
  */
 export function loadSettings<Name extends SettingName>(names: readonly Name[]): Pick<Settings, Name> {
   readEnvironmentFiles(projectDir, process.env);
-  const problems: string[] = [];
-  const settings: Partial<Record<SettingName, unknown>> = {};
-  for (const name of new Set(names)) {
-    const value = process.env[name] || undefined;
-    const result = variables[name].safeParse(isOfAnother(name, value) ? undefined : value);
-    if (result.success) settings[name] = result.data;
-    else problems.push(...result.error.issues.map((issue) => `${name} ${issue.message}`));
-  }
-  problems.push(...contradictions(settings as Partial<Settings>));
-  const isAsked = (name: SettingName) => (names as readonly SettingName[]).includes(name);
-  if (isAsked('DB_HOST')) problems.push(...faultsOfDatabase(process.env));
-  if (isAsked('S3_BUCKET')) problems.push(...faultsOfStore(process.env));
+  const found = [...new Set(names)].map(findSetting);
+  const problems = [...found.flatMap((setting) => setting.problems), ...faultsTogether(found)];
   if (problems.length > 0) throw new UsageError([...problems, ...environmentWarnings()]);
-  return settings as Pick<Settings, Name>;
+  return Object.fromEntries(found.map(({ name, value }) => [name, value])) as Pick<Settings, Name>;
 }
 
 /** The settings of a command that uses the database. */

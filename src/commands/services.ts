@@ -2,7 +2,7 @@ import type pg from 'pg';
 import { openResources } from '../async/resource-scope.js';
 import type { DatabaseSettings, ObjectStoreSettings } from '../config.js';
 import { connectionConfig, describeDatabase } from '../database/connection.js';
-import { useEmbedded } from '../embedded/client.js';
+import { useEmbedded, type EmbeddedServices } from '../embedded/client.js';
 import type { Logger } from '../log.js';
 import { ObjectStore, type ObjectStoreOptions } from '../s3/object-store.js';
 
@@ -20,9 +20,9 @@ export interface DatabaseService {
 }
 
 /** `loadSettings` has refused half a configuration: what names no server names nothing. */
-const isDatabaseEmbedded = ({ DATABASE_URL, DB_HOST, PGHOST }: DatabaseSettings) =>
+export const isDatabaseEmbedded = ({ DATABASE_URL, DB_HOST, PGHOST }: DatabaseSettings) =>
   (DATABASE_URL ?? DB_HOST ?? PGHOST) === undefined;
-const isStoreEmbedded = ({ S3_BUCKET }: ObjectStoreSettings) => S3_BUCKET === undefined;
+export const isStoreEmbedded = ({ S3_BUCKET }: ObjectStoreSettings) => S3_BUCKET === undefined;
 
 /** The configured PostgreSQL; if no variable names one, the embedded one. The log says which. */
 export async function openDatabase(settings: DatabaseSettings, log: Logger): Promise<DatabaseService> {
@@ -45,22 +45,28 @@ export interface BucketService {
 
 /** The configured bucket; if no variable names a store, that of the embedded server. */
 export async function findBucket(settings: ObjectStoreSettings, log: Logger): Promise<BucketService> {
-  if (!isStoreEmbedded(settings)) {
-    const { S3_SERVER_SIDE_ENCRYPTION: algorithm, S3_SSE_KMS_KEY_ID: kmsKeyId } = settings;
-    const options = {
-      bucket: settings.S3_BUCKET!,
-      endpoint: settings.AWS_ENDPOINT_URL_S3 ?? settings.AWS_ENDPOINT_URL,
-      region: settings.AWS_REGION,
-      forcePathStyle: settings.S3_FORCE_PATH_STYLE,
-      conditionalPuts: settings.S3_CONDITIONAL_PUTS,
-      encryption: algorithm && { algorithm, kmsKeyId },
-    };
-    return { options, release: () => Promise.resolve() };
-  }
+  if (!isStoreEmbedded(settings)) return { options: namedBucket(settings), release: () => Promise.resolve() };
   const embedded = await useEmbedded(settings.BANKPULSE_HOME, { postgres: false, s3: true }, log);
-  const { endpoint, region, bucket, accessKeyId, secretAccessKey } = embedded.s3!;
-  const options = { bucket, endpoint, region, credentials: { accessKeyId, secretAccessKey } };
-  return { options, release: () => embedded.release() };
+  return { options: embeddedBucket(embedded.s3!), release: () => embedded.release() };
+}
+
+/** The bucket that the settings name. */
+export function namedBucket(settings: ObjectStoreSettings): ObjectStoreOptions {
+  const { S3_SERVER_SIDE_ENCRYPTION: algorithm, S3_SSE_KMS_KEY_ID: kmsKeyId } = settings;
+  return {
+    bucket: settings.S3_BUCKET!,
+    endpoint: settings.AWS_ENDPOINT_URL_S3 ?? settings.AWS_ENDPOINT_URL,
+    region: settings.AWS_REGION,
+    forcePathStyle: settings.S3_FORCE_PATH_STYLE,
+    conditionalPuts: settings.S3_CONDITIONAL_PUTS,
+    encryption: algorithm && { algorithm, kmsKeyId },
+  };
+}
+
+/** The bucket of the embedded server. */
+export function embeddedBucket(s3: NonNullable<EmbeddedServices['s3']>): ObjectStoreOptions {
+  const { accessKeyId, secretAccessKey, ...place } = s3;
+  return { ...place, credentials: { accessKeyId, secretAccessKey } };
 }
 
 /** Opens the bucket that `findBucket` returns. */

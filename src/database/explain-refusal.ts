@@ -44,7 +44,10 @@ export async function explainRefusal<Result>(
 }
 
 async function adviceOn(refusal: unknown, config: pg.ClientConfig): Promise<string> {
-  if (hasSqlState(refusal, 'insufficientPrivilege')) return (await missingRights(config)).join('; ');
+  if (hasSqlState(refusal, 'insufficientPrivilege')) {
+    const { missing, remedy } = await findRights(config);
+    return missing.length === 0 ? remedy : missing.join('; ');
+  }
   if (hasSqlState(refusal, 'noSuchSchema')) return 'run "npm run migrate" if this is the right database';
   if (hasSqlState(refusal, 'configuredLimitExceeded'))
     return `lift the limit for this role (such as: alter role ${await currentRole(config)} set temp_file_limit = -1)`;
@@ -63,6 +66,7 @@ interface Rights {
   database_owner: string;
   /** Of the schema; null if there is none. */
   owner: string | null;
+  is_owner: boolean;
   is_migrated: boolean;
   may_create_schema: boolean;
   may_make_temporary_tables: boolean;
@@ -91,6 +95,7 @@ const RIGHTS = `
     quote_ident(pg_database.datname) as database,
     quote_ident(pg_get_userbyid(pg_database.datdba)) as database_owner,
     (select quote_ident(pg_get_userbyid(nspowner)) from schemas) as owner,
+    coalesce((select pg_has_role(nspowner, 'usage') from schemas), false) as is_owner,
     exists (select from ledgers) as is_migrated,
     has_database_privilege(pg_database.oid, 'create') as may_create_schema,
     has_database_privilege(pg_database.oid, 'temporary') as may_make_temporary_tables,
@@ -107,30 +112,49 @@ const RIGHTS = `
   where pg_database.datname = current_database()
 `;
 
-/** The rights that this role lacks, each with how to give it. */
-async function missingRights(config: pg.ClientConfig): Promise<string[]> {
+/** What the role may do, and the rights that mechanism Y needs and it lacks, each with how to give it. */
+export interface FoundRights {
+  role: string;
+  isOwner: boolean;
+  isMigrated: boolean;
+  missing: string[];
+  /** What helps if nothing is missing by these questions. */
+  remedy: string;
+}
+
+export async function findRights(config: pg.ClientConfig): Promise<FoundRights> {
   const rights = await ask<Rights>(config, RIGHTS);
-  const general =
-    'run "npm run migrate" as the owner of the database, and grant bankpulse_writer to this role';
-  if (!rights) return [general];
-  const { role, database, database_owner, owner } = rights;
-  if (!rights.is_migrated) {
-    return rights.may_create_schema
-      ? [`run "npm run migrate" as the owner of the database, ${database_owner}`]
-      : [
-          `the first migration creates the schema: grant create on database ${database} to ${role}, ` +
-            `or run "npm run migrate" as the owner of the database, ${database_owner}`,
-        ];
+  if (!rights) {
+    const remedy =
+      'run "npm run migrate" as the owner of the database, and grant bankpulse_writer to this role';
+    return { role: 'this role', isOwner: false, isMigrated: false, missing: [], remedy };
   }
-  const again = `run "npm run migrate" as the owner of the database's schema, ${owner}`;
+  const { role, is_owner: isOwner, is_migrated: isMigrated, database_owner, owner } = rights;
+  const migrator = isMigrated ? `the database's schema, ${owner}` : `the database, ${database_owner}`;
+  const remedy = `run "npm run migrate" as the owner of ${migrator}`;
+  const missing = isMigrated ? missingInSchema(rights, remedy) : missingBefore(rights, remedy);
+  return { role, isOwner, isMigrated, missing, remedy };
+}
+
+function missingBefore({ role, database, may_create_schema }: Rights, remedy: string): string[] {
+  if (may_create_schema) return [];
+  return [
+    `the first migration creates the schema: grant create on database ${database} to ${role}, or ${remedy}`,
+  ];
+}
+
+function missingInSchema(rights: Rights, remedy: string): string[] {
+  const { role, database } = rights;
   const missing: string[] = [];
-  if (!rights.has_writer) {
+  if (rights.is_owner) {
+    // it has all rights in the schema
+  } else if (!rights.has_writer) {
     missing.push(
       'the roles bankpulse_writer and bankpulse_reader do not exist: create them, or let a role with createrole migrate; ' +
-        `${again}; grant bankpulse_writer to this role`,
+        `${remedy}; grant bankpulse_writer to this role`,
     );
   } else {
-    if (!rights.is_writer_set_up) missing.push(`bankpulse_writer has lost its rights here: ${again}`);
+    if (!rights.is_writer_set_up) missing.push(`bankpulse_writer has lost its rights here: ${remedy}`);
     if (!rights.is_member) missing.push(`grant bankpulse_writer to ${role} (or bankpulse_reader, to read)`);
     else if (!rights.inherits)
       missing.push(
@@ -138,7 +162,7 @@ async function missingRights(config: pg.ClientConfig): Promise<string[]> {
       );
   }
   if (!rights.may_make_temporary_tables) missing.push(`grant temporary on database ${database} to ${role}`);
-  return missing.length === 0 ? [again] : missing;
+  return missing;
 }
 
 /** A question on a session of its own; undefined if there is none any more: the refusal is told without it. */

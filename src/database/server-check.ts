@@ -40,12 +40,18 @@ export async function connectOrExplain(config: pg.ClientConfig, needs: Needs): P
 
 async function checkServer(client: pg.Client, config: pg.ClientConfig, needs: Needs): Promise<void> {
   const place = describeDatabase(config);
+  await checkVersion(client, place);
+  if (needs.writes) await checkWritable(client, place);
+  if (needs.sessions) await checkSessions(client, config, place);
+}
+
+/** @returns the name and version of what answers. @throws UserError if it is not, or an older, PostgreSQL. */
+export async function checkVersion(client: pg.Client, place: string): Promise<string> {
   const product = await whatAnswers(client);
   const version = /^PostgreSQL (\d+)/.exec(product)?.[1];
   if (version === undefined || Number(version) < OLDEST_VERSION)
     throw new UserError(`${place} is ${product}; BankPulse needs PostgreSQL ${OLDEST_VERSION} or newer`);
-  if (needs.writes) await checkWritable(client, place);
-  if (needs.sessions) await checkSessions(client, config, place);
+  return product;
 }
 
 /** The name and version of what answers, in its own words. Other servers speak PostgreSQL's protocol, too. */
@@ -60,7 +66,7 @@ async function whatAnswers(client: pg.Client): Promise<string> {
 }
 
 /** @throws UserError if nothing can be written. */
-async function checkWritable(client: pg.Client, place: string): Promise<void> {
+export async function checkWritable(client: pg.Client, place: string): Promise<void> {
   const [row] = await queryInTime<{ is_standby: boolean; is_read_only: boolean; role: string }>(
     client,
     `select
@@ -81,13 +87,22 @@ async function checkWritable(client: pg.Client, place: string): Promise<void> {
 /** How often it is looked whether a session keeps its server process. */
 const LOOKS = 3;
 
+/** A pooler gives its clients a number of its own instead of the server process's. */
+export async function isBehindPooler(client: pg.Client): Promise<boolean> {
+  return (await backendOf(client)) !== (client as unknown as { processID: number }).processID;
+}
+
 /**
- * A pooler gives its clients a number of its own instead of the server process's. One that pools transactions or
- * statements lets another client have the server process of this one, as soon as it is idle; or this one gets another.
+ * A pooler that pools transactions or statements lets another client have the server process of this one, as soon as it
+ * is idle; or this one gets another.
  * @throws UserError if it does.
  */
-async function checkSessions(client: pg.Client, config: pg.ClientConfig, place: string): Promise<void> {
-  if ((await backendOf(client)) === (client as unknown as { processID: number }).processID) return;
+export async function checkSessions(
+  client: pg.Client,
+  config: pg.ClientConfig,
+  place: string,
+): Promise<void> {
+  if (!(await isBehindPooler(client))) return;
   // some poolers bind a session to its server process once it has a setting of its own
   await queryInTime(client, "set bankpulse.is_session = 'on'");
   const pid = await backendOf(client);

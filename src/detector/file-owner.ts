@@ -36,7 +36,10 @@ interface Identity {
   evidenceKey: string | undefined;
 }
 
-const ownerKeyOf = (detectionsPrefix: string) => `${detectionsPrefix.replace(/\/$/, '')}.owner.json`;
+/** An object beside the files, not among them. */
+export const keyBeside = (detectionsPrefix: string, name: string) =>
+  `${detectionsPrefix.replace(/\/$/, '')}.${name}`;
+const ownerKeyOf = (detectionsPrefix: string) => keyBeside(detectionsPrefix, 'owner.json');
 
 const isRecorded = ({ bucket, ownerKey }: Identity, { store, settings }: Place) =>
   bucket === store.bucket && ownerKey === ownerKeyOf(settings.DETECTIONS_PREFIX);
@@ -70,9 +73,9 @@ export async function claimPlace(place: Place): Promise<void> {
   }
 }
 
-/** As `claimPlace`, but writes nothing: for commands that only read the files. */
-export async function checkPlace(place: Place): Promise<void> {
-  await isOwner(place, await readIdentity(place.config));
+/** As `claimPlace`, but writes nothing: for commands that only read the files. @returns false if no database owns it yet. */
+export async function checkPlace(place: Place): Promise<boolean> {
+  return isOwner(place, await readIdentity(place.config));
 }
 
 /**

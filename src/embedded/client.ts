@@ -10,7 +10,7 @@ import { type Logger } from '../log.js';
 import { childEnvironment } from './postgres/account.js';
 import { greetSupervisor, type Answer, type Needs } from './channel.js';
 import { portTaken } from './ports.js';
-import { BUCKET, loadState, unusable, type EmbeddedState } from './state.js';
+import { BUCKET, loadState, readState, stateFile, unusable, type EmbeddedState } from './state.js';
 
 export interface EmbeddedServices {
   databaseUrl?: string;
@@ -60,19 +60,10 @@ export async function useEmbedded(home: string, needs: Needs, log?: Logger): Pro
   };
   void keep();
 
+  const { databaseUrl, s3 } = addressesOf(state);
   return {
-    ...(needs.postgres && {
-      databaseUrl: `postgres://bankpulse:${state.databasePassword}@127.0.0.1:${state.postgresPort}/bankpulse`,
-    }),
-    ...(needs.s3 && {
-      s3: {
-        endpoint: `http://127.0.0.1:${state.s3Port}`,
-        accessKeyId: state.accessKeyId,
-        secretAccessKey: state.secretAccessKey,
-        region: 'us-east-1',
-        bucket: BUCKET,
-      },
-    }),
+    ...(needs.postgres && { databaseUrl }),
+    ...(needs.s3 && { s3 }),
     async release() {
       isReleased = true;
       if (current.destroyed) return;
@@ -80,6 +71,38 @@ export async function useEmbedded(home: string, needs: Needs, log?: Logger): Pro
       current.destroy();
       await closed;
     },
+  };
+}
+
+function addressesOf(state: EmbeddedState) {
+  return {
+    databaseUrl: `postgres://bankpulse:${state.databasePassword}@127.0.0.1:${state.postgresPort}/bankpulse`,
+    s3: {
+      endpoint: `http://127.0.0.1:${state.s3Port}`,
+      accessKeyId: state.accessKeyId,
+      secretAccessKey: state.secretAccessKey,
+      region: 'us-east-1',
+      bucket: BUCKET,
+    },
+  };
+}
+
+/**
+ * Where the services of this home are that run at the moment. Starts none, makes nothing, and keeps none running.
+ * @throws UserError when the file of the home's ports cannot be read.
+ */
+export async function findEmbedded(home: string): Promise<Omit<EmbeddedServices, 'release'>> {
+  const state = readState(stateFile(resolve(home)));
+  if (!state) return {};
+  const { databaseUrl, s3 } = addressesOf(state);
+  const isUp = async (port: number) => {
+    const socket = await dial(port);
+    socket?.destroy();
+    return socket !== undefined;
+  };
+  return {
+    ...((await isUp(state.postgresPort)) && { databaseUrl }),
+    ...((await isUp(state.s3Port)) && { s3 }),
   };
 }
 

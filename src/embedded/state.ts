@@ -82,7 +82,8 @@ export function unusable(file: string, error: unknown): UserError {
   return new UserError(`Cannot use ${file}: ${messageOf(error)}. ${advice}`);
 }
 
-function readState(file: string): EmbeddedState | undefined {
+/** Undefined if there is none. @throws UserError if it is damaged, and every error of reading it. */
+export function readState(file: string): EmbeddedState | undefined {
   let text: string;
   try {
     text = readFileSync(file, 'utf8');

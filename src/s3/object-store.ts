@@ -1,6 +1,7 @@
 import { Readable } from 'node:stream';
 import { setTimeout as sleep } from 'node:timers/promises';
 import {
+  DeleteObjectCommand,
   GetObjectCommand,
   HeadObjectCommand,
   ListObjectsV2Command,
@@ -55,12 +56,13 @@ export interface StoredObject {
   size: number | undefined;
   /** Without quotes. */
   etag: string;
+  /** Whether the store sends a checksum with it, which the SDK compares. */
+  hasChecksum: boolean;
 }
 
 /** An object in memory. */
-export interface WholeObject {
+export interface WholeObject extends Omit<StoredObject, 'body' | 'size'> {
   content: Buffer;
-  etag: string;
 }
 
 /** What is known of an object before it is read. */
@@ -227,6 +229,7 @@ export class ObjectStore {
         body: wholeBody(source, key, { isWhole, expected: size ?? listedSize }),
         size,
         etag: plainEtag(ETag),
+        hasChecksum: Object.keys(headers).some((name) => /^x-amz-checksum-(?!type$)/.test(name)),
       };
     } catch (error) {
       if (isMissingObject(error)) return undefined;
@@ -266,13 +269,13 @@ export class ObjectStore {
   ): Promise<WholeObject | undefined> {
     const object = await this.get(key, signal, { listedSize });
     if (!object) return undefined;
-    const { body, size, etag } = object;
+    const { body, size, ...about } = object;
     if (size !== undefined && size > most) {
       body.destroy();
       throw new ObjectTooLarge(`${key} has ${size} bytes`);
     }
     const content = size === undefined ? await gathered(body, key, mostUntold) : await copied(body, size);
-    return { content, etag };
+    return { ...about, content };
   }
 
   /**
@@ -341,14 +344,15 @@ export class ObjectStore {
   /**
    * Learns whether the store enforces conditional puts, by a put to an object that exists with exactly this content:
    * a store that ignores the condition writes the same bytes again. Until then, `putIfAbsent` checks first.
+   * @returns how it treats them.
    */
   async learnConditionalPut(
     key: string,
     content: Buffer,
     contentType: string,
     signal?: AbortSignal,
-  ): Promise<void> {
-    if (this.#ifNoneMatch === 'refused') return;
+  ): Promise<'unknown' | 'enforced' | 'ignored' | 'refused'> {
+    if (this.#ifNoneMatch === 'refused') return 'refused';
     try {
       await this.#put(key, content, contentType, signal, { IfNoneMatch: '*' });
       this.#ifNoneMatch = 'ignored';
@@ -357,6 +361,12 @@ export class ObjectStore {
       else if (mayRefuseCondition(error)) this.#ifNoneMatch = 'refused';
       else throw error;
     }
+    return this.#ifNoneMatch;
+  }
+
+  /** Deletes an object, if there is one. */
+  async delete(key: string, signal?: AbortSignal): Promise<void> {
+    await this.client.send(new DeleteObjectCommand({ Bucket: this.bucket, Key: key }), until(signal));
   }
 
   async #put(
