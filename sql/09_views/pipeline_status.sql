@@ -1,44 +1,32 @@
--- The state of the pipeline, in one row; `npm run status` prints it.
+-- The state of the pipeline, in one row; `npm run status` prints it. It reads running totals, so that it costs the same
+-- however long the ledger is; only the batches that wait are counted.
 create or replace view bankpulse.pipeline_status as
 select
-  ledger.chunks_applied,
-  ledger.chunks_quarantined,
+  totals.chunks_applied,
+  totals.chunks_quarantined,
   coalesce(working_run.pending_count, 0) as chunks_pending,
-  ledger.rows_applied,
-  ledger.rows_rejected,
+  totals.rows_applied,
+  totals.rows_rejected,
   found.detections,
-  outbox.batches_exported,
+  totals.batches_closed - outbox.batches_pending as batches_exported,
   outbox.batches_pending,
   case
     when working_run.pending_count > 0
       then greatest(extract(epoch from clock_timestamp() - working_run.oldest_pending_at), 0)::numeric(20, 3)
     else 0
   end as lag_seconds
-from (
-  select
-    count(*) filter (where status = 'applied') as chunks_applied,
-    count(*) filter (where status = 'quarantined') as chunks_quarantined,
-    coalesce(sum(row_count), 0)::bigint as rows_applied,
-    coalesce(sum(rejected_count), 0)::bigint as rows_rejected
-  from bankpulse.chunks
-) as ledger
+from bankpulse.pipeline_totals as totals
 cross join (
-  select coalesce(jsonb_object_agg(pattern_id, detection_count order by pattern_id), '{}') as detections
-  from (
-    select patterns.pattern_id, count(detections.detection_id) as detection_count
-    from bankpulse.patterns
-    left join bankpulse.detections on detections.pattern_id = patterns.pattern_id
-    group by patterns.pattern_id
-  ) as pattern_counts
+  select coalesce(jsonb_object_agg(pattern_id, coalesce(detection_count, 0) order by pattern_id), '{}') as detections
+  from bankpulse.patterns
+  left join bankpulse.pattern_totals using (pattern_id)
 ) as found
 cross join (
-  select
-    count(*) filter (where exported_at is not null) as batches_exported,
-    count(*) filter (where exported_at is null) as batches_pending
-  from bankpulse.detection_batches
+  select count(*) as batches_pending from bankpulse.detection_batches where exported_at is null
 ) as outbox
 cross join bankpulse.pipeline_lease
-left join bankpulse.runs as working_run on working_run.run_id = pipeline_lease.run_id;
+left join bankpulse.runs as working_run on working_run.run_id = pipeline_lease.run_id
+where totals.scope = 'all';
 
 comment on view bankpulse.pipeline_status is 'The state of the pipeline, in one row.';
 comment on column bankpulse.pipeline_status.chunks_applied is 'Chunks applied to the state.';

@@ -7,13 +7,9 @@ select
   stats.customer_count,
   stats.female_count,
   stats.male_count,
-  coalesce(found.detection_count, 0) as detection_count
+  coalesce(totals.detection_count, 0) as detection_count
 from bankpulse.merchant_stats as stats
-left join (
-  select merchant_id, count(*) as detection_count
-  from bankpulse.detections
-  group by merchant_id
-) as found on found.merchant_id = stats.merchant_id;
+left join bankpulse.merchant_totals as totals on totals.merchant_id = stats.merchant_id;
 
 comment on view bankpulse.dashboard_merchants is 'Each merchant: transactions, customers, detections.';
 comment on column bankpulse.dashboard_merchants.merchant_id is 'The merchant.';

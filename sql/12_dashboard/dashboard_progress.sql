@@ -12,23 +12,18 @@ with leading_session as (
     and locks.database = (select oid from pg_catalog.pg_database where datname = current_database())
     and locks.classid = 0 and locks.objid = 4242001 and locks.objsubid = 1
 ),
-newest_chunk as (
-  select chunk_no, run_id, applied_at
+newest_chunks as (
+  select chunk_no, run_id, applied_at, row_count, timings
   from bankpulse.chunks
   where chunk_no is not null
   order by chunk_no desc
-  limit 1
+  limit 20
 ),
 last_chunks as (
-  select
-    chunks.chunk_no,
-    chunks.applied_at,
-    chunks.row_count,
-    elapsed_ms
-  from newest_chunk
-  inner join bankpulse.chunks
-    on chunks.chunk_no > newest_chunk.chunk_no - 20 and chunks.run_id = newest_chunk.run_id
-  cross join lateral bankpulse.chunk_ms(chunks.timings) as elapsed_ms
+  select chunk_no, applied_at, row_count, elapsed_ms
+  from newest_chunks
+  cross join lateral bankpulse.chunk_ms(timings) as elapsed_ms
+  where run_id = (select run_id from newest_chunks order by chunk_no desc limit 1)
 ),
 pace as (
   select

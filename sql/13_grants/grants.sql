@@ -38,6 +38,10 @@ begin
   grant update (run_id, taken_at) on bankpulse.pipeline_lease to bankpulse_writer;
   grant insert, update (detection_id) on bankpulse.taken_over_rows to bankpulse_writer;
   grant update (bucket, owner_key, claimed_at) on bankpulse.pipeline to bankpulse_writer;
+  -- the totals: the triggers in 03_state keep them with the rights of whoever writes the rows
+  grant update (chunks_applied, chunks_quarantined, rows_applied, rows_rejected, batches_closed)
+  on bankpulse.pipeline_totals to bankpulse_writer;
+  grant insert, update (detection_count) on bankpulse.pattern_totals, bankpulse.merchant_totals to bankpulse_writer;
   -- another importance file replaces these as a whole, with its rejected rows
   grant insert, delete on bankpulse.importance_file, bankpulse.customer_weights, bankpulse.rejected_rows
   to bankpulse_writer;

@@ -100,6 +100,11 @@ export class AuditFunctions {
     return this.#differences('select * from bankpulse.compare_state() as difference', []);
   }
 
+  /** Called in the audited database, and not in the scratch database. */
+  compareTotals(): Promise<string[]> {
+    return this.#differences('select * from bankpulse.compare_totals() as difference', []);
+  }
+
   async auditTotals(): Promise<AuditTotals> {
     const rows = await this.#rows<AuditTotals>(
       'select to_jsonb(totals) as row from bankpulse.audit_totals() as totals',

@@ -88,6 +88,7 @@ export async function audit(
       ...files.faults,
       ...(await functions.compareFiles(files.readBatches, listedKeys)),
       ...(isWhole ? await functions.compareState() : []),
+      ...(await new AuditFunctions(session).compareTotals()),
     ];
     const unjudged = await functions.unjudgedChunks();
     return { differences, totals: await functions.auditTotals(), unjudged, lastChunkNo };

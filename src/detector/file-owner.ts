@@ -94,12 +94,10 @@ async function readIdentity(config: pg.ClientConfig): Promise<Identity> {
       .selectFrom('pipeline')
       .select(['pipeline_id', 'bucket', 'owner_key'])
       .executeTakeFirstOrThrow();
-    const chunk = await views
-      .selectFrom('chunks')
-      .select('object_key')
-      .orderBy('chunk_no', (order) => order.desc().nullsLast())
-      .limit(1)
-      .executeTakeFirst();
+    const keys = views.selectFrom('chunks').select('object_key').limit(1);
+    const chunk =
+      (await keys.where('chunk_no', 'is not', null).orderBy('chunk_no', 'desc').executeTakeFirst()) ??
+      (await keys.executeTakeFirst());
     const exported = await views
       .selectFrom('detection_batches')
       .select('object_key')

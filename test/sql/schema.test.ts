@@ -98,6 +98,7 @@ describe('migrating', () => {
         '0006_chunk_order',
         '0007_listed_etag',
         '0008_files_taken_over',
+        '0009_totals',
       ]);
       const { rows } = await client.query(
         `select object_key, applied_at, quarantined_at, timings from bankpulse.chunks order by object_key`,
@@ -116,6 +117,10 @@ describe('migrating', () => {
           timings: null,
         },
       ]);
+      const { rows: totals } = await client.query(
+        'select chunks_applied::int, chunks_quarantined::int from bankpulse.pipeline_status',
+      );
+      expect(totals).to.deep.equal([{ chunks_applied: 1, chunks_quarantined: 1 }]);
     });
 
     it('keeps the rules that its last chunk was judged by, so that verify can judge it again', async () => {
@@ -334,9 +339,14 @@ describe('the schema', () => {
       `select checked.proname || ' line ' || coalesce(lineno, 0) || ': ' || level || ': ' || message
        from pg_proc as checked
        inner join pg_language on pg_language.oid = prolang and lanname = 'plpgsql'
+       left join lateral (
+         select tgrelid, coalesce(tgnewtable, tgoldtable) as changed_rows
+         from pg_trigger where tgfoid = checked.oid limit 1
+       ) as watched on true
        cross join lateral public.plpgsql_check_function_tb(
          checked.oid,
-         relid => case checked.prorettype when 'trigger'::regtype then 'bankpulse.patterns'::regclass else 0 end,
+         relid => coalesce(watched.tgrelid, 0),
+         newtable => watched.changed_rows,
          extra_warnings => true,
          security_warnings => true
        )
