@@ -7,6 +7,8 @@ import type { Queryable } from './connection.js';
 import { explainRefusal } from './explain-refusal.js';
 import { UserError, codeOf, hasSqlState, messageOf } from '../errors.js';
 import type { Logger } from '../log.js';
+import { version } from '../version.js';
+import { PATTERNS, refuseNewerSchema } from './newer-schema.js';
 
 const migrationsDir = join(projectDir, 'migrations');
 const sqlDir = join(projectDir, 'sql');
@@ -54,9 +56,6 @@ async function readSqlFiles(): Promise<SqlFile[]> {
 /** Grants rights on all objects of the schema. Applied each time: a restored database has lost them, if dumped without. */
 const GRANTS = '13_grants/grants.sql';
 
-/** The files that users write and change. */
-const PATTERNS = '04_patterns/';
-
 /** Whether PostgreSQL refuses the file itself: its syntax, a name in it, or the row of the pattern. */
 function isPatternFault(error: unknown): boolean {
   return /^(22|23|42|BP)/.test(codeOf(error) ?? '') && !hasSqlState(error, 'insufficientPrivilege');
@@ -78,9 +77,23 @@ function withGrants(files: readonly SqlFile[], hasMigrated: boolean): string[] {
   return areGrantsDue ? [...names, GRANTS].sort() : names;
 }
 
-/** What `migrate` would do now. Reads bankpulse.migrations and bankpulse.applied_sql_files. */
+const migrationNames = async () => (await sqlFileNames(migrationsDir)).map((name) => basename(name, '.sql'));
+
+/** @throws UserError if a newer version has migrated this database. */
+export async function checkSchemaVersion(client: Queryable): Promise<void> {
+  await refuseNewerSchema(client, {
+    migrations: await migrationNames(),
+    sqlFiles: await sqlFileNames(sqlDir),
+  });
+}
+
+/**
+ * What `migrate` would do now. Reads bankpulse.migrations, bankpulse.applied_sql_files and bankpulse.pipeline.
+ * @throws UserError if a newer version has migrated this database.
+ */
 export async function pendingChanges(client: Queryable): Promise<SchemaChanges> {
-  const names = (await sqlFileNames(migrationsDir)).map((name) => basename(name, '.sql'));
+  await checkSchemaVersion(client);
+  const names = await migrationNames();
   const { rows } = await client.query<{ is_new: boolean }>(
     `select to_regclass('bankpulse.applied_sql_files') is null as is_new`,
   );
@@ -121,8 +134,15 @@ async function checkSchema(client: Queryable): Promise<boolean> {
   return schema !== undefined;
 }
 
-/** Applies files of sql/ in path order, all or none. Removes the records of files that no longer exist. */
-async function applySqlFiles(client: Queryable, files: readonly SqlFile[]): Promise<void> {
+/**
+ * Applies files of sql/ in path order, all or none. Removes the records of files that no longer exist, and records this
+ * version, if it has changed anything.
+ */
+async function applySqlFiles(
+  client: Queryable,
+  files: readonly SqlFile[],
+  hasChanges: boolean,
+): Promise<void> {
   await client.query('begin');
   try {
     for (const file of files) {
@@ -143,6 +163,10 @@ async function applySqlFiles(client: Queryable, files: readonly SqlFile[]): Prom
     await client.query('delete from bankpulse.applied_sql_files where file_name <> all ($1)', [
       await sqlFileNames(sqlDir),
     ]);
+    await client.query(
+      'update bankpulse.pipeline set schema_version = $1 where schema_version is null or $2',
+      [version, hasChanges],
+    );
     await client.query('commit');
   } catch (error) {
     await client.query('rollback');
@@ -153,7 +177,7 @@ async function applySqlFiles(client: Queryable, files: readonly SqlFile[]): Prom
 /**
  * Brings the schema up to date: runs the pending files of migrations/, then applies the changed files of sql/.
  * Safe to call again, and by several processes at once.
- * @throws UserError if the database does not hold UTF-8.
+ * @throws UserError if the database does not hold UTF-8, or a newer version has migrated it.
  */
 export async function migrate(client: pg.Client, log: Logger): Promise<SchemaChanges> {
   const { rows } = await client.query<{ server_encoding: string }>('show server_encoding');
@@ -167,6 +191,10 @@ export async function migrate(client: pg.Client, log: Logger): Promise<SchemaCha
   await client.query('select pg_advisory_lock($1)', [ADVISORY_LOCK.migration]);
   try {
     await becomeOwner(client);
+    await checkSchemaVersion(client).catch((error: unknown) => {
+      // checkSchema says it better
+      if (!hasSqlState(error, 'insufficientPrivilege')) throw error;
+    });
     const hasSchema = await checkSchema(client);
     // loaded only here: most commands only check whether something is pending
     const { runner } = await import('node-pg-migrate');
@@ -192,6 +220,7 @@ export async function migrate(client: pg.Client, log: Logger): Promise<SchemaCha
     await applySqlFiles(
       client,
       (await readSqlFiles()).filter(({ fileName }) => applied.includes(fileName)),
+      ran.length + changed.length > 0,
     );
     await client.query('select bankpulse.advance_sequences()');
     return {

@@ -1,6 +1,7 @@
 import { setMaxListeners } from 'node:events';
-import { connectChecked, openViews } from '../database/connection.js';
+import { connect, connectChecked, openViews } from '../database/connection.js';
 import { SqlFunctions } from '../database/functions.js';
+import { checkSchemaVersion } from '../database/schema.js';
 import { pipelineEvents } from '../events.js';
 import { LeaderElection } from './leader-election.js';
 import { Lane } from './lane.js';
@@ -21,6 +22,8 @@ export async function lead(options: LeaderOptions): Promise<void> {
   const over = new AbortController();
   try {
     if (!(await election.acquire(options))) return;
+    // while this Y stood by, a newer version may have migrated the database
+    await checkSchema(options);
     pipelineEvents.publish('roleChanged', 'working');
     const working = workAsLeader(options, over.signal);
     try {
@@ -33,6 +36,16 @@ export async function lead(options: LeaderOptions): Promise<void> {
   } finally {
     pipelineEvents.publish('roleChanged', 'starting');
     await isDoneWithin(CLOSE_MS, election.close());
+  }
+}
+
+/** @throws UserError if a newer version has migrated the database. */
+async function checkSchema({ config }: LeaderOptions): Promise<void> {
+  const client = await connect(config);
+  try {
+    await checkSchemaVersion(client);
+  } finally {
+    await client.end();
   }
 }
 
