@@ -21,8 +21,13 @@ export async function runDetect({ once }: { once: boolean }): Promise<void> {
   await withTerminal(settings.LOG_LEVEL, async (command) => {
     const { log, signal } = command;
     const services = await openPipeline(settings, command);
+    let hasTold = once;
+    const onQuiet = () => {
+      if (!hasTold) log.info(`listening for new chunks under ${settings.CHUNKS_PREFIX}; Ctrl-C ends it`);
+      hasTold = true;
+    };
     await explainRefusal(services.config, () =>
-      detect({ ...services, settings, log, signal, isInputOver: () => once }),
+      detect({ ...services, settings, log, signal, isInputOver: () => once, onQuiet }),
     );
     await printSummary(services, log);
   });

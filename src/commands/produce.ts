@@ -13,6 +13,8 @@ export async function runProduce(): Promise<void> {
     const { store, close } = await openObjectStore(settings, log);
     closeLater(close);
     const { chunks, rows, uploaded, skipped } = await produce({ store, settings, log, signal });
+    if (!signal.aborted)
+      log.info('mechanism X has no more rows and ends; mechanism Y (npm run detect) applies the chunks');
     process.stdout.write(`${chunks} chunks, ${rows} rows: ${uploaded} written, ${skipped} were there\n`);
   });
 }

@@ -64,7 +64,10 @@ async function produceAndDetect(
   let summaryDueFrom = Infinity;
   const tellSummary = () => {
     summaryDueFrom = Infinity;
-    void printSummary(services, log);
+    void printSummary(services, log).then(() => {
+      if (!signal.aborted)
+        log.info(`listening for new chunks under ${settings.CHUNKS_PREFIX}; Ctrl-C ends it`);
+    });
   };
   let role: Role = 'starting';
   const unsubscribe = pipelineEvents.subscribe({ roleChanged: (changed) => void (role = changed) });

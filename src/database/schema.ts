@@ -246,6 +246,7 @@ export async function migrateIfPending(
   await explainRefusal(config, async () => {
     const { migrations, sqlFiles } = await pendingChanges(client);
     if (migrations.length + sqlFiles.length === 0) return;
+    log.info('bringing the schema up to date');
     await migrate(client, log);
     log.info({ migrations: migrations.length, sqlFiles: sqlFiles.length }, 'schema brought up to date');
   });

@@ -74,6 +74,10 @@ export async function useEmbedded(home: string, needs: Needs, log?: Logger): Pro
   };
 }
 
+/** For messages. */
+const nameOf = ({ postgres, s3 }: Needs) =>
+  `the embedded ${[postgres && 'PostgreSQL', s3 && 'S3 server'].filter(Boolean).join(' and ')}`;
+
 function addressesOf(state: EmbeddedState) {
   return {
     databaseUrl: `postgres://bankpulse:${state.databasePassword}@127.0.0.1:${state.postgresPort}/bankpulse`,
@@ -116,7 +120,7 @@ async function attach(home: string, state: EmbeddedState, needs: Needs, log?: Lo
     if (socket !== undefined) {
       const messages = await greetSupervisor(socket, state.token, needs);
       if (messages === 'stranger') throw portTaken(home, 'controlPort', state.controlPort);
-      const slow = setTimeout(() => log?.info('Starting the embedded services ...'), 1000);
+      const slow = setTimeout(() => child ?? log?.info(`starting ${nameOf(needs)} ...`), 500);
       const answer = (await messages?.receive()) as Answer | undefined;
       clearTimeout(slow);
       if (answer && 'notes' in answer) return { socket, notes: answer.notes };
@@ -124,6 +128,7 @@ async function attach(home: string, state: EmbeddedState, needs: Needs, log?: Lo
       if (answer) throw new UserError(answer.error);
       isStrange = messages === undefined; // or it is a supervisor that is ending: try again
     } else if (child === undefined || child.exitCode === 0 || child.signalCode !== null) {
+      if (!child) log?.info(`starting ${nameOf(needs)}; this takes some seconds`);
       child = spawnSupervisor(home); // code 0: another supervisor was faster, and has ended since
     } else if (child.exitCode !== null) {
       throw new UserError(`The supervisor of the embedded services ended. ${logOf(home)}`);

@@ -37,6 +37,7 @@ export async function loadImportance(
   // a version before this one also loaded a file without a single weight
   if (fingerprint === loaded?.fingerprint && loaded.row_count !== '0') return;
 
+  log.info(`loading the weights of ${basename(path)}`);
   const start = performance.now();
   const functions = new SqlFunctions(client);
   await functions.openStaging();

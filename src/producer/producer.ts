@@ -45,8 +45,10 @@ export async function produce(options: ProducerOptions): Promise<ProducerSummary
   const { store, settings, log, signal } = options;
   const source = new CsvFile('TRANSACTIONS_CSV', settings.TRANSACTIONS_CSV, signal);
   const summary = { chunks: 0, rows: 0, uploaded: 0, skipped: 0 };
+  let allChunks: number | undefined;
   try {
     await store.checkAccess(settings.CHUNKS_PREFIX, signal);
+    log.info(`counting the rows of ${source.name}`);
     const survey = await source.survey();
     checkHeader(survey.header, source.name);
     const manifest = {
@@ -54,6 +56,7 @@ export async function produce(options: ProducerOptions): Promise<ProducerSummary
       source_rows: survey.fingerprint.rows,
       chunk_rows: settings.CHUNK_ROWS,
     };
+    allChunks = Math.ceil(manifest.source_rows / manifest.chunk_rows);
     pipelineEvents.publish('sourceSurveyed', { rows: manifest.source_rows, chunkRows: manifest.chunk_rows });
     const present = await new PatientStore(store, log, signal).retry(() =>
       claim(manifest, source.name, store, settings.CHUNKS_PREFIX, signal),
@@ -66,6 +69,12 @@ export async function produce(options: ProducerOptions): Promise<ProducerSummary
     await upload(chunks, options, summary);
   } catch (error) {
     if (!signal?.aborted) throw store.explain(error);
+  }
+  if (signal?.aborted && summary.chunks !== allChunks) {
+    log.info(
+      { chunks: summary.chunks, ...(allChunks !== undefined && { of: allChunks }) },
+      'mechanism X was stopped before its last row; started again, it goes on with the first chunk that the bucket lacks',
+    );
   }
   return summary;
 }

@@ -73,11 +73,13 @@ function describeY(progress: Progress, bar: Bar, now: number): string[] {
   if (role === 'standing_by') return ['Y', 'standing by: another mechanism Y is at work', ...trouble];
   if (!applied) return ['Y', ...(trouble.length > 0 ? trouble : ['starting'])];
   const waiting = lag?.oldestPendingAt ? Math.max(0, (Date.now() - lag.oldestPendingAt.getTime()) / 1000) : 0;
+  const rate = applying.perSecond(now);
+  const pace = rate === 0 && lag?.pendingCount === 0 ? 'waits for new chunks' : `${readable(rate)} rows/s`;
   return [
     'Y',
     ...bar(applied.rows),
     counted(applied.rows, 'row'),
-    ...(trouble.length > 0 ? trouble : [`${readable(applying.perSecond(now))} rows/s`]),
+    ...(trouble.length > 0 ? trouble : [pace]),
     ...(lag ? [`lag ${counted(lag.pendingCount, 'chunk')}, ${waiting.toFixed(1)} s`] : []),
   ];
 }

@@ -419,6 +419,7 @@ describe('the command line', () => {
     it('"start" prints the summary when nothing comes any more, listens on, and takes two SIGINT at once for one', async () => {
       const command = start(['start'], { ...environment(database, 'listening'), FLUSH_AFTER_MS: '100' });
       expect(await summaryOf(command)).to.match(/10 applied/);
+      await command.says('listening for new chunks under listening/chunks/; Ctrl-C ends it');
       await s3.store.put(
         'listening/chunks/chunk_11.csv',
         'customer,gender,merchant,amount\nC,F,M,1\n',

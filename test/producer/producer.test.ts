@@ -12,6 +12,7 @@ import pino from 'pino';
 import type { ProducerSettings } from '../../src/config.js';
 import { UserError } from '../../src/errors.js';
 import { createLog } from '../../src/log.js';
+import { logInto, type LogLine } from '../support/detector.js';
 import { ObjectStore } from '../../src/s3/object-store.js';
 import { produce, type ProducerOptions, type ProducerSummary } from '../../src/producer/producer.js';
 import { CsvFile } from '../../src/csv/csv-file.js';
@@ -140,12 +141,15 @@ describe('produce', () => {
       const controller = new AbortController();
       let written = 0;
       const onChunk = () => void (++written === after && controller.abort());
+      const log: LogLine[] = [];
       const summary = await run(
         path,
         { CHUNK_INTERVAL_MS: after - 1 },
-        { signal: controller.signal, onChunk },
+        { signal: controller.signal, onChunk, log: logInto(log) },
       );
       expect(summary.chunks).to.be.lessThan(20);
+      expect(log.at(-1)).to.include({ chunks: summary.chunks, of: 20 });
+      expect(log.at(-1)?.msg).to.match(/^mechanism X was stopped .*; started again, it goes on with/);
     }
     const before = Object.keys(await bucket()).length;
     expect(before).to.be.within(4, 19);

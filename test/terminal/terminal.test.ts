@@ -69,6 +69,9 @@ describe('the live display', () => {
 
   it('says what is waited for', () => {
     const progress = halfway();
+    progress.lag = { pendingCount: 0, oldestPendingAt: null };
+    expect(frameOf(progress, space, 60_000)[1]).to.match(/ 300,000 rows {2}waits for new chunks {2}lag 0/);
+    progress.lag.pendingCount = 1;
     progress.inTrouble.add('object_store');
     expect(frameOf(progress, space, 1000)[1]).to.match(
       / 300,000 rows {2}waiting for the object store {2}lag 1 chunk/,
