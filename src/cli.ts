@@ -59,14 +59,21 @@ function programOf(end: (exitCode: number) => void): Command {
     .action(async (options: { retry?: string }) =>
       (await import('./commands/quarantine.js')).runQuarantine(options),
     );
+  const fromStartText = 'begin at the first chunk instead of the checkpoint';
   program
     .command('verify')
     .description('replay the ledger in a scratch database and compare')
-    .action(async () => end(await (await import('./commands/verify.js')).runVerify()));
+    .option('--from-start', fromStartText, false)
+    .action(async (options: { fromStart: boolean }) =>
+      end(await (await import('./commands/verify.js')).runVerify(options)),
+    );
   program
     .command('rebuild')
     .description('build the running state again from the ledger and S3')
-    .action(async () => end(await (await import('./commands/rebuild.js')).runRebuild()));
+    .option('--from-start', fromStartText, false)
+    .action(async (options: { fromStart: boolean }) =>
+      end(await (await import('./commands/rebuild.js')).runRebuild(options)),
+    );
   program
     .command('backtest')
     .description('show what a pattern would have detected with other thresholds')
@@ -80,6 +87,15 @@ function programOf(end: (exitCode: number) => void): Command {
     .command('doctor')
     .description('try everything that the pipeline needs, and say what to do')
     .action(async () => end(await (await import('./commands/doctor.js')).runDoctor()));
+  program
+    .command('prune')
+    .description('store a checkpoint, then remove what is old and nothing needs any more')
+    .requiredOption('--older-than <days>', 'the age, in days')
+    .option('--dry-run', 'only say what would be removed', false)
+    .option('--unverified', 'take the state as it is, instead of verifying it first', false)
+    .action(async (options: { olderThan: string; dryRun: boolean; unverified: boolean }) =>
+      end(await (await import('./commands/prune.js')).runPrune(options)),
+    );
   program
     .command('psql')
     .description('run psql on the configured database')

@@ -94,6 +94,8 @@ export const SQLSTATE = {
   noSuchRule: 'BP007',
   /** check_chunk_order: the ledger's chunks were applied in another order. */
   chunkOrderDiffers: 'BP008',
+  /** take_checkpoint: the state does not agree with the ledger's counts. */
+  checkpointDiffers: 'BP009',
   invalidParameterValue: '22023',
   notNullViolation: '23502',
   uniqueViolation: '23505',

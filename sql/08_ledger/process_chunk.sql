@@ -2,7 +2,7 @@
 -- and closes the batches that became full. All of that commits together with the COPY before it, or none of it does.
 -- In: the caller's run; key, ETag and size of the object; how long the COPY took; size and prefix of the batches;
 -- CHUNK_ORDER. A quarantined row of this key gives way to the applied one.
--- Reads and writes: pg_temp.staged_records, staged_rows, touched_pairs, touched_merchants; rejected_rows,
+-- Reads: pruned_objects. Reads and writes: pg_temp.staged_records, staged_rows, touched_pairs, touched_merchants; rejected_rows,
 -- customer_merchant_stats, merchant_stats, detections, detection_batches, rules_history, chunks; what the patterns
 -- remember.
 -- Out: the ledger row. Raises BP001 (lease_lost), BP002 (object_number_taken), BP003 (object_in_ledger), BP005
@@ -34,7 +34,9 @@ begin
   perform hold_lease(p_run_id);
   -- The transaction is read committed: each statement below sees what was committed while this one waited for the
   -- lease.
-  if exists (select from chunks where object_key = p_object_key and status = 'applied') then
+  if
+    exists (select from chunks where object_key = p_object_key and status = 'applied') or is_pruned(p_object_key)
+  then
     raise exception 'the object is in the ledger already' using errcode = 'BP003';
   end if;
   perform retry_quarantined_chunk(p_object_key);
@@ -49,7 +51,7 @@ begin
   select * into v_rules from present_rules();
   v_chunk.rules_hash := v_rules.rules_hash;
   v_chunk.is_late := comes_late(p_object_key, v_chunk.object_number, p_chunk_order);
-  if exists (select from chunks where object_number = v_chunk.object_number and status = 'applied') then
+  if is_number_applied(v_chunk.object_number) then
     raise exception 'another object with number % was applied before', v_chunk.object_number using errcode = 'BP002';
   end if;
   select chunk_no, rules_hash into v_last_chunk_no, v_last_rules_hash

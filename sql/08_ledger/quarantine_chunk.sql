@@ -23,7 +23,7 @@ begin
     perform retry_quarantined_chunk(p_object_key);
   end if;
   insert into chunks (object_key, object_number, etag, size_bytes, status, quarantined_at, run_id, error, is_late)
-  values (
+  select
     p_object_key,
     v_object_number,
     p_etag,
@@ -33,7 +33,7 @@ begin
     p_run_id,
     p_error,
     comes_late(p_object_key, v_object_number, p_chunk_order)
-  )
+  where not is_pruned(p_object_key)
   on conflict (object_key) do nothing;
   return found;
 end;

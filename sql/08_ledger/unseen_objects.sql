@@ -1,10 +1,11 @@
 -- Compares a listing with the ledger.
--- In: keys and ETags of the listing, in two arrays of the same order; CHUNK_ORDER. Reads: chunks. Out, in the order in
--- which they are to be applied: a row for an object that is
+-- In: keys and ETags of the listing, in two arrays of the same order; CHUNK_ORDER. Reads: chunks,
+-- pruned_objects. Out, in the order in which they are to be applied: a row for an object that is
 --   new         not in the ledger, with its number (null if chunks go by name)
 --   mended      quarantined, but the key now has another ETag: to be tried again
 --   unnumbered  not in the ledger, and never applied by number, because its name has no usable one
 --   replaced    applied, but the listing shows neither its ETag nor the one that listings showed for it before
+-- An applied object that was pruned from the ledger is none of these, whatever its ETag.
 -- Objects whose name does not end in .csv or .csv.gz are ignored, and so is what is no file of the stream: an unfinished
 -- one of Hadoop or Spark (_temporary/), and the ._ files of macOS.
 create or replace function bankpulse.unseen_objects(
@@ -31,7 +32,7 @@ begin atomic
     listed.object_key ~* '\.csv(\.gz)?$'
     and listed.object_key !~ '(^|/)(_temporary/|\._[^/]*$)'
     and (
-      chunks.object_key is null
+      (chunks.object_key is null and not bankpulse.is_pruned(listed.object_key))
       or (chunks.etag <> listed.etag and chunks.listed_etag is distinct from listed.etag)
     )
   order by numbers.object_number, listed.object_key collate "C";

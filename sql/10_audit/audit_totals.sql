@@ -1,9 +1,9 @@
 -- How much an audit compared.
--- Reads: chunks, detections, detection_batches, customer_merchant_stats, pg_temp.replayed_chunks, file_rows. Out: one
--- row.
+-- Reads: chunks, checkpoint, detections, detection_batches, customer_merchant_stats, pg_temp.replayed_chunks, file_rows.
+-- Out: one row; last_chunk_no is that of the ledger.
 create or replace function bankpulse.audit_totals()
 returns table (
-  ledger_chunk_count bigint,
+  last_chunk_no bigint,
   chunk_count bigint,
   row_count bigint,
   judged_detections bigint,
@@ -21,7 +21,7 @@ as $$
 begin
   return query
   select
-    (select count(*) from chunks where chunk_no is not null),
+    (select coalesce(max(chunk_no), 0) from chunks),
     (select count(*) from pg_temp.replayed_chunks),
     (select coalesce(sum(replayed.row_count), 0)::bigint from pg_temp.replayed_chunks as replayed),
     (
@@ -35,6 +35,8 @@ begin
       from detections
       inner join pg_temp.replayed_chunks as chunks on chunks.chunk_no = detections.chunk_no
       where chunks.unjudged_because is not null
+    ) + (
+      select count(*) from detections where chunk_no <= (select checkpoint.chunk_no from checkpoint)
     ),
     (select count(distinct batch_no) from pg_temp.file_rows),
     (select count(*) from pg_temp.file_rows where row_number > 0),

@@ -2,15 +2,16 @@
 -- compute from them. What the patterns remember follows from the rules of the last chunk, too; if these are not known
 -- any more, it is left out.
 -- Reads: pg_temp.audited_pairs, merchant_stats and the tables named in patterns.remembers, all copied from the audited
--- database; customer_merchant_stats, which the replay has filled; derived_*, pg_temp.replayed_chunks. Writes: the tables
--- that the patterns remember: each is compared, then filled with what it must hold, because the derived_* view of the
--- next may read it. Out: differences, one a row.
+-- database; customer_merchant_stats, which the replay has filled; derived_*, and what use_rules_of reads. Writes: patterns;
+-- the tables that the patterns remember: each is compared, then filled with what it must hold, because the derived_* view
+-- of the next may read it. Out: differences, one a row.
 create or replace function bankpulse.compare_state() returns setof text
 language plpgsql volatile
 set search_path = bankpulse, pg_temp
 as $$
 declare
   v_table text;
+  v_last_chunk_no constant bigint := (select max(chunk_no) from chunks);
 begin
   return query select * from compare_table(
     'customer_merchant_stats', 'pg_temp.audited_pairs', 'customer_merchant_stats', key_columns('customer_merchant_stats')
@@ -18,7 +19,7 @@ begin
   return query select * from compare_table(
     'merchant_stats', 'merchant_stats', 'derived_merchant_stats', key_columns('merchant_stats')
   );
-  if (select unjudged_because from pg_temp.replayed_chunks order by chunk_no desc limit 1) is not null then
+  if v_last_chunk_no is not null and use_rules_of(v_last_chunk_no) is not null then
     return;
   end if;
   for v_table in

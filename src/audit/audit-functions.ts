@@ -32,9 +32,18 @@ export interface ReplayCost {
   applied_seconds: number;
 }
 
+/** The row of the table checkpoint. */
+export interface Checkpoint {
+  chunk_no: number;
+  /** The state up to this chunk was taken as it was; null if all was compared with a replay. */
+  unverified_chunk_no: number | null;
+  taken_at: string;
+}
+
 /** The row of audit_totals. */
 export interface AuditTotals {
-  ledger_chunk_count: number;
+  /** Of the ledger. */
+  last_chunk_no: number;
   chunk_count: number;
   row_count: number;
   judged_detections: number;
@@ -56,6 +65,16 @@ export class AuditFunctions {
 
   async openAudit(): Promise<void> {
     await this.client.query('select bankpulse.open_audit()');
+  }
+
+  /** @returns the checkpoint behind which the replay begins; undefined if none was copied. */
+  async beginAtCheckpoint(): Promise<Checkpoint | undefined> {
+    await this.client.query('select bankpulse.begin_at_checkpoint()');
+    const rows = await this.#rows<Checkpoint>(
+      'select to_jsonb(checkpoint) as row from bankpulse.checkpoint',
+      [],
+    );
+    return rows[0];
   }
 
   /** To be called in the transaction that staged the chunk. `byLedger`: by the rules that the ledger has for the chunk. */

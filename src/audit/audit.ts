@@ -3,7 +3,7 @@ import { UserError } from '../errors.js';
 import type { Logger } from '../log.js';
 import type { ObjectStore } from '../s3/object-store.js';
 import { ADVISORY_LOCK } from '../database/schema.js';
-import { AuditFunctions, type AuditTotals, type UnjudgedChunks } from './audit-functions.js';
+import { AuditFunctions, type AuditTotals, type Checkpoint, type UnjudgedChunks } from './audit-functions.js';
 import { copyAuditedDatabase, copyAuditedState } from './copy-tables.js';
 import { listDetectionFiles, readDetectionFiles } from './detection-files.js';
 import { replay, type ReplayOptions } from './replay.js';
@@ -21,6 +21,16 @@ export interface AuditOptions {
   onChunk: ReplayOptions['onChunk'];
 }
 
+/** How an audit differs from a verify. */
+export interface AuditSteps {
+  /** Begins at the first chunk, even if there is a checkpoint. */
+  fromStart?: boolean;
+  /** Called after the replay, to replace the audited database's state by that of the scratch database. */
+  replaceState?: (scratch: pg.Client) => Promise<void>;
+  /** Called at the end, while the scratch database holds the state after the last chunk, if there is no difference. */
+  whenClean?: (scratch: pg.Client, found: Audit) => Promise<void>;
+}
+
 /** The result of an audit. */
 export interface Audit {
   /** One line each. They hold names from files unescaped: escape them before printing. */
@@ -28,8 +38,22 @@ export interface Audit {
   totals: AuditTotals;
   /** The chunks whose detections were taken as given, and why. */
   unjudged: UnjudgedChunks[];
-  /** The last chunk that was replayed; later ones could not be. */
+  /** The checkpoint at which the replay began; undefined if it began at the first chunk. */
+  checkpoint: Checkpoint | undefined;
+  /** The last chunk of the replay; later ones could not be replayed. */
   lastChunkNo: number;
+}
+
+/** @throws UserError if chunks were pruned, so that a replay cannot begin at the first one. */
+export async function assertNothingPruned(session: pg.Client, what: string): Promise<void> {
+  const { rows } = await session.query<{ is_pruned: boolean; chunk_no: string }>(
+    `select exists (select from bankpulse.pruned_objects) as is_pruned, chunk_no from bankpulse.checkpoint`,
+  );
+  if (rows[0]?.is_pruned) {
+    throw new UserError(
+      `${what}: chunks were pruned, and without them the ledger reaches back to the checkpoint of chunk ${rows[0].chunk_no} only`,
+    );
+  }
 }
 
 /** Makes sure that one audit or backtest runs at a time, until the session ends. @throws UserError */
@@ -38,33 +62,35 @@ export async function lockAudit(session: pg.Client): Promise<void> {
     ADVISORY_LOCK.audit,
   ]);
   if (!rows[0]?.is_ours) {
-    throw new UserError('another verify, rebuild or backtest is at work in this database');
+    throw new UserError('another verify, rebuild, backtest or prune is at work in this database');
   }
 }
 
 /**
  * Replays the ledger from S3 in a scratch database, where pattern_matches alone judges the patterns, and compares the
- * result with the detections, the state and the detection files.
- * @param replaceState called after the replay, to replace the audited database's state by that of the scratch database.
+ * result with the detections, the state and the detection files. It begins at the checkpoint, if there is one.
  * @throws UserError, one line, when that is not possible.
  */
 export async function audit(
   options: AuditOptions,
-  replaceState?: (scratch: pg.Client) => Promise<void>,
+  { fromStart = false, replaceState, whenClean }: AuditSteps = {},
 ): Promise<Audit> {
   const { config, store, settings, log, signal, session, onChunk } = options;
   await lockAudit(session);
+  if (fromStart) await assertNothingPruned(session, 'cannot begin at the first chunk');
 
   return withScratchDatabase(config, log, signal, async (scratch, views) => {
     const functions = new AuditFunctions(scratch);
     await functions.openAudit();
     // listed before the copy, so that the copied outbox has the batch of every listed file
     const listedKeys = await listDetectionFiles(store, settings, signal);
-    await copyAuditedDatabase(session, scratch);
+    await copyAuditedDatabase(session, scratch, fromStart);
+    const checkpoint = await functions.beginAtCheckpoint();
 
     const { lastChunkNo, faults } = await replay({
       ...{ store, scratch, views, log, signal, onChunk },
       byLedger: true,
+      behindChunkNo: checkpoint?.chunk_no ?? 0,
     });
     if (replaceState) {
       if (faults[0] !== undefined) {
@@ -90,7 +116,12 @@ export async function audit(
       ...(isWhole ? await functions.compareState() : []),
       ...(await new AuditFunctions(session).compareTotals()),
     ];
-    const unjudged = await functions.unjudgedChunks();
-    return { differences, totals: await functions.auditTotals(), unjudged, lastChunkNo };
+    const found = {
+      ...{ differences, checkpoint, lastChunkNo },
+      unjudged: await functions.unjudgedChunks(),
+      totals: await functions.auditTotals(),
+    };
+    if (differences.length === 0) await whenClean?.(scratch, found);
+    return found;
   });
 }

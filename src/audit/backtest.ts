@@ -1,5 +1,5 @@
 import { UserError } from '../errors.js';
-import { lockAudit, type AuditOptions } from './audit.js';
+import { assertNothingPruned, lockAudit, type AuditOptions } from './audit.js';
 import { AuditFunctions, type BacktestChunk, type BacktestDetection } from './audit-functions.js';
 import { copyAuditedLedger } from './copy-tables.js';
 import { replay } from './replay.js';
@@ -28,6 +28,7 @@ export async function backtest(
 ): Promise<Backtest> {
   const { config, store, log, signal, session, onChunk } = options;
   await lockAudit(session);
+  await assertNothingPruned(session, 'cannot be backtested, which needs all chunks from the first');
 
   return withScratchDatabase(config, log, signal, async (scratch, views) => {
     const functions = new AuditFunctions(scratch);
@@ -37,6 +38,7 @@ export async function backtest(
     const { faults } = await replay({
       ...{ store, scratch, views, log, signal, onChunk },
       byLedger: false,
+      behindChunkNo: 0,
     });
     if (faults[0] !== undefined) {
       throw new UserError(

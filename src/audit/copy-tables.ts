@@ -19,6 +19,12 @@ const LEDGER: readonly Copy[] = [
   ['copy bankpulse.rules_history to stdout', 'copy bankpulse.rules_history from stdin'],
 ];
 
+/** The copy of the state from which a replay may begin; begin_at_checkpoint does the rest. */
+const CHECKPOINT: readonly Copy[] = [
+  ['copy bankpulse.checkpoint to stdout', 'copy bankpulse.checkpoint from stdin'],
+  ['copy bankpulse.checkpoint_pairs to stdout', 'copy bankpulse.checkpoint_pairs from stdin'],
+];
+
 /** The state of the engine. The replay fills customer_merchant_stats itself and leaves the other tables alone. */
 const STATE: readonly Copy[] = [
   ['copy bankpulse.customer_merchant_stats to stdout', 'copy pg_temp.audited_pairs from stdin'],
@@ -47,10 +53,22 @@ async function copyTables(source: pg.Client, target: pg.Client, copies: readonly
   }
 }
 
-/** Copies everything that an audit compares, as of one moment: mechanism Y may go on meanwhile. */
-export async function copyAuditedDatabase(source: pg.Client, scratch: pg.Client): Promise<void> {
+/**
+ * Copies everything that an audit compares, as of one moment: mechanism Y may go on meanwhile. `fromStart`: without the
+ * checkpoint.
+ */
+export async function copyAuditedDatabase(
+  source: pg.Client,
+  scratch: pg.Client,
+  fromStart: boolean,
+): Promise<void> {
   await source.query('begin isolation level repeatable read read only');
-  await copyTables(source, scratch, [...LEDGER, ...STATE, ...(await rememberedTables(source, scratch))]);
+  await copyTables(source, scratch, [
+    ...LEDGER,
+    ...(fromStart ? [] : CHECKPOINT),
+    ...STATE,
+    ...(await rememberedTables(source, scratch)),
+  ]);
   await source.query('commit');
 }
 
@@ -71,8 +89,10 @@ export async function copyAuditedState(source: pg.Client, scratch: pg.Client): P
 }
 
 /** Copies the replay's pairs into the audited database, within the caller's transaction. */
-export async function copyReplayedPairs(scratch: pg.Client, target: pg.Client): Promise<void> {
-  await copyTables(scratch, target, [
-    ['copy bankpulse.customer_merchant_stats to stdout', 'copy bankpulse.customer_merchant_stats from stdin'],
-  ]);
+export async function copyReplayedPairs(
+  scratch: pg.Client,
+  target: pg.Client,
+  to: 'copy bankpulse.customer_merchant_stats from stdin' | 'copy bankpulse.checkpoint_pairs from stdin',
+): Promise<void> {
+  await copyTables(scratch, target, [['copy bankpulse.customer_merchant_stats to stdout', to]]);
 }

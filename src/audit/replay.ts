@@ -19,6 +19,8 @@ export interface ReplayOptions {
   signal: AbortSignal;
   /** Whether each chunk is judged by the rules that the ledger has for it, or all by the patterns of the scratch database. */
   byLedger: boolean;
+  /** The replay begins with the chunk behind this one. */
+  behindChunkNo: number;
   /** Called after each chunk. */
   onChunk: (done: number, of: number) => void;
 }
@@ -32,18 +34,18 @@ interface LedgerChunk {
 
 /** The result of a replay. */
 export interface Replay {
-  /** The last chunk that was replayed; 0 if none was. */
+  /** The last chunk that was replayed; the one that it began behind if none was. */
   lastChunkNo: number;
   /** A line for each object that is gone or is not the one that was applied. */
   faults: string[];
 }
 
-/** The applied chunks, in their order. */
-async function readLedger(views: Kysely<Views>): Promise<LedgerChunk[]> {
+/** The applied chunks behind one, in their order. */
+async function readLedger(views: Kysely<Views>, behindChunkNo: number): Promise<LedgerChunk[]> {
   const rows = await views
     .selectFrom('chunks')
     .select(['chunk_no', 'object_key', 'etag'])
-    .where('chunk_no', 'is not', null)
+    .where('chunk_no', '>', String(behindChunkNo))
     .orderBy('chunk_no')
     .execute();
   return rows.map(({ chunk_no, object_key, etag }) => ({ chunkNo: Number(chunk_no), key: object_key, etag }));
@@ -97,17 +99,17 @@ async function stage(
  * Of later chunks it only checks the objects.
  */
 export async function replay(options: ReplayOptions): Promise<Replay> {
-  const { store, scratch, views, log, signal, byLedger, onChunk } = options;
+  const { store, scratch, views, log, signal, byLedger, behindChunkNo, onChunk } = options;
   const patient = new PatientStore(store, log, signal);
   const functions = new AuditFunctions(scratch);
-  const chunks = await readLedger(views);
+  const chunks = await readLedger(views, behindChunkNo);
   const { chunk_count, row_count, applied_seconds } = await functions.replayCost();
   log.info(
     { chunks: chunk_count, rows: row_count, appliedInSeconds: applied_seconds },
     'replaying the ledger; each chunk costs a reading of the whole state, so the time grows with chunks and state',
   );
   const faults: string[] = [];
-  let lastChunkNo = 0;
+  let lastChunkNo = behindChunkNo;
   for (const [index, chunk] of chunks.entries()) {
     const fault = await patient.retry(() =>
       faults.length === 0 ? stage(chunk, options) : look(store, chunk, signal),

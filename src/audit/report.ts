@@ -1,11 +1,22 @@
 import type { Audit } from './audit.js';
+import type { Checkpoint } from './audit-functions.js';
 import { printable } from '../text/printable.js';
 
 const number = new Intl.NumberFormat('en');
 const many = (count: number, noun: string) => `${number.format(count)} ${noun}`;
 
+function describeCheckpoint({ chunk_no, unverified_chunk_no }: Checkpoint): string {
+  const trust =
+    unverified_chunk_no === null
+      ? 'verified when it was taken'
+      : unverified_chunk_no === chunk_no
+        ? 'taken without verify'
+        : `taken without verify up to chunk ${unverified_chunk_no}`;
+  return `Begun at the checkpoint of chunk ${chunk_no} (${trust}): detections up to it are taken as given.`;
+}
+
 /** The result of an audit as text. Each difference is one line, because control characters in names are escaped. */
-export function describeAudit({ differences, totals, unjudged, lastChunkNo }: Audit): string {
+export function describeAudit({ differences, totals, unjudged, checkpoint, lastChunkNo }: Audit): string {
   const lines = [
     `chunks      ${many(totals.chunk_count, 'replayed')}, ${many(totals.row_count, 'rows')}`,
     `detections  ${many(totals.judged_detections, 'judged again')}, ${many(totals.given_detections, 'taken as given')}`,
@@ -13,6 +24,7 @@ export function describeAudit({ differences, totals, unjudged, lastChunkNo }: Au
       `${many(totals.unwritten_batches, 'not written yet')}, ${many(totals.unbatched_detections, 'detections')} in no batch yet`,
     `state       ${many(totals.pair_count, 'pairs')} at ${many(totals.merchant_count, 'merchants')}`,
   ];
+  if (checkpoint) lines.push(describeCheckpoint(checkpoint));
   for (const { first_chunk_no, last_chunk_no, because } of unjudged) {
     const [chunks, were] =
       first_chunk_no === last_chunk_no
@@ -20,7 +32,7 @@ export function describeAudit({ differences, totals, unjudged, lastChunkNo }: Au
         : [`Chunks ${first_chunk_no} to ${last_chunk_no}`, 'were'];
     lines.push(`${chunks} ${were} judged by ${because}: the detections are taken as given.`);
   }
-  if (lastChunkNo < totals.ledger_chunk_count) {
+  if (lastChunkNo < totals.last_chunk_no) {
     lines.push(
       `Chunks after ${lastChunkNo} cannot be replayed: their detections and the state are not compared.`,
     );

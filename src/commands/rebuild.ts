@@ -5,17 +5,20 @@ import { UserError, hasSqlState } from '../errors.js';
 import { printAudit, withAuditedPipeline } from './with-audited-pipeline.js';
 
 /** `npm run rebuild`: replaces the running state by the replayed one. @returns the exit code. */
-export function runRebuild(): Promise<number> {
+export function runRebuild({ fromStart }: { fromStart: boolean }): Promise<number> {
   return withAuditedPipeline(async (options) => {
     const { log, session } = options;
     await checkMayEmptyState(session);
     const runId = await takeLease(session);
-    return printAudit(options, async (scratch) => {
-      await replaceState(scratch, session, runId);
-      log.info('state rebuilt');
-      await new SqlFunctions(session).refreshViews();
-      await new SqlFunctions(session).endRun(runId);
-      process.stdout.write('The state is rebuilt from the ledger.\n');
+    return printAudit(options, {
+      fromStart,
+      replaceState: async (scratch) => {
+        await replaceState(scratch, session, runId);
+        log.info('state rebuilt');
+        await new SqlFunctions(session).refreshViews();
+        await new SqlFunctions(session).endRun(runId);
+        process.stdout.write('The state is rebuilt from the ledger.\n');
+      },
     });
   });
 }
@@ -51,7 +54,7 @@ async function replaceState(scratch: pg.Client, session: pg.Client, runId: numbe
   await session.query('begin isolation level read committed');
   try {
     await functions.emptyState(runId);
-    await copyReplayedPairs(scratch, session);
+    await copyReplayedPairs(scratch, session, 'copy bankpulse.customer_merchant_stats from stdin');
     await functions.completeState(runId);
     await session.query('commit');
   } catch (error) {

@@ -99,6 +99,7 @@ describe('migrating', () => {
         '0007_listed_etag',
         '0008_files_taken_over',
         '0009_totals',
+        '0010_checkpoint',
       ]);
       const { rows } = await client.query(
         `select object_key, applied_at, quarantined_at, timings from bankpulse.chunks order by object_key`,

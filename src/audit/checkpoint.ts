@@ -1,0 +1,72 @@
+import type pg from 'pg';
+import { UserError, hasSqlState, messageOf } from '../errors.js';
+import { audit, type Audit, type AuditOptions } from './audit.js';
+import { copyReplayedPairs } from './copy-tables.js';
+
+/** The chunk of the checkpoint; 0 if there is none. */
+export async function checkpointedChunk(session: pg.Client): Promise<number> {
+  const { rows } = await session.query<{ chunk_no: string }>('select chunk_no from bankpulse.checkpoint');
+  return Number(rows[0]?.chunk_no ?? 0);
+}
+
+/**
+ * Stores a checkpoint of this chunk, or of a later one, unless there is one. What is pruned afterwards cannot be
+ * replayed any more: a state that was damaged before would stay so, and nobody would know. So the checkpoint is the state
+ * that an audit has found to be right.
+ * @param unverified takes the state as it is, for a ledger that cannot be replayed any more, or not in time.
+ * @returns the audit, if it has found differences: then no checkpoint is stored.
+ */
+export async function bringCheckpointUpTo(
+  options: AuditOptions,
+  chunkNo: number,
+  unverified: boolean,
+): Promise<Audit | undefined> {
+  const { session } = options;
+  if ((await checkpointedChunk(session)) >= chunkNo) return undefined;
+  if (unverified) {
+    await storeStateAsIs(session);
+    return undefined;
+  }
+  const found = await audit(options, {
+    whenClean: (scratch, { lastChunkNo }) => storeReplayedState(scratch, session, lastChunkNo),
+  });
+  return found.differences.length === 0 ? undefined : found;
+}
+
+/** Stores the state that a replay gave after a chunk, in one transaction. */
+async function storeReplayedState(scratch: pg.Client, session: pg.Client, chunkNo: number): Promise<void> {
+  await inTransaction(session, 'begin isolation level read committed', async () => {
+    await session.query('select bankpulse.open_checkpoint(p_chunk_no => $1, p_is_verified => true)', [
+      chunkNo,
+    ]);
+    await copyReplayedPairs(scratch, session, 'copy bankpulse.checkpoint_pairs from stdin');
+  });
+}
+
+/**
+ * Stores the running state as it is, without a replay, as of one moment: mechanism Y may go on meanwhile.
+ * @throws UserError if its number of transactions is not that of the ledger.
+ */
+async function storeStateAsIs(session: pg.Client): Promise<void> {
+  try {
+    await inTransaction(session, 'begin isolation level repeatable read', async () => {
+      await session.query('select bankpulse.take_checkpoint()');
+    });
+  } catch (error) {
+    if (!hasSqlState(error, 'checkpointDiffers')) throw error;
+    throw new UserError(
+      `the state is damaged, and nothing is pruned: ${messageOf(error)}; run "npm run rebuild"`,
+    );
+  }
+}
+
+async function inTransaction(session: pg.Client, begin: string, work: () => Promise<void>): Promise<void> {
+  await session.query(begin);
+  try {
+    await work();
+    await session.query('commit');
+  } catch (error) {
+    await session.query('rollback').catch(() => undefined); // the session may be lost; the first error says why
+    throw error;
+  }
+}
