@@ -151,8 +151,26 @@ export function isShortOfConnections(error: unknown): boolean {
   );
 }
 
-/** Whether a new connection, or a retry later, may succeed. */
+/** Errors with which a session was refused or ended: they tell nothing about the work in it. */
+const sessionErrors = new WeakSet<object>();
+
+/** Notes that this error is the end of a session, or is in its place. @returns the error. */
+export function asSessionError<Thrown>(error: Thrown): Thrown {
+  if (typeof error === 'object' && error !== null) sessionErrors.add(error);
+  return error;
+}
+
+/**
+ * Whether a new connection, or a retry later, may succeed. A session that is refused, or ended by the server, may be
+ * granted later, whatever the reason: the server's disk may be full (XX000 if it cannot write its own files), its
+ * password service away, the database being restored. What a user must mend is said by `connectOrExplain`, before the
+ * work begins.
+ */
 export function isTransientDatabaseError(error: unknown): boolean {
+  if (typeof error === 'object' && error !== null && sessionErrors.has(error)) return true;
+  // the severity of PostgreSQL in English; the session has ended in the middle of a query
+  if (/^(FATAL|PANIC)$/.test(String((error as { severity?: unknown } | null | undefined)?.severity)))
+    return true;
   const code = codeOf(error);
   if (code !== undefined && /^[0-9A-Z]{5}$/.test(code)) {
     if (code === SQLSTATE.configuredLimitExceeded) return false; // such as temp_file_limit

@@ -2,7 +2,7 @@ import type * as kysely from 'kysely';
 import pg from 'pg';
 import type { DatabaseSettings } from '../config.js';
 import { readDatabaseUrl } from '../environment/database-url.js';
-import { NO_ANSWER } from '../errors.js';
+import { NO_ANSWER, asSessionError } from '../errors.js';
 import { Kysely, PostgresDialect } from './kysely.js';
 import type { Views } from './views.js';
 
@@ -74,9 +74,23 @@ export async function queryInTime<Row extends pg.QueryResultRow>(
   }
 }
 
+/** A client that marks errors of its session, so that they can be told from those of a query. */
+class Session extends pg.Client {
+  override connect(): Promise<pg.Client>;
+  override connect(callback: (error: Error) => void): void;
+  override connect(callback?: (error: Error) => void): Promise<pg.Client> | undefined {
+    const connecting = super.connect().catch((error: unknown) => {
+      throw asSessionError(error);
+    });
+    if (!callback) return connecting;
+    connecting.then(() => (callback as () => void)(), callback); // as pools call it
+    return undefined;
+  }
+}
+
 /** A connection, with which nothing has been done. */
 export async function openConnection(config: pg.ClientConfig): Promise<pg.Client> {
-  const client = new pg.Client(config);
+  const client = new Session(config);
   keepReason(client);
   try {
     await client.connect();
@@ -90,7 +104,7 @@ export async function openConnection(config: pg.ClientConfig): Promise<pg.Client
 /** If the server ends an idle session, the next query fails with its reason: `pg` would only say that it cannot be queried. */
 function keepReason(client: pg.Client): void {
   let reason: Error | undefined;
-  client.on('error', (error) => (reason ??= error));
+  client.on('error', (error) => (reason ??= asSessionError(error)));
   const query = client.query.bind(client) as (...args: unknown[]) => unknown;
   const isStream = (first: unknown) =>
     typeof (first as { submit?: unknown } | undefined)?.submit === 'function';
@@ -130,6 +144,7 @@ export async function connectChecked(config: pg.ClientConfig): Promise<pg.Client
 export function openPool(config: pg.PoolConfig): pg.Pool {
   const pool = new pg.Pool({
     ...config,
+    Client: Session,
     verify: (client, done) => void queryInTime(client, 'select').then(() => done(), done),
   });
   // a lost connection, of an idle or of a busy client, makes queries fail, which is enough
