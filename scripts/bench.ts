@@ -1,5 +1,5 @@
 /** Times what a chunk costs; README.md says what each part measures, why, and what to expect. */
-import { Command, InvalidArgumentError } from 'commander';
+import { CommanderError } from 'commander';
 import { withResources } from '../src/async/resource-scope.js';
 import { interruptSignal } from '../src/async/signals.js';
 import { UsageError, UserError } from '../src/errors.js';
@@ -7,7 +7,7 @@ import { createLog } from '../src/log.js';
 import { apply, dashboard } from './bench/apply.js';
 import { figureLines, figuresJson, targetLines, targetsJson, type Figure } from './bench/figures.js';
 import { growthPart } from './bench/growth.js';
-import type { GivenFiles } from './bench/input.js';
+import { readOptions, type BenchOptions } from './bench/options.js';
 import { peers } from './bench/peers.js';
 import { catchUp, latency } from './bench/pipeline.js';
 import { openBench, type Bench, type Part } from './bench/set-up.js';
@@ -15,27 +15,15 @@ import { openBench, type Bench, type Part } from './bench/set-up.js';
 const parts: readonly Part[] = [apply, dashboard, catchUp, peers, latency];
 const names = parts.map(({ name }) => name);
 
-function partNames(text: string): string[] {
-  const chosen = text.split(',');
-  if (chosen.every((name) => names.includes(name))) return chosen;
-  throw new InvalidArgumentError(`Choose from ${names.join(',')}.`);
-}
-
-const command = new Command('bench')
-  .description('Times what a chunk costs, in terms of a bare COPY of it.')
-  .option('--transactions <file>', 'instead of a generated one; with --importance')
-  .option('--importance <file>')
-  .option('--only <parts>', `some of ${names.join(',')}`, partNames, names)
-  .option('--growth [rows]', 'instead: a stream of 10,000,000 or so many rows, in eight to twenty minutes')
-  .option('--json', 'one JSON object on stdout, all other output on stderr', false)
-  .exitOverride(({ exitCode }) => process.exit(exitCode === 0 ? 0 : 2))
-  .parse();
-const options = command.opts<GivenFiles & { only: string[]; growth?: string | true; json: boolean }>();
+const options = ((): BenchOptions => {
+  try {
+    return readOptions(process.argv.slice(2), names);
+  } catch (error) {
+    if (error instanceof CommanderError) process.exit(error.exitCode);
+    throw error;
+  }
+})();
 const { growth, only, json: isJson } = options;
-if ((options.transactions === undefined) !== (options.importance === undefined))
-  command.error('error: --transactions and --importance go together', { exitCode: 2 });
-if (growth !== undefined && (options.transactions !== undefined || only !== names))
-  command.error('error: --growth has a stream of its own, and excludes the other parts', { exitCode: 2 });
 
 const say = (text: string) => (isJson ? process.stderr : process.stdout).write(`${text}\n`);
 const secondsSince = (start: number) => (performance.now() - start) / 1000;

@@ -87,7 +87,6 @@ export async function startMechanism(
   };
 }
 
-const ROUNDS = 3;
 const COUNT_APPLIED = 'select chunks_applied::int as applied from bankpulse.pipeline_status';
 
 /** Bare COPYs of all chunks, then Y. @throws if not every chunk was applied */
@@ -114,15 +113,15 @@ async function timeRound(bench: Bench, database: BenchDatabase, env: Record<stri
 export const catchUp: Part = {
   name: 'catch-up',
   about: `Catch-up: all chunks wait in S3. \`npm run detect -- --once\` applies them; timed from its first GET until the last
-detection file is stored, ${ROUNDS} times, each after a bare COPY of all chunks. Y's start-up is a figure of its own.`,
+detection file is stored, in each of some rounds (\`--rounds\`) after a bare COPY of all chunks. Y's start-up is a figure of its own.`,
   async measure(bench) {
-    const { input, store, prefix, log, signal } = bench;
+    const { input, rounds: roundCount, store, prefix, log, signal } = bench;
     const CHUNKS_PREFIX = `${prefix}backlog/`;
     const paths = { TRANSACTIONS_CSV: input.transactionsCsv, CHUNKS_PREFIX };
     await produce({ store, settings: { ...paths, CHUNK_ROWS, CHUNK_INTERVAL_MS: 0 }, log, signal });
     signal.throwIfAborted();
     const rounds: Awaited<ReturnType<typeof timeRound>>[] = [];
-    for (let round = 1; round <= ROUNDS; round++) {
+    for (let round = 1; round <= roundCount; round++) {
       const env = { CHUNKS_PREFIX, DETECTIONS_PREFIX: `${prefix}round-${round}/` };
       rounds.push(await bench.useDatabase((database) => timeRound(bench, database, env)));
     }

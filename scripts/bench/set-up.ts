@@ -86,7 +86,12 @@ function environmentOf(config: pg.ClientConfig, url: string | undefined): Record
 }
 
 /** `closeLater` closes or deletes everything that it opens. @throws UserError, UsageError */
-export async function openBench(given: GivenFiles, signal: AbortSignal, log: Logger, closeLater: CloseLater) {
+export async function openBench(
+  given: GivenFiles & { rounds: number },
+  signal: AbortSignal,
+  log: Logger,
+  closeLater: CloseLater,
+) {
   const settings = loadSettings([...databaseSettings, ...objectStoreSettings]);
   const folder = await mkdtemp(join(tmpdir(), 'bankpulse-bench-'));
   closeLater(() => rm(folder, { recursive: true, force: true }));
@@ -128,5 +133,5 @@ export async function openBench(given: GivenFiles, signal: AbortSignal, log: Log
   const described = { rows: input.rows, chunks: input.chunkCount, is_generated, importance_load_s };
   const setUp = { ...rows[0]!, ...machine, input: described }; // for the reader of the results
   signal.throwIfAborted();
-  return { input, store, prefix, folder, log, signal, setUp, useDatabase };
+  return { input, rounds: given.rounds, store, prefix, folder, log, signal, setUp, useDatabase };
 }
