@@ -29,6 +29,8 @@ begin
 
   grant usage on schema bankpulse to bankpulse_writer, bankpulse_reader;
   grant select on all tables in schema bankpulse to bankpulse_writer, bankpulse_reader;
+  -- of the audit alone
+  revoke select on bankpulse.checkpoint, bankpulse.checkpoint_pairs from bankpulse_writer;
 
   -- The past stays: Y never deletes a ledger row, detection, batch or run, and changes only these columns of them.
   grant insert, update (listed_etag) on bankpulse.chunks to bankpulse_writer;
