@@ -29,6 +29,17 @@ export interface Claimed {
   lostKeys: readonly string[];
 }
 
+const MOST_NAMED = 5;
+
+/** What is passed over for an object: the numbers before it that no object has, as a range, and these keys. */
+export function describeMissing({ object, skipped, lostKeys }: Claimed, keys: readonly string[]): string {
+  const count = skipped - BigInt(lostKeys.length);
+  const last = (object.number ?? 0n) - 1n;
+  const numbers = count > 1n ? [`${last - count + 1n} to ${last}`] : count === 1n ? [`${last}`] : [];
+  const more = keys.length > MOST_NAMED ? [`${keys.length - MOST_NAMED} more`] : [];
+  return [...numbers, ...keys.slice(0, MOST_NAMED), ...more].join(', ');
+}
+
 /** An object that was listed, but could not be had. */
 interface LostObject {
   object: PendingObject;

@@ -4,7 +4,7 @@ import { ContentError, codeOf } from '../errors.js';
 import { pipelineEvents } from '../events.js';
 import { routine, type Logger } from '../log.js';
 import type { SingleFlight } from '../async/single-flight.js';
-import type { Backlog, PendingObject } from './backlog.js';
+import { describeMissing, type Backlog, type PendingObject } from './backlog.js';
 import type { Lane, Outcome, StagedChunk } from './lane.js';
 import type { Listing } from './listing.js';
 import { streamedObject } from '../loader/object-content.js';
@@ -96,11 +96,11 @@ export class ChunkLoop {
       const claim = backlog.claim(now, listing.fullAt);
       this.#prefetcher.readAhead(backlog.upcoming);
       if (claim && 'object' in claim) {
-        const { object, skipped, lostKeys } = claim;
-        const missing = skipped - BigInt(unreadable.reportPassed(lostKeys));
-        if (missing > 0n) {
+        const { object } = claim;
+        const missing = describeMissing(claim, unreadable.reportPassed(claim.lostKeys));
+        if (missing !== '') {
           log.warn(
-            { key: object.key, missing: missing.toString() },
+            { key: object.key, missing },
             `missing ${object.number === null ? 'objects' : 'numbers'} passed over`,
           );
         }

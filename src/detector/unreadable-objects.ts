@@ -99,17 +99,16 @@ export class UnreadableObjects {
     if ([...this.#held.values()].some(({ dueAt = Infinity }) => dueAt <= now)) this.#asking.start();
   }
 
-  /** Says which of these objects, which are passed over, are held. @returns how many. */
-  reportPassed(keys: readonly string[]): number {
-    const passed = keys.filter((key) => this.#held.has(key));
-    for (const key of passed) {
+  /** Says which of these objects, which are passed over, are held. @returns the others. */
+  reportPassed(keys: readonly string[]): string[] {
+    for (const key of keys.filter((key) => this.#held.has(key))) {
       const { reason } = this.#held.get(key)!;
       this.options.log.warn(
         { key, reason },
         'object passed over, since it cannot be read; it is applied late, once it can',
       );
     }
-    return passed.length;
+    return keys.filter((key) => !this.#held.has(key));
   }
 
   /** The object is in the ledger. */

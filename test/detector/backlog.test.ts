@@ -1,6 +1,6 @@
 import { expect } from 'chai';
 import fc from 'fast-check';
-import { Backlog, type PendingObject } from '../../src/detector/backlog.js';
+import { Backlog, describeMissing, type Claimed, type PendingObject } from '../../src/detector/backlog.js';
 
 const objectOf = (number: number | bigint, key = `chunk_${number}.csv`): PendingObject => ({
   key,
@@ -63,15 +63,27 @@ describe('Backlog', () => {
     expect(claim(backlogOf([9], { position: 7 }))).to.deep.equal({ waitUntil: 1000 });
   });
 
-  it('waits for a missing number, then passes over it and says how many were missing', () => {
+  it('waits for a missing number, then passes over it and says which were missing', () => {
     const backlog = backlogOf([1, 5]);
     expect(claim(backlog, 0)).to.equal(1);
     expect(backlog.isGapOpen).to.equal(false);
     expect(claim(backlog, 100)).to.deep.equal({ waitUntil: 1100 });
     expect(backlog.isGapOpen).to.equal(true);
     expect(claim(backlog, 1099)).to.deep.equal({ waitUntil: 1100 });
-    expect(backlog.claim(1100)).to.deep.include({ skipped: 3n });
+    const claimed = backlog.claim(1100) as Claimed;
+    expect(claimed).to.deep.include({ skipped: 3n });
+    expect(describeMissing(claimed, [])).to.equal('2 to 4');
     expect(backlog.isGapOpen).to.equal(false);
+  });
+
+  it('names what it passed over: a number, a range, and keys, of which at most five', () => {
+    const claimed = { object: objectOf(9), skipped: 1n, lostKeys: [] };
+    expect(describeMissing(claimed, [])).to.equal('8');
+    const lostKeys = ['a', 'b', 'c', 'd', 'e', 'f', 'g'];
+    expect(describeMissing({ ...claimed, skipped: 9n, lostKeys }, lostKeys)).to.equal(
+      '7 to 8, a, b, c, d, e, 2 more',
+    );
+    expect(describeMissing({ ...claimed, skipped: 7n, lostKeys }, [])).to.equal('');
   });
 
   it('goes on at once when the missing number comes', () => {
