@@ -51,7 +51,10 @@ function programOf(end: (exitCode: number) => void): Command {
     .command('status')
     .description('print the state of the pipeline')
     .option('--json', 'as one JSON object')
-    .action(async (options: { json?: boolean }) => (await import('./commands/status.js')).runStatus(options));
+    .option('--listing', 'list the bucket, and count what waits there')
+    .action(async (options: { json?: boolean; listing?: boolean }) =>
+      (await import('./commands/status.js')).runStatus(options),
+    );
   program
     .command('quarantine')
     .description('list quarantined objects, or let mechanism Y try one again')

@@ -36,6 +36,11 @@ const integer = (fallback: number, least: number, most = Number.MAX_SAFE_INTEGER
           : `must be a whole number from ${least} to ${most}`,
     })
     .transform(Number);
+const portOrNone = text
+  .refine((value) => /^\d{1,5}$/.test(value) && Number(value) <= 65535, {
+    error: 'must be a whole number from 0 to 65535',
+  })
+  .transform(Number);
 const flag = text
   .refine((value) => /^(true|false)$/i.test(value), { error: 'must be true or false' })
   .transform((value) => value.toLowerCase() === 'true');
@@ -125,6 +130,8 @@ const variables = {
   DASHBOARD_HOST: text.default('127.0.0.1'),
   DASHBOARD_PORT: integer(8080, 0, 65535),
   DASHBOARD_ALLOWED_HOSTS: hosts,
+  METRICS_HOST: text.default('127.0.0.1'),
+  METRICS_PORT: portOrNone.optional(),
   LOG_LEVEL: z
     .enum(['fatal', 'error', 'warn', 'info', 'debug', 'trace', 'silent'], {
       error: 'must be one of fatal, error, warn, info, debug, trace, silent',
@@ -164,6 +171,9 @@ function contradictions(settings: Partial<Settings>): string[] {
   if (chunks !== undefined && detections !== undefined && `${detections}detections-`.startsWith(chunks)) {
     problems.push('DETECTIONS_PREFIX must not lie inside CHUNKS_PREFIX');
   }
+  const { DASHBOARD_PORT, METRICS_PORT } = settings;
+  if (METRICS_PORT !== undefined && METRICS_PORT > 0 && METRICS_PORT === DASHBOARD_PORT)
+    problems.push('METRICS_PORT must be another port than DASHBOARD_PORT, or not be set');
   const endpoint = settings.AWS_ENDPOINT_URL_S3 ?? settings.AWS_ENDPOINT_URL;
   const isInPath = settings.S3_FORCE_PATH_STYLE ?? endpoint !== undefined;
   if (bucket?.startsWith('arn:') && (isInPath || (endpoint && isIP(new URL(endpoint).hostname)))) {
@@ -278,6 +288,9 @@ export const detectorSettings = [
   'DETECTIONS_PREFIX',
 ] as const;
 
+/** Where metrics and health are served, if not beside the dashboard. */
+export const metricsSettings = ['METRICS_HOST', 'METRICS_PORT'] as const;
+
 /** The settings of the dashboard, besides those of the database. */
 export const dashboardSettings = ['DASHBOARD_HOST', 'DASHBOARD_PORT', 'DASHBOARD_ALLOWED_HOSTS'] as const;
 
@@ -287,4 +300,5 @@ export type ProducerSettings = Pick<Settings, (typeof producerSettings)[number]>
 /** Whether chunks are applied in the order of the numbers in their keys, or of the keys themselves. */
 export type ChunkOrder = Settings['CHUNK_ORDER'];
 export type DetectorSettings = Pick<Settings, (typeof detectorSettings)[number]>;
+export type MetricsSettings = Pick<Settings, (typeof metricsSettings)[number]>;
 export type DashboardSettings = Pick<Settings, (typeof dashboardSettings)[number]>;

@@ -13,10 +13,14 @@ export interface PipelineEvents {
   /** X has written a chunk (`isNew`), or the bucket had it. `seconds`: the time of the put, if one was tried. */
   chunkProduced: [chunk: { number: number; rows: number; isNew: boolean; seconds?: number }];
   roleChanged: [role: Role];
+  /** This process's Y has its row in the table runs. */
+  runRegistered: [runId: number];
   /** Y is about to apply chunks, by these enabled patterns. */
   patternsKnown: [patterns: string[]];
-  /** Y has listed the bucket. */
-  listed: [listing: { pendingCount: number; oldestPendingAt: Date | null }];
+  /** Y has listed the bucket; after `validMs` without another listing, nobody knows any more what waits. */
+  listed: [listing: { pendingCount: number; oldestPendingAt: Date | null; validMs: number }];
+  /** Y has read what the database has of all runs. */
+  totalsRead: [totals: { quarantined: number; filesToWrite: number; lastAppliedAt: Date | null }];
   /** A chunk is in the ledger. */
   chunkApplied: [
     chunk: {
@@ -36,7 +40,7 @@ export interface PipelineEvents {
   batchWritten: [batch: { batchNo: number; rows: number }];
   /** An attempt failed, and another will follow. */
   retried: [service: Service];
-  /** From the first failed attempt of any call until all work again. */
+  /** From the first call that fails, or is not answered in time, until all work again. */
   troubleBegan: [service: Service];
   troubleEnded: [service: Service];
 }

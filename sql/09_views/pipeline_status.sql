@@ -4,17 +4,23 @@ create or replace view bankpulse.pipeline_status as
 select
   totals.chunks_applied,
   totals.chunks_quarantined,
-  coalesce(working_run.pending_count, 0) as chunks_pending,
+  coalesce(leading_run.pending_count, 0) as chunks_pending,
   totals.rows_applied,
   totals.rows_rejected,
   found.detections,
   totals.batches_closed - outbox.batches_pending as batches_exported,
   outbox.batches_pending,
   case
-    when working_run.pending_count > 0
-      then greatest(extract(epoch from clock_timestamp() - working_run.oldest_pending_at), 0)::numeric(20, 3)
+    when not leading_run.is_listing_current then null
+    when leading_run.pending_count > 0
+      then greatest(extract(epoch from clock_timestamp() - leading_run.oldest_pending_at), 0)::numeric(20, 3)
     else 0
-  end as lag_seconds
+  end as lag_seconds,
+  leading_run.run_id,
+  leading_run.run_state,
+  leading_run.started_at as run_started_at,
+  leading_run.listed_at,
+  newest_chunk.applied_at as last_applied_at
 from bankpulse.pipeline_totals as totals
 cross join (
   select coalesce(jsonb_object_agg(pattern_id, coalesce(detection_count, 0) order by pattern_id), '{}') as detections
@@ -24,8 +30,10 @@ cross join (
 cross join (
   select count(*) as batches_pending from bankpulse.detection_batches where exported_at is null
 ) as outbox
-cross join bankpulse.pipeline_lease
-left join bankpulse.runs as working_run on working_run.run_id = pipeline_lease.run_id
+cross join bankpulse.leading_run
+left join (
+  select applied_at from bankpulse.chunks where chunk_no is not null order by chunk_no desc limit 1
+) as newest_chunk on true
 where totals.scope = 'all';
 
 comment on view bankpulse.pipeline_status is 'The state of the pipeline, in one row.';
@@ -37,4 +45,10 @@ comment on column bankpulse.pipeline_status.rows_rejected is 'Rows of applied ch
 comment on column bankpulse.pipeline_status.detections is 'Detections by pattern.';
 comment on column bankpulse.pipeline_status.batches_exported is 'Detection files written to S3.';
 comment on column bankpulse.pipeline_status.batches_pending is 'Closed batches whose file is not written yet.';
-comment on column bankpulse.pipeline_status.lag_seconds is 'How long the oldest waiting object has been in S3; 0 if none waits.';
+comment on column bankpulse.pipeline_status.lag_seconds is 'How long the oldest waiting object has been in S3; 0 if none waits; null if no Y has listed the bucket lately.';
+comment on column bankpulse.pipeline_status.run_id is 'The run that holds the lease.';
+comment on column bankpulse.pipeline_status.run_state is
+  'none: no Y has ever worked; ended; silent: its session is gone, and no other works; not_listing: it works, and cannot list the bucket; working: chunks wait; waiting: no chunk waits.';
+comment on column bankpulse.pipeline_status.run_started_at is 'When that run started.';
+comment on column bankpulse.pipeline_status.listed_at is 'When its last listing of S3 ended: chunks_pending is as of then.';
+comment on column bankpulse.pipeline_status.last_applied_at is 'When the newest chunk was applied.';

@@ -4,15 +4,7 @@
 -- The pace is that of the last twenty chunks of one run. It is 0 once no chunk has come for five times their mean
 -- distance, and for at least 10 s.
 create or replace view bankpulse.dashboard_progress as
-with leading_session as (
-  -- holds try_take_over's lock; the server ends a session whose heartbeats stop, so a Y that hangs has none
-  select locks.pid
-  from pg_catalog.pg_locks as locks
-  where locks.locktype = 'advisory' and locks.granted
-    and locks.database = (select oid from pg_catalog.pg_database where datname = current_database())
-    and locks.classid = 0 and locks.objid = 4242001 and locks.objsubid = 1
-),
-newest_chunks as (
+with newest_chunks as (
   select chunk_no, run_id, applied_at, row_count, timings
   from bankpulse.chunks
   where chunk_no is not null
@@ -52,19 +44,11 @@ select
   end as rows_per_second,
   pace.median_chunk_ms,
   pace.last_applied_at,
-  working_run.run_id,
-  working_run.started_at as run_started_at,
-  case
-    when working_run.run_id is null then 'none'
-    when working_run.ended_at is not null then 'ended'
-    when not exists (select from leading_session) then 'silent'
-    when status.chunks_pending > 0 then 'working'
-    else 'waiting'
-  end as run_state
+  status.run_id,
+  status.run_started_at,
+  status.run_state
 from bankpulse.pipeline_status as status
-cross join pace
-cross join bankpulse.pipeline_lease
-left join bankpulse.runs as working_run on working_run.run_id = pipeline_lease.run_id;
+cross join pace;
 
 comment on view bankpulse.dashboard_progress is 'The top of the dashboard, in one row: pipeline_status and the pace.';
 comment on column bankpulse.dashboard_progress.chunks_applied is 'Chunks applied to the state.';
@@ -75,7 +59,7 @@ comment on column bankpulse.dashboard_progress.rows_rejected is 'Rows of applied
 comment on column bankpulse.dashboard_progress.detections is 'Detections by pattern.';
 comment on column bankpulse.dashboard_progress.batches_exported is 'Detection files written to S3.';
 comment on column bankpulse.dashboard_progress.batches_pending is 'Closed batches whose file is not written yet.';
-comment on column bankpulse.dashboard_progress.lag_seconds is 'How long the oldest waiting object has been in S3; 0 if none waits.';
+comment on column bankpulse.dashboard_progress.lag_seconds is 'How long the oldest waiting object has been in S3; 0 if none waits; null if no Y has listed the bucket lately.';
 comment on column bankpulse.dashboard_progress.chunks_uploaded is 'Chunks in S3: applied, waiting and quarantined.';
 comment on column bankpulse.dashboard_progress.rows_per_second is 'Rows applied per second over the last twenty chunks; 0 when no more chunks come.';
 comment on column bankpulse.dashboard_progress.median_chunk_ms is 'Median of the milliseconds that the last twenty chunks took.';
@@ -83,4 +67,4 @@ comment on column bankpulse.dashboard_progress.last_applied_at is 'When the newe
 comment on column bankpulse.dashboard_progress.run_id is 'The run that holds the lease.';
 comment on column bankpulse.dashboard_progress.run_started_at is 'When that run started.';
 comment on column bankpulse.dashboard_progress.run_state is
-  'none: no Y has ever worked; ended; silent: its session is gone, and no other works; working: chunks wait; waiting: no chunk waits.';
+  'none: no Y has ever worked; ended; silent: its session is gone, and no other works; not_listing: it works, and cannot list the bucket; working: chunks wait; waiting: no chunk waits.';

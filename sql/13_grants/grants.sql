@@ -36,7 +36,8 @@ begin
   grant insert, update (listed_etag) on bankpulse.chunks to bankpulse_writer;
   grant insert, update (batch_no) on bankpulse.detections to bankpulse_writer;
   grant insert, update (exported_at) on bankpulse.detection_batches to bankpulse_writer;
-  grant insert, update (ended_at, pending_count, oldest_pending_at, listed_at) on bankpulse.runs to bankpulse_writer;
+  grant insert, update (ended_at, pending_count, oldest_pending_at, listed_at, listing_expires_at) on bankpulse.runs
+  to bankpulse_writer;
   grant update (run_id, taken_at) on bankpulse.pipeline_lease to bankpulse_writer;
   grant insert, update (detection_id) on bankpulse.taken_over_rows to bankpulse_writer;
   grant update (bucket, owner_key, claimed_at) on bankpulse.pipeline to bankpulse_writer;

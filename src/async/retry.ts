@@ -16,18 +16,31 @@ export interface RetryOptions {
   isTransient: (error: unknown) => boolean;
 }
 
+/** If the service takes longer for an answer, it is in trouble, whatever comes of the answer. */
+export const ANSWER_MS = 5000;
+
+/** The calls that one try makes. What they are told tells since when the service has not answered. */
+export interface Answers {
+  /** Waits for an answer that may take so long. */
+  waitFor<Answer>(answer: Promise<Answer>, ms?: number): Promise<Answer>;
+  /** A part of a long answer has come. */
+  sign(): void;
+}
+
 /** One try of the work. */
 export interface Attempt {
   /** The pause before it, in milliseconds; 0 before the first. */
   pausedMs: number;
+  answers: Answers;
   /** Long-running work calls it when the service works: the trouble is over, and the next pause is short again. */
   works: () => void;
 }
 
 /**
  * Repeats `work` until it succeeds, and pauses after each transient error: 100 ms at first, then twice as long each
- * time, up to 5 s. The log says once that the service is in trouble, and once that it works again. Work that succeeded
- * counts, even if the signal was aborted meanwhile.
+ * time, up to 5 s. The log says once that the service is in trouble, also when it does not answer, and once that it works
+ * again, with the time from the first call without an answer. Work that succeeded counts, even if the signal was aborted
+ * meanwhile.
  * @throws every error that is not transient; the signal's reason.
  */
 export async function retryForever<Result>(
@@ -40,19 +53,25 @@ export async function retryForever<Result>(
   let pausedMs = 0;
   const works = () => {
     failures = 0;
+    trouble.hasFailed = false;
     trouble.end({ works: true });
   };
   try {
     for (;;) {
       signal?.throwIfAborted();
+      const answers = new WatchedAnswers(trouble);
       try {
-        const result = await work({ pausedMs, works });
+        const result = await work({ pausedMs, answers, works });
         works();
         return result;
       } catch (error) {
         if (!isTransient(error)) throw error;
         signal?.throwIfAborted();
-        trouble.begin(error);
+        pipelineEvents.publish('retried', service);
+        trouble.hasFailed = true;
+        trouble.begin(messageOf(error), answers.silentSince);
+      } finally {
+        answers.isOver = true;
       }
       // half of the pause is random, so that many callers do not retry at the same moment
       pausedMs = Math.min(MAX_PAUSE_MS, FIRST_PAUSE_MS * 2 ** failures++) * (0.5 + Math.random() / 2);
@@ -63,47 +82,84 @@ export async function retryForever<Result>(
   }
 }
 
-/** The number of calls in trouble, by service: several at once make one message in the log. */
-const callsInTrouble = new Map<Service, number>();
+/** The calls of one try. */
+class WatchedAnswers implements Answers {
+  /** Since when there has been no answer; after an answer it is the time of that. */
+  silentSince = performance.now();
+  /** Whether the try is over: what it still waits for says nothing any more. */
+  isOver = false;
+  #waiting = 0;
 
-/** Whether a call to the service has failed, and is being retried. */
+  constructor(private readonly trouble: Trouble) {}
+
+  async waitFor<Answer>(answer: Promise<Answer>, ms = ANSWER_MS): Promise<Answer> {
+    const since = performance.now();
+    if (this.#waiting++ === 0) this.silentSince = since;
+    let isLate = false;
+    const timer = setTimeout(() => {
+      isLate = !this.isOver;
+      if (isLate) this.trouble.begin(`no answer for ${Number((ms / 1000).toFixed(1))} s`, since);
+    }, ms);
+    try {
+      const result = await answer;
+      this.sign();
+      // once a try has failed, only the work itself says that the service works
+      if (isLate && !this.trouble.hasFailed) this.trouble.end({ works: true });
+      return result;
+    } finally {
+      this.#waiting--;
+      clearTimeout(timer);
+    }
+  }
+
+  sign(): void {
+    this.silentSince = performance.now();
+  }
+}
+
+/** By service, the calls in trouble, and since when the first of them was: several at once make one message in the log. */
+const troubles = new Map<Service, { calls: number; since: number }>();
+
+/** Whether a call to the service is not answered, or has failed and is being retried. */
 export function isInTrouble(service: Service): boolean {
-  return (callsInTrouble.get(service) ?? 0) > 0;
+  return troubles.has(service);
 }
 
 /** Reports, for one call, that the service is in trouble and that the trouble is over. */
 class Trouble {
-  #since: number | undefined;
+  /** Whether a try has failed since the service last worked. */
+  hasFailed = false;
+  #isOn = false;
 
   constructor(
     private readonly service: Service,
     private readonly log: Logger,
   ) {}
 
-  /** An attempt failed, and another will follow. */
-  begin(error: unknown): void {
-    pipelineEvents.publish('retried', this.service);
-    if (this.#since !== undefined) return;
-    this.#since = performance.now();
-    const others = callsInTrouble.get(this.service) ?? 0;
-    callsInTrouble.set(this.service, others + 1);
-    if (others > 0) return;
+  /** An attempt failed, and another will follow, or it is not answered. `since`: on the clock of `performance.now()`. */
+  begin(reason: string, since: number): void {
+    if (this.#isOn) return;
+    this.#isOn = true;
+    const others = troubles.get(this.service);
+    if (others) {
+      others.calls++;
+      others.since = Math.min(others.since, since);
+      return;
+    }
+    troubles.set(this.service, { calls: 1, since });
     pipelineEvents.publish('troubleBegan', this.service);
-    this.log.warn(
-      { reason: messageOf(error) },
-      `${NAMES[this.service]} is in trouble; trying again until it works`,
-    );
+    this.log.warn({ reason }, `${NAMES[this.service]} is in trouble; trying again until it works`);
   }
 
   /** The call works, or is given up. Does nothing if there was no trouble. */
   end({ works }: { works: boolean }): void {
-    if (this.#since === undefined) return;
-    const ms = Math.round(performance.now() - this.#since);
-    this.#since = undefined;
-    const others = callsInTrouble.get(this.service)! - 1;
-    callsInTrouble.set(this.service, others);
-    if (others > 0) return;
+    if (!this.#isOn) return;
+    this.#isOn = false;
+    const all = troubles.get(this.service)!;
+    if (--all.calls > 0) return;
+    troubles.delete(this.service);
     pipelineEvents.publish('troubleEnded', this.service);
+    const ms = Math.round(performance.now() - all.since);
     if (works) this.log.info({ ms }, `${NAMES[this.service]} works again`);
   }
 }

@@ -3,6 +3,7 @@ import {
   databaseSettings,
   detectorSettings,
   loadSettings,
+  metricsSettings,
   objectStoreSettings,
 } from '../config.js';
 import { explainRefusal } from '../database/explain-refusal.js';
@@ -16,11 +17,12 @@ export async function runDetect({ once }: { once: boolean }): Promise<void> {
     ...objectStoreSettings,
     ...detectorSettings,
     ...dashboardSettings,
+    ...metricsSettings,
     'LOG_LEVEL',
   ]);
   await withTerminal(settings.LOG_LEVEL, async (command) => {
     const { log, signal } = command;
-    const services = await openPipeline(settings, command);
+    const services = await openPipeline(settings, 'detect', command);
     let hasTold = once;
     const onQuiet = () => {
       if (!hasTold) log.info(`listening for new chunks under ${settings.CHUNKS_PREFIX}; Ctrl-C ends it`);

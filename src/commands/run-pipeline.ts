@@ -3,6 +3,7 @@ import {
   environmentWarnings,
   type DashboardSettings,
   type DatabaseSettings,
+  type MetricsSettings,
   type ObjectStoreSettings,
   type Settings,
 } from '../config.js';
@@ -11,6 +12,7 @@ import { WRITES_IN_SESSIONS, connectOrExplain } from '../database/server-check.j
 import { serveDashboard, type Routes } from '../dashboard/server.js';
 import { messageOf } from '../errors.js';
 import type { Logger } from '../log.js';
+import { serveMetrics } from '../metrics/server.js';
 import { migrateIfPending } from '../database/schema.js';
 import { openServices, type Services } from './services.js';
 import { stopSignal } from '../async/signals.js';
@@ -29,13 +31,23 @@ export async function printSummary(services: Services, log: Logger): Promise<voi
   }
 }
 
-/** The routes of metrics and health, which the dashboard's server serves, too. */
-const routesOf = (services: Services): Routes[] => [
-  async (server) => {
-    const { metricsRoutes, pingDatabase } = await import('../metrics/routes.js');
-    await server.register(metricsRoutes, { ping: pingDatabase(services.config) });
-  },
-];
+/** Serves metrics and health on a port of their own, if METRICS_PORT is set. @returns else routes for the dashboard. */
+async function openMetrics(
+  { config, store }: Services,
+  settings: MetricsSettings & Pick<Settings, 'CHUNKS_PREFIX'>,
+  name: 'start' | 'detect',
+  { log, closeLater }: Command,
+): Promise<Routes[]> {
+  const { metricsRoutes, probeDatabase, probeObjectStore } = await import('../metrics/routes.js');
+  const probes = {
+    'the database': probeDatabase(config),
+    'the object store': probeObjectStore(store, settings.CHUNKS_PREFIX),
+  };
+  if (settings.METRICS_PORT === undefined)
+    return [(server) => void server.register(metricsRoutes, { command: name, probes })];
+  closeLater(await serveMetrics({ settings, log, command: name, probes }));
+  return [];
+}
 
 async function prepareDatabase(services: Services, log: Logger): Promise<void> {
   const client = await connectOrExplain(services.config, WRITES_IN_SESSIONS);
@@ -46,7 +58,7 @@ async function prepareDatabase(services: Services, log: Logger): Promise<void> {
   }
 }
 
-interface Command {
+export interface Command {
   terminal: Terminal;
   log: Logger;
   /** Ends the work early, in order. */
@@ -67,15 +79,22 @@ export async function withTerminal(level: string, work: (command: Command) => Pr
 
 /** Opens what mechanism Y needs, with the schema up to date; starts the dashboard and the live display. */
 export async function openPipeline(
-  settings: DatabaseSettings & ObjectStoreSettings & DashboardSettings & Pick<Settings, 'CHUNKS_PREFIX'>,
-  { terminal, log, closeLater }: Command,
+  settings: DatabaseSettings &
+    ObjectStoreSettings &
+    DashboardSettings &
+    MetricsSettings &
+    Pick<Settings, 'CHUNKS_PREFIX'>,
+  name: 'start' | 'detect',
+  command: Command,
 ): Promise<Services> {
+  const { terminal, log, closeLater } = command;
   const services = await openServices(settings, log);
   closeLater(() => services.close());
   const { config, store } = services;
   await store.checkAccess(settings.CHUNKS_PREFIX);
   await prepareDatabase(services, log);
-  const dashboard = await serveDashboard({ config, settings, log, routes: routesOf(services) });
+  const routes = await openMetrics(services, settings, name, command);
+  const dashboard = await serveDashboard({ config, settings, log, routes });
   closeLater(() => dashboard.close());
   closeLater(terminal.follow(config));
   return services;

@@ -4,6 +4,7 @@ import {
   databaseSettings,
   detectorSettings,
   loadSettings,
+  metricsSettings,
   objectStoreSettings,
   producerSettings,
   type DetectorSettings,
@@ -28,13 +29,14 @@ export async function runStart({ once }: { once: boolean }): Promise<void> {
     ...producerSettings,
     ...detectorSettings,
     ...dashboardSettings,
+    ...metricsSettings,
     'LOG_LEVEL',
   ]);
   await withTerminal(settings.LOG_LEVEL, async (command) => {
     const { log, signal } = command;
     await generateMissingInput(settings, log, signal);
     if (signal.aborted) return;
-    const services = await openPipeline(settings, command);
+    const services = await openPipeline(settings, 'start', command);
     await explainRefusal(services.config, () =>
       produceAndDetect(services, { settings, log, signal, endsWithX: once }),
     );

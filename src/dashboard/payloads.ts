@@ -5,14 +5,10 @@ import type { Status } from '../database/views.js';
  * has its comment. Times are ISO 8601. The page's scripts use these types, too.
  */
 
-export interface Progress extends Status {
+export interface Progress extends Omit<Status, 'listed_at'> {
   chunks_uploaded: number;
   rows_per_second: number | null;
   median_chunk_ms: number | null;
-  last_applied_at: string | null;
-  run_id: number | null;
-  run_started_at: string | null;
-  run_state: 'none' | 'ended' | 'silent' | 'working' | 'waiting';
 }
 
 export interface Pattern {

@@ -60,10 +60,19 @@ export class SqlFunctions {
     await this.client.query('select bankpulse.end_run(p_run_id => $1)', [runId]);
   }
 
-  async recordListing(runId: number, pendingCount: number, oldestPendingAt: Date | null): Promise<void> {
+  /** `validMs`: for how long that holds. */
+  async recordListing(
+    runId: number,
+    pendingCount: number,
+    oldestPendingAt: Date | null,
+    validMs: number,
+  ): Promise<void> {
     await this.client.query(
-      'select bankpulse.record_listing(p_run_id => $1, p_pending_count => $2, p_oldest_pending_at => $3)',
-      [runId, pendingCount, oldestPendingAt],
+      `select bankpulse.record_listing(
+        p_run_id => $1, p_pending_count => $2, p_oldest_pending_at => $3,
+        p_valid_for => make_interval(secs => $4)
+      )`,
+      [runId, pendingCount, oldestPendingAt, validMs / 1000],
     );
   }
 

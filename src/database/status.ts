@@ -1,7 +1,7 @@
 import type { Kysely } from 'kysely';
 import { UserError, hasSqlState } from '../errors.js';
 import { sql } from './kysely.js';
-import { readable } from '../text/numbers.js';
+import { readable, readableAge } from '../text/numbers.js';
 import { printable } from '../text/printable.js';
 import type { Status, Views } from './views.js';
 
@@ -71,6 +71,39 @@ export async function readStatusText(views: Kysely<Views>): Promise<string> {
   return describeStatus(await readStatus(views), await readWeights(views), await readQuarantined(views));
 }
 
+function describeLag({ lag_seconds, listed_at }: Status): string {
+  if (lag_seconds !== null) return `${lag_seconds} s`;
+  return listed_at === null
+    ? 'unknown: no mechanism Y has listed the bucket yet'
+    : `unknown: the last listing of mechanism Y is ${readableAge(new Date(listed_at))} old`;
+}
+
+/** Whether a Y works, and since when the figures are as they are, in lines for people. */
+export function describeRun({
+  run_id,
+  run_state,
+  run_started_at,
+  listed_at,
+  last_applied_at,
+}: Status): string[] {
+  const ago = (time: string | null) => (time === null ? 'none yet' : `${readableAge(new Date(time))} ago`);
+  const startedAt = run_started_at === null ? '' : new Date(run_started_at).toISOString();
+  const works = `works since ${startedAt} (run ${run_id})`;
+  const states: Record<Status['run_state'], string> = {
+    none: 'none has worked yet',
+    ended: `does not work: run ${run_id} has ended, and no other has taken over`,
+    silent: `does not work: run ${run_id} is gone, and no other has taken over`,
+    not_listing: `${works}, and cannot list the bucket`,
+    working: works,
+    waiting: works,
+  };
+  return [
+    `mechanism Y ${states[run_state]}`,
+    `last chunk  ${ago(last_applied_at)}`,
+    `listing     ${ago(listed_at)}: what waits is as of then`,
+  ];
+}
+
 function describeStatus(
   status: Status,
   weights: LoadedWeights | undefined,
@@ -84,7 +117,7 @@ function describeStatus(
     ...(weights ? [describeWeights(weights)] : []),
     `detections  ${readable(total)} (${found.map(([pattern, count]) => `${pattern} ${readable(count)}`).join(', ')})`,
     `files       ${readable(status.batches_exported)} written, ${readable(status.batches_pending)} to write`,
-    `lag         ${status.lag_seconds} s`,
+    `lag         ${describeLag(status)}`,
   ];
   for (const { object_key, error } of quarantined) {
     lines.push(`quarantined ${printable(object_key)}: ${printable(error ?? '')}`);

@@ -34,5 +34,12 @@ export interface Status {
   detections: Record<string, number>;
   batches_exported: number;
   batches_pending: number;
-  lag_seconds: number;
+  /** Null if no Y has listed the bucket lately. */
+  lag_seconds: number | null;
+  run_id: number | null;
+  run_state: 'none' | 'ended' | 'silent' | 'not_listing' | 'working' | 'waiting';
+  /** Times are ISO 8601. */
+  run_started_at: string | null;
+  listed_at: string | null;
+  last_applied_at: string | null;
 }

@@ -63,7 +63,7 @@ export async function applyChunks(
   const position = settings.CHUNK_ORDER === 'name' ? null : ((await functions.lastObjectNumber()) ?? 0n);
   const backlog = new Backlog(settings.GAP_TIMEOUT_MS, position);
   const replaced = new ReplacedObjects({ store, functions, log, signal: until });
-  const listing = new Listing({ store, functions, backlog, replaced, runId, settings, log });
+  const listing = new Listing({ store, functions, views, backlog, replaced, runId, settings, log });
   const unreadable = new UnreadableObjects({
     ...{ store, backlog, log, signal: until },
     chunksPrefix: settings.CHUNKS_PREFIX,

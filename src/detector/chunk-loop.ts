@@ -13,8 +13,6 @@ import { isDoneWithin } from '../async/time-limit.js';
 import { isFromStore } from '../s3/store-errors.js';
 import type { UnreadableObjects } from './unreadable-objects.js';
 
-const A_DAY_MS = 86_400_000;
-
 export interface AppliedEvent {
   chunkNo: number;
   rowCount: number;
@@ -59,7 +57,9 @@ export class ChunkLoop {
       const object = await this.#next();
       if (!object) return;
       const lane = this.options.lanes[turn % this.options.lanes.length]!;
-      const staged = await this.#stage(object, lane);
+      const staging = this.#stage(object, lane);
+      await this.#listingMeanwhile(staging);
+      const staged = await staging;
       if (!staged) continue;
       turn++;
       await this.#untilApplied();
@@ -77,10 +77,17 @@ export class ChunkLoop {
 
   /** Waits for the chunk that is being applied, or for the signal. @throws the error of applying it. */
   async #untilApplied(): Promise<void> {
-    while (
-      !(await isDoneWithin(A_DAY_MS, this.#applying, this.options.signal)) &&
-      !this.options.signal.aborted
-    );
+    await this.#listingMeanwhile(this.#applying);
+  }
+
+  /** Waits for the work, or for the signal, and lists the bucket meanwhile, so that the lag stays known. @throws its error. */
+  async #listingMeanwhile(work: Promise<unknown>): Promise<void> {
+    const { listing, polling, settings, signal } = this.options;
+    for (let now = performance.now(); !signal.aborted; now = performance.now()) {
+      const ms = Math.max(settings.POLL_INTERVAL_MS, listing.dueAt - now);
+      if (await isDoneWithin(ms, work, signal)) return;
+      if (!polling.isRunning && !signal.aborted) polling.start();
+    }
   }
 
   /** Waits for the next object to apply; undefined at the end. */

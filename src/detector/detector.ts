@@ -4,6 +4,7 @@ import { SqlFunctions } from '../database/functions.js';
 import { untilDatabaseWorks } from '../database/patience.js';
 import { CONNECTIONS_NEEDED } from '../database/connection-advice.js';
 import { UserError, hasSqlState, isShortOfConnections, messageOf } from '../errors.js';
+import { pipelineEvents } from '../events.js';
 import { loadImportance, loadedFile } from '../loader/importance.js';
 import { PatientStore } from '../s3/patient-store.js';
 import { claimPlace } from './file-owner.js';
@@ -29,8 +30,10 @@ export async function detect(options: DetectorOptions): Promise<void> {
     if (!isIgnorableAfter(signal, error)) throw store.explain(error);
     return undefined;
   };
+  pipelineEvents.publish('roleChanged', 'starting');
   const runId = await untilDatabaseWorks(options, () => registerRun(options)).catch(throwUnlessIgnorable);
   if (runId === undefined) return;
+  pipelineEvents.publish('runRegistered', runId);
   await leadUntilOver(options, runId).catch(throwUnlessIgnorable);
   await call(options, (functions) => functions.endRun(runId)).catch((error: unknown) =>
     log.debug({ reason: messageOf(error) }, 'the end of the run was not recorded'),
@@ -87,7 +90,7 @@ async function leadUntilOver(options: DetectorOptions, runId: number): Promise<v
     await loadImportance(control, views, runId, options.settings.IMPORTANCE_CSV, log, signal);
     isImportanceRead = true;
   };
-  await untilDatabaseWorks(options, async ({ pausedMs, works }) => {
+  await untilDatabaseWorks(options, async ({ pausedMs, answers, works }) => {
     const onProgress = () => {
       hasWorked = true;
       works();
@@ -101,7 +104,7 @@ async function leadUntilOver(options: DetectorOptions, runId: number): Promise<v
     };
     while (!signal.aborted) {
       try {
-        return await lead({ ...options, runId, loadWeights, quietSince, onProgress, onStandBy });
+        return await lead({ ...options, runId, answers, loadWeights, quietSince, onProgress, onStandBy });
       } catch (error) {
         // the term may have applied chunks, the last one perhaps without an answer to its commit
         quietSince = performance.now();

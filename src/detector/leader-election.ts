@@ -11,7 +11,9 @@ const STAND_BY_MS = 200;
 const HEARTBEAT_MS = 300;
 /** The server ends the session after this time without a heartbeat. Plus STAND_BY_MS, another Y works within 2 s. */
 const SET_IDLE_TIMEOUT = "set idle_session_timeout = '1400ms'";
-/** If an answer takes longer, the server or the network hangs. */
+/** If an answer takes longer, the database is in trouble ... */
+const SILENT_MS = 3000;
+/** ... and if it takes so long, the server or the network hangs. */
 const ANSWER_MS = 5000;
 
 /**
@@ -23,31 +25,28 @@ export class LeaderElection {
 
   private constructor(
     private readonly client: pg.Client,
-    private readonly runId: number,
+    private readonly options: LeaderOptions,
   ) {
     this.#functions = new SqlFunctions(client);
   }
 
-  static async open(config: pg.ClientConfig, runId: number): Promise<LeaderElection> {
-    const client = await connectChecked({ ...config, query_timeout: ANSWER_MS });
+  static async open(options: LeaderOptions): Promise<LeaderElection> {
+    const client = await connectChecked({ ...options.config, query_timeout: ANSWER_MS });
     try {
       await client.query(SET_IDLE_TIMEOUT);
     } catch (error) {
       await client.end().catch(() => undefined);
       throw error;
     }
-    return new LeaderElection(client, runId);
+    return new LeaderElection(client, options);
   }
 
   /** Stands by until elected. @returns false if the signal was aborted first. */
-  async acquire({
-    log,
-    signal,
-    onStandBy,
-  }: Pick<LeaderOptions, 'log' | 'signal' | 'onStandBy'>): Promise<boolean> {
+  async acquire(): Promise<boolean> {
+    const { runId, log, signal, answers, onStandBy } = this.options;
     for (let isFirst = true; !signal.aborted; isFirst = false) {
-      if (await this.#functions.tryTakeOver(this.runId)) {
-        if (!isFirst) log.info('taking over');
+      if (await answers.waitFor(this.#functions.tryTakeOver(runId), SILENT_MS)) {
+        log.info(isFirst ? 'elected: this mechanism Y works' : 'taking over');
         return true;
       }
       onStandBy();
@@ -62,8 +61,9 @@ export class LeaderElection {
 
   /** Sends heartbeats until the signal is aborted. @throws if the lease is lost, or the session is lost or hangs. */
   async keepAlive(signal: AbortSignal): Promise<void> {
+    const { runId, answers } = this.options;
     while (!signal.aborted) {
-      await this.#functions.checkLease(this.runId);
+      await answers.waitFor(this.#functions.checkLease(runId), SILENT_MS);
       await sleep(HEARTBEAT_MS, undefined, { signal }).catch(() => undefined);
     }
   }

@@ -17,11 +17,11 @@ const CLOSE_MS = 500;
  * error is thrown. No state in memory outlives the term: the next one begins from the ledger.
  */
 export async function lead(options: LeaderOptions): Promise<void> {
-  const election = await LeaderElection.open(options.config, options.runId);
+  const election = await LeaderElection.open(options);
   // aborted at the end of the term; ends everything that the term has started
   const over = new AbortController();
   try {
-    if (!(await election.acquire(options))) return;
+    if (!(await election.acquire())) return;
     // while this Y stood by, a newer version may have migrated the database
     await checkSchema(options);
     pipelineEvents.publish('roleChanged', 'working');

@@ -1,9 +1,12 @@
+import type { Kysely } from 'kysely';
 import type { ChunkOrder } from '../config.js';
 import { pipelineEvents } from '../events.js';
 import type { Logger } from '../log.js';
 import type { ListedObject } from '../s3/object-store.js';
 import type { PatientStore } from '../s3/patient-store.js';
 import type { SqlFunctions } from '../database/functions.js';
+import { readStatus } from '../database/status.js';
+import type { Views } from '../database/views.js';
 import type { Backlog, PendingObject } from './backlog.js';
 import type { ReplacedObjects } from './replaced-objects.js';
 import { PollPause } from './poll-pause.js';
@@ -12,10 +15,13 @@ import { NameCursor, NumberCursor, type PollCursor } from './poll-cursor.js';
 
 /** Even an unchanged listing is recorded in the database this often, which shows that Y still lists. */
 const RECORD_MS = 5000;
+/** A listing says what waits for so long, and two polls more: the one before it may have been recorded 5 s earlier. */
+const VALID_MS = 10_000;
 
 export interface ListingOptions {
   store: PatientStore;
   functions: SqlFunctions;
+  views: Kysely<Views>;
   backlog: Backlog;
   replaced: ReplacedObjects;
   runId: number;
@@ -58,6 +64,7 @@ export class Listing {
   readonly #cursor: PollCursor;
   readonly #reported = new Set<string>();
   #recorded = { text: '', at: -Infinity };
+  #totalsReadAt = -Infinity;
   /** Until a chunk is listed: the first object that is none. */
   #foreignKey: string | undefined;
   #hasChunks = false;
@@ -175,13 +182,26 @@ export class Listing {
 
   /** Publishes the size and age of the backlog, and records them for pipeline_status. */
   async #record(): Promise<void> {
-    const { backlog, functions, runId } = this.options;
+    const { backlog, functions, runId, settings } = this.options;
     const oldestAt = backlog.oldestAt;
-    pipelineEvents.publish('listed', { pendingCount: backlog.size, oldestPendingAt: oldestAt });
+    const validMs = VALID_MS + 2 * settings.POLL_INTERVAL_MS;
+    pipelineEvents.publish('listed', { pendingCount: backlog.size, oldestPendingAt: oldestAt, validMs });
     const text = `${backlog.size} ${oldestAt?.getTime()}`;
     const now = performance.now();
     if (text === this.#recorded.text && now < this.#recorded.at + RECORD_MS) return;
-    await functions.recordListing(runId, backlog.size, oldestAt);
+    await functions.recordListing(runId, backlog.size, oldestAt, validMs);
+    if (now >= this.#totalsReadAt + RECORD_MS) await this.#readTotals(now);
     this.#recorded = { text, at: now };
+  }
+
+  /** Publishes what other processes change, too. */
+  async #readTotals(now: number): Promise<void> {
+    this.#totalsReadAt = now;
+    const { chunks_quarantined, batches_pending, last_applied_at } = await readStatus(this.options.views);
+    pipelineEvents.publish('totalsRead', {
+      quarantined: chunks_quarantined,
+      filesToWrite: batches_pending,
+      lastAppliedAt: last_applied_at === null ? null : new Date(last_applied_at),
+    });
   }
 }

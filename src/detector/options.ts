@@ -1,6 +1,7 @@
 import type { Kysely } from 'kysely';
 import type pg from 'pg';
 import type { DetectorSettings } from '../config.js';
+import type { Answers } from '../async/retry.js';
 import type { Logger } from '../log.js';
 import type { ObjectStore } from '../s3/object-store.js';
 import type { Views } from '../database/views.js';
@@ -27,6 +28,8 @@ export interface DetectorOptions {
 
 export interface LeaderOptions extends DetectorOptions {
   runId: number;
+  /** Those of the database: while it does not answer, it is in trouble. */
+  answers: Answers;
   /** Loads the importance file in this process's first term; in later terms only if the database has no weights. */
   loadWeights: (control: pg.Client, views: Kysely<Views>) => Promise<void>;
   /** Since when this process has applied no chunk, on the clock of `performance.now()`. */

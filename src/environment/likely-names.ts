@@ -2,7 +2,7 @@ import leven from 'leven';
 
 /** First words that only BankPulse's own names have: `CHUNK_SIZE` is meant for it, whatever it is meant to do. */
 const OWN_FIRST_WORDS =
-  /^(S3|DB|DATABASE|CHUNKS?|BATCH|FLUSH|POLL|GAP|PREFETCH|DETECTIONS?|TRANSACTIONS?|IMPORTANCE|BANKPULSE|DASHBOARD)$/;
+  /^(S3|DB|DATABASE|CHUNKS?|BATCH|FLUSH|POLL|GAP|PREFETCH|DETECTIONS?|TRANSACTIONS?|IMPORTANCE|BANKPULSE|DASHBOARD|METRICS)$/;
 /** The same things, by the names that other projects give them. */
 const SYNONYMS: Record<string, string> = {
   DATABASE: 'DB',

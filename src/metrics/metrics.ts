@@ -1,5 +1,10 @@
 import { Counter, Gauge, Histogram, Registry, collectDefaultMetrics } from 'prom-client';
 import { pipelineEvents, type PipelineEvents } from '../events.js';
+import { version } from '../version.js';
+import { PatternCounter } from './pattern-counter.js';
+
+/** The steps of a chunk, as process_chunk times them. */
+const STEPS = ['copy', 'accept', 'pairs', 'merchants', 'detect'];
 
 /** Seconds, from a quick step to a chunk in trouble; each bound is two to three times the one before. */
 const STEP_BUCKETS = [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30];
@@ -10,12 +15,12 @@ const STEP_BUCKETS = [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1
  */
 export class Metrics {
   readonly registry = new Registry();
-  /** The last listing; undefined while this process is not the Y that works. */
-  #listing: PipelineEvents['listed'][0] | undefined;
+  /** The last listing, and until when it holds; undefined while this process is not the Y that works. */
+  #listing: (PipelineEvents['listed'][0] & { expiresAt: number }) | undefined;
   /** Stops listening to the pipeline's events. */
   readonly close: () => void;
 
-  constructor() {
+  constructor(command: string) {
     const registers = [this.registry];
     collectDefaultMetrics({ register: this.registry });
     const counter = <Label extends string = never>(name: string, help: string, labelNames: Label[] = []) =>
@@ -36,7 +41,11 @@ export class Metrics {
     );
     const rowsApplied = counter('rows_applied_total', 'Rows accepted.');
     const rowsRejected = counter('rows_rejected_total', 'Rows of applied chunks that were rejected.');
-    const detections = counter('detections_total', 'New detections.', ['pattern']);
+    const detections = new PatternCounter({
+      name: 'bankpulse_detections_total',
+      help: 'New detections.',
+      registers,
+    });
     const chunk = histogram(
       'chunk_duration_seconds',
       'Time of a chunk in its COPY and in its application up to the commit.',
@@ -47,39 +56,68 @@ export class Metrics {
     const retries = counter('retries_total', 'Attempts that failed and were followed by another.', [
       'service',
     ]);
-    const isInTrouble = new Gauge({
-      name: 'bankpulse_service_in_trouble',
-      help: '1 while calls to the service fail and are tried again.',
-      labelNames: ['service'],
-      registers,
-    });
-    const isWorking = new Gauge({
-      name: 'bankpulse_is_working',
-      help: '1 if this is the mechanism Y that works, 0 if another one does, or none yet.',
-      registers,
-    });
+    const gauge = <Label extends string = never>(name: string, help: string, labelNames: Label[] = []) => {
+      const made = new Gauge({ name: `bankpulse_${name}`, help, labelNames, registers });
+      if (labelNames.length === 0) made.remove(); // no value is known yet, not even 0
+      return made;
+    };
+    const isInTrouble = gauge(
+      'service_in_trouble',
+      '1 while calls to the service are not answered, or fail and are tried again.',
+      ['service'],
+    );
+    const isWorking = gauge(
+      'is_working',
+      '1 if this is the mechanism Y that works, 0 if another one does, or none yet.',
+    );
+    const quarantined = gauge(
+      'objects_quarantined',
+      'Objects that are quarantined now, up to 5 s ago; only of the mechanism Y that works.',
+    );
+    const filesToWrite = gauge(
+      'files_to_write',
+      'Detection files that are to be written, up to 5 s ago; only of the mechanism Y that works.',
+    );
+    const lastUpload = gauge(
+      'last_upload_timestamp_seconds',
+      'When mechanism X of this process last wrote a chunk to the bucket.',
+    );
+    const lastChunk = gauge('last_chunk_timestamp_seconds', 'When the newest chunk was applied.');
+    const lastListing = gauge(
+      'last_listing_timestamp_seconds',
+      'When mechanism Y of this process last had an answer to a listing of the bucket.',
+    );
+    const info = gauge('info', '1, with the version, the command and the run of this process.', [
+      'version',
+      'command',
+      'run',
+    ]);
+    info.set({ version, command, run: '' }, 1);
     this.#addLag(registers);
 
     // each series exists from the start: a rate needs the 0 before its first event
+    for (const name of STEPS) step.zero({ step: name });
     for (const service of ['database', 'object_store']) {
       retries.inc({ service }, 0);
       isInTrouble.set({ service }, 0);
     }
     this.close = pipelineEvents.subscribe({
       patternsKnown: (patterns) => {
-        for (const pattern of patterns) detections.inc({ pattern }, 0);
+        for (const pattern of patterns) detections.begin(pattern);
       },
       chunkProduced: ({ rows, isNew, seconds }) => {
         if (!isNew) return;
         chunksUploaded.inc();
         rowsUploaded.inc(rows);
         if (seconds !== undefined) upload.observe(seconds);
+        lastUpload.setToCurrentTime();
       },
       chunkApplied: (applied) => {
         chunksApplied.inc();
         rowsApplied.inc(applied.rowCount);
         rowsRejected.inc(applied.rejectedCount);
-        for (const [pattern, count] of Object.entries(applied.detections)) detections.inc({ pattern }, count);
+        for (const [pattern, count] of Object.entries(applied.detections)) detections.add(pattern, count);
+        lastChunk.setToCurrentTime();
         for (const [name, seconds] of Object.entries(applied.stepSeconds))
           step.observe({ step: name }, seconds);
         chunk.observe(applied.seconds);
@@ -93,18 +131,32 @@ export class Metrics {
       troubleBegan: (service) => isInTrouble.set({ service }, 1),
       troubleEnded: (service) => isInTrouble.set({ service }, 0),
       listed: (listing) => {
-        this.#listing = listing;
+        this.#listing = { ...listing, expiresAt: performance.now() + listing.validMs };
+        lastListing.setToCurrentTime();
+      },
+      totalsRead: (totals) => {
+        quarantined.set(totals.quarantined);
+        filesToWrite.set(totals.filesToWrite);
+        if (totals.lastAppliedAt) lastChunk.set(totals.lastAppliedAt.getTime() / 1000);
+      },
+      runRegistered: (runId) => {
+        info.reset();
+        info.set({ version, command, run: String(runId) }, 1);
       },
       roleChanged: (role) => {
         isWorking.set(role === 'working' ? 1 : 0);
-        if (role !== 'working') this.#listing = undefined;
+        if (role === 'working') return;
+        this.#listing = undefined;
+        quarantined.remove();
+        filesToWrite.remove();
       },
     });
   }
 
-  /** The lag as in pipeline_status, but at the time of the scrape. Without a listing there is no value, instead of 0. */
+  /** The lag as in pipeline_status, but at the time of the scrape. Without a current listing there is no value, not 0. */
   #addLag(registers: Registry[]): void {
-    const listing = () => this.#listing;
+    const listing = () =>
+      this.#listing && performance.now() < this.#listing.expiresAt ? this.#listing : undefined;
     new Gauge({
       name: 'bankpulse_lag_chunks',
       help: 'Objects that wait in the bucket, as of the last listing; only of the mechanism Y that works.',

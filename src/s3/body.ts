@@ -1,11 +1,15 @@
 import { Transform, finished, type Readable } from 'node:stream';
 import { IncompleteBody } from './store-errors.js';
 
-/** The source's bytes. Fails with `IncompleteBody` if the source fails, or ends with a length that is not whole. */
+/** The source's bytes; `sign` is told of each block. Fails with `IncompleteBody` if the source fails, or ends with a length that is not whole. */
 export function wholeBody(
   source: Readable,
   key: string,
-  { isWhole, expected }: { isWhole: (length: number) => boolean; expected: number | undefined },
+  {
+    isWhole,
+    expected,
+    sign,
+  }: { isWhole: (length: number) => boolean; expected: number | undefined; sign: () => void },
 ): Readable {
   let received = 0;
   const incomplete = (cause?: unknown) => {
@@ -15,6 +19,7 @@ export function wholeBody(
   const body = new Transform({
     transform(block: Buffer, _encoding, done) {
       received += block.length;
+      sign();
       done(null, block);
     },
     flush(done) {

@@ -11,6 +11,7 @@ import {
   type S3Client,
   type ServerSideEncryption,
 } from '@aws-sdk/client-s3';
+import { ANSWER_MS, type Answers } from '../async/retry.js';
 import { wholeBody } from './body.js';
 import { CredentialReasons, openClient, proxyOf, type ClientOptions } from './client.js';
 import { describeServer, explainStoreError, type StorePlace } from './explain-error.js';
@@ -30,6 +31,9 @@ import {
 const CONFLICT = 'ConditionalRequestConflict';
 const CONFLICT_PAUSE_MS = 100;
 
+/** A line that takes a chunk a second is faster: the answer to a put may take this much longer for each byte. */
+const SLOWEST_BYTES_PER_MS = 250;
+
 export interface ObjectStoreOptions extends ClientOptions {
   /** The most objects of a page of a listing. Default: as many as the store gives, which is 1,000. */
   pageSize?: number | undefined;
@@ -37,6 +41,8 @@ export interface ObjectStoreOptions extends ClientOptions {
   conditionalPuts?: boolean | undefined;
   /** The encryption that each put asks for. Default: none, the bucket's own. */
   encryption?: { algorithm: ServerSideEncryption; kmsKeyId?: string | undefined } | undefined;
+  /** If an answer takes longer, the store is in trouble. Default: ANSWER_MS. */
+  answerMs?: number | undefined;
 }
 
 export interface ListedObject {
@@ -83,24 +89,28 @@ export class ObjectTooLarge extends Error {
   override name = 'ObjectTooLarge';
 }
 
-/** One bucket of an S3 object store. No other module uses the client of the AWS SDK. */
-export class ObjectStore {
+/** What the answers of a store have told about it. */
+interface Learnt {
   /**
    * How the store treats `If-None-Match`. Unless it is `enforced`, `putIfAbsent` first checks that the object does not
    * exist; if it is `refused`, no condition is sent.
    */
-  #ifNoneMatch: 'unknown' | 'enforced' | 'ignored' | 'refused' = 'unknown';
-
+  ifNoneMatch: 'unknown' | 'enforced' | 'ignored' | 'refused';
   /** The lengths of bodies that ended before the size that the listing has. */
-  readonly #shortBodies = new Map<string, number>();
+  shortBodies: Map<string, number>;
+}
 
+const unwatched: Answers = { waitFor: (answer) => answer, sign: () => undefined };
+
+/** One bucket of an S3 object store. No other module uses the client of the AWS SDK. */
+export class ObjectStore {
   private constructor(
     private readonly place: StorePlace,
     private readonly client: S3Client,
     private readonly options: ObjectStoreOptions,
-  ) {
-    if (options.conditionalPuts === false) this.#ifNoneMatch = 'refused';
-  }
+    private readonly learnt: Learnt,
+    private readonly answers: Answers,
+  ) {}
 
   /**
    * Sends no request: `checkAccess` sends the first one.
@@ -111,7 +121,14 @@ export class ObjectStore {
     const credentials = new CredentialReasons();
     const proxy = proxyOf(options)?.origin;
     const place = { bucket, endpoint, region, proxy, credentialReasons: () => credentials.reasons };
-    return new ObjectStore(place, openClient(options, credentials), options);
+    const ifNoneMatch = options.conditionalPuts === false ? 'refused' : 'unknown';
+    const learnt: Learnt = { ifNoneMatch, shortBodies: new Map() };
+    return new ObjectStore(place, openClient(options, credentials), options, learnt, unwatched);
+  }
+
+  /** The same store, whose answers these wait for. */
+  watchedBy(answers: Answers): ObjectStore {
+    return new ObjectStore(this.place, this.client, this.options, this.learnt, answers);
   }
 
   get bucket(): string {
@@ -134,10 +151,8 @@ export class ObjectStore {
    */
   async checkAccess(prefix = '', signal?: AbortSignal): Promise<void> {
     try {
-      const page = await this.client.send(
-        new ListObjectsV2Command({ Bucket: this.bucket, Prefix: prefix, MaxKeys: 1 }),
-        until(signal),
-      );
+      const input = { Bucket: this.bucket, Prefix: prefix, MaxKeys: 1 };
+      const page = await this.#answer(this.client.send(new ListObjectsV2Command(input), until(signal)));
       if (page.IsTruncated === undefined) throw notAListing(prefix);
     } catch (error) {
       throw this.explain(error);
@@ -170,7 +185,7 @@ export class ObjectStore {
     const tokens = new Set<string>();
     for (let token: string | undefined; ;) {
       const asked = { ...input, ...(token !== undefined && { ContinuationToken: token }) };
-      const page = await this.client.send(new ListObjectsV2Command(asked), until(signal));
+      const page = await this.#answer(this.client.send(new ListObjectsV2Command(asked), until(signal)));
       if (page.IsTruncated === undefined) throw notAListing(prefix);
       const objects = objectsOf(page);
       if (objects.length > 0 || !page.IsTruncated) {
@@ -217,7 +232,11 @@ export class ObjectStore {
         },
         { step: 'deserialize', name: 'seeHeaders' },
       );
-      const { Body: source, ContentLength: size, ETag = '' } = await this.client.send(command, until(signal));
+      const {
+        Body: source,
+        ContentLength: size,
+        ETag = '',
+      } = await this.#answer(this.client.send(command, until(signal)));
       if (!(source instanceof Readable)) throw new IncompleteBody(`the answer for ${key} has no body`);
       const isWhole = this.#whole(key, headers, size ?? listedSize);
       if (!isWhole) {
@@ -226,7 +245,11 @@ export class ObjectStore {
         throw new IncompleteBody(`the answer for ${key} does not tell its length`);
       }
       return {
-        body: wholeBody(source, key, { isWhole, expected: size ?? listedSize }),
+        body: wholeBody(source, key, {
+          isWhole,
+          expected: size ?? listedSize,
+          sign: () => this.answers.sign(),
+        }),
         size,
         etag: plainEtag(ETag),
         hasChecksum: Object.keys(headers).some((name) => /^x-amz-checksum-(?!type$)/.test(name)),
@@ -255,8 +278,8 @@ export class ObjectStore {
       (name) => !['', 'identity', 'aws-chunked'].includes(headers[name] ?? ''),
     );
     return (length) => {
-      if (isRecoded || length >= expected || this.#shortBodies.get(key) === length) return true;
-      this.#shortBodies.set(key, length);
+      if (isRecoded || length >= expected || this.learnt.shortBodies.get(key) === length) return true;
+      this.learnt.shortBodies.set(key, length);
       return false;
     };
   }
@@ -285,7 +308,7 @@ export class ObjectStore {
   async peek(key: string, signal?: AbortSignal): Promise<string | undefined> {
     try {
       const command = new GetObjectCommand({ Bucket: this.bucket, Key: key, Range: 'bytes=0-0' });
-      const { Body: source, ETag = '' } = await this.client.send(command, until(signal));
+      const { Body: source, ETag = '' } = await this.#answer(this.client.send(command, until(signal)));
       if (source instanceof Readable) source.on('error', () => undefined).destroy();
       return plainEtag(ETag);
     } catch (error) {
@@ -298,7 +321,8 @@ export class ObjectStore {
   /** Whether the object exists. */
   async has(key: string, signal?: AbortSignal): Promise<boolean> {
     try {
-      await this.client.send(new HeadObjectCommand({ Bucket: this.bucket, Key: key }), until(signal));
+      const command = new HeadObjectCommand({ Bucket: this.bucket, Key: key });
+      await this.#answer(this.client.send(command, until(signal)));
       return true;
     } catch (error) {
       if (isMissingObject(error)) return false;
@@ -322,20 +346,21 @@ export class ObjectStore {
     contentType: string,
     signal?: AbortSignal,
   ): Promise<boolean> {
-    if (this.#ifNoneMatch !== 'enforced' && (await this.has(key, signal))) return false;
+    if (this.learnt.ifNoneMatch !== 'enforced' && (await this.has(key, signal))) return false;
     try {
       await this.#put(
         key,
         body,
         contentType,
         signal,
-        this.#ifNoneMatch === 'refused' ? {} : { IfNoneMatch: '*' },
+        this.learnt.ifNoneMatch === 'refused' ? {} : { IfNoneMatch: '*' },
       );
       return true;
     } catch (error) {
       if (statusOf(error) === 412) return false;
       if (nameOf(error) === CONFLICT) await sleep(CONFLICT_PAUSE_MS, undefined, { signal });
-      else if (mayRefuseCondition(error) && this.#ifNoneMatch !== 'refused') this.#ifNoneMatch = 'refused';
+      else if (mayRefuseCondition(error) && this.learnt.ifNoneMatch !== 'refused')
+        this.learnt.ifNoneMatch = 'refused';
       else throw error;
       return await this.putIfAbsent(key, body, contentType, signal);
     }
@@ -352,21 +377,22 @@ export class ObjectStore {
     contentType: string,
     signal?: AbortSignal,
   ): Promise<'unknown' | 'enforced' | 'ignored' | 'refused'> {
-    if (this.#ifNoneMatch === 'refused') return 'refused';
+    if (this.learnt.ifNoneMatch === 'refused') return 'refused';
     try {
       await this.#put(key, content, contentType, signal, { IfNoneMatch: '*' });
-      this.#ifNoneMatch = 'ignored';
+      this.learnt.ifNoneMatch = 'ignored';
     } catch (error) {
-      if (statusOf(error) === 412 || nameOf(error) === CONFLICT) this.#ifNoneMatch = 'enforced';
-      else if (mayRefuseCondition(error)) this.#ifNoneMatch = 'refused';
+      if (statusOf(error) === 412 || nameOf(error) === CONFLICT) this.learnt.ifNoneMatch = 'enforced';
+      else if (mayRefuseCondition(error)) this.learnt.ifNoneMatch = 'refused';
       else throw error;
     }
-    return this.#ifNoneMatch;
+    return this.learnt.ifNoneMatch;
   }
 
   /** Deletes an object, if there is one. */
   async delete(key: string, signal?: AbortSignal): Promise<void> {
-    await this.client.send(new DeleteObjectCommand({ Bucket: this.bucket, Key: key }), until(signal));
+    const command = new DeleteObjectCommand({ Bucket: this.bucket, Key: key });
+    await this.#answer(this.client.send(command, until(signal)));
   }
 
   async #put(
@@ -377,16 +403,23 @@ export class ObjectStore {
     condition: { IfNoneMatch?: string },
   ): Promise<void> {
     const { encryption } = this.options;
+    const content = Buffer.from(body);
     const input: PutObjectCommandInput = {
       Bucket: this.bucket,
       Key: key,
-      Body: Buffer.from(body),
+      Body: content,
       ContentType: contentType,
       ...(encryption && { ServerSideEncryption: encryption.algorithm }),
       ...(encryption?.kmsKeyId !== undefined && { SSEKMSKeyId: encryption.kmsKeyId }),
       ...condition,
     };
-    await this.client.send(new PutObjectCommand(input), until(signal));
+    await this.#answer(this.client.send(new PutObjectCommand(input), until(signal)), content.length);
+  }
+
+  /** Waits for the answer to a request with a body of so many bytes. */
+  #answer<Answer>(answer: Promise<Answer>, bytes = 0): Promise<Answer> {
+    const { answerMs = ANSWER_MS } = this.options;
+    return this.answers.waitFor(answer, answerMs + bytes / SLOWEST_BYTES_PER_MS);
   }
 }
 

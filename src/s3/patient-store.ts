@@ -35,8 +35,8 @@ export class PatientStore {
    */
   retry<Result>(work: (store: ObjectStore) => Promise<Result>): Promise<Result> {
     const { log, signal, store } = this;
-    return retryForever('object_store', { log, signal, isTransient: isTransientStoreError }, () =>
-      work(store),
+    return retryForever('object_store', { log, signal, isTransient: isTransientStoreError }, ({ answers }) =>
+      work(store.watchedBy(answers)),
     );
   }
 

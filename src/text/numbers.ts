@@ -15,3 +15,8 @@ export function readableTime(seconds: number): string {
   if (seconds < 100) return `${Math.ceil(seconds)} s`;
   return seconds < 6000 ? `${Math.round(seconds / 60)} min` : `${(seconds / 3600).toFixed(1)} h`;
 }
+
+/** How long ago that was, for people; a clock that is ahead of this one's counts as now. */
+export function readableAge(time: Date, now = Date.now()): string {
+  return readableTime(Math.max(0, (now - time.getTime()) / 1000));
+}

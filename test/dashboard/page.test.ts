@@ -73,7 +73,7 @@ describe('the dashboard in a browser', () => {
          ('chunks/chunk-00000002.csv', 7, 'c1,F,<i>market</i>,NaN', 'bad amount');
        update bankpulse.chunks set rejected_count = 1 where object_key = 'chunks/chunk-00000002.csv'`,
     );
-    await driver.functions.recordListing(driver.runId, 4, new Date(Date.now() - 60_000));
+    await driver.functions.recordListing(driver.runId, 4, new Date(Date.now() - 60_000), 3_600_000);
     await driver.functions.markBatchExported('1');
     link = await FlakyLink.open(config);
     dashboard = await startDashboard(link.config);

@@ -7,6 +7,7 @@ import { PollPause } from '../../src/detector/poll-pause.js';
 import { ReplacedObjects } from '../../src/detector/replaced-objects.js';
 import { ObjectStore } from '../../src/s3/object-store.js';
 import { SqlFunctions } from '../../src/database/functions.js';
+import { openViews } from '../../src/database/connection.js';
 import { useDatabase } from '../support/database.js';
 import { PAGE } from '../support/dose.js';
 import { FaultProxy } from '../support/fault-proxy.js';
@@ -17,6 +18,11 @@ const OBJECTS = 2 * PAGE + 10;
 
 describe('Listing', () => {
   const database = useDatabase('empty');
+  let views: ReturnType<typeof openViews>;
+  before(() => {
+    views = openViews(database().config);
+  });
+  after(() => views.destroy());
 
   it('sees what is new with every poll, however many pages a full listing has', async () => {
     const s3 = await testObjectStore();
@@ -40,6 +46,7 @@ describe('Listing', () => {
       const listing = new Listing({
         store: patient,
         functions,
+        views,
         backlog,
         replaced: new ReplacedObjects({ store: patient, functions, log }),
         runId: await functions.registerRun(),
@@ -77,7 +84,7 @@ describe('Listing', () => {
     const functions = new SqlFunctions(database().client);
     const atRest = new PollPause(250, performance.now() - 600_000);
     const listing = new Listing({
-      ...{ store, functions, log, pause: atRest },
+      ...{ store, functions, views, log, pause: atRest },
       backlog: new Backlog(1000, 0n),
       replaced: new ReplacedObjects({ store, functions, log }),
       runId: await functions.registerRun(),

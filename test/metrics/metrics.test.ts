@@ -6,8 +6,14 @@ import parse from 'parse-prometheus-text-format';
 import { projectDir } from '../../src/config.js';
 import { pipelineEvents } from '../../src/events.js';
 import { createLog } from '../../src/log.js';
+import { version } from '../../src/version.js';
 import { secure } from '../../src/dashboard/security.js';
-import { metricsRoutes, pingDatabase } from '../../src/metrics/routes.js';
+import {
+  metricsRoutes,
+  probeDatabase,
+  probeObjectStore,
+  type MetricsRoutesOptions,
+} from '../../src/metrics/routes.js';
 import { produce } from '../../src/producer/producer.js';
 import { retryForever } from '../../src/async/retry.js';
 import { children, csv, until, useDetector } from '../support/detector.js';
@@ -17,15 +23,20 @@ describe('the metrics', () => {
   let server: FastifyInstance;
   let url: string;
   let isDatabaseUp = true;
+  let isStoreUp = true;
 
   beforeEach(async () => {
     isDatabaseUp = true;
+    isStoreUp = true;
     server = fastify();
     await secure(server, { host: '127.0.0.1', allowed: [] });
-    await server.register(metricsRoutes, {
-      ping: () =>
-        isDatabaseUp ? pingDatabase(mechanismY.database.config)() : Promise.reject(new Error('refused')),
-    });
+    const askDatabase = probeDatabase(mechanismY.database.config);
+    const askStore = probeObjectStore(mechanismY.s3.store, mechanismY.prefix);
+    const probes: MetricsRoutesOptions['probes'] = {
+      'the database': () => (isDatabaseUp ? askDatabase() : Promise.reject(new Error('refused'))),
+      'the object store': () => (isStoreUp ? askStore() : Promise.reject(new Error('refused'))),
+    };
+    await server.register(metricsRoutes, { command: 'detect', probes });
     url = await server.listen({ host: '127.0.0.1', port: 0 });
   });
   afterEach(() => server.close());
@@ -162,6 +173,71 @@ describe('the metrics', () => {
     expect(await lags()).to.deep.equal([[], []]);
   });
 
+  it('show no lag, instead of 0, once the last listing is old, and when it was', async () => {
+    const before = Date.now() / 1000;
+    pipelineEvents.publish('listed', { pendingCount: 0, oldestPendingAt: null, validMs: 300 });
+    const dump = await scrape();
+    expect([dump.value('bankpulse_lag_seconds'), dump.value('bankpulse_lag_chunks')]).to.deep.equal([0, 0]);
+    await until(
+      'it is unknown',
+      async () => (await scrape()).values('bankpulse_lag_seconds')[''] === undefined,
+    );
+    const later = await scrape();
+    expect(later.values('bankpulse_lag_chunks')).to.deep.equal({});
+    expect(later.value('bankpulse_last_listing_timestamp_seconds')).to.be.within(before, Date.now() / 1000);
+  });
+
+  it('show what the database has of all runs, and the version and the run', async () => {
+    const series = async (name: string) => (await scrape()).values(name)[''];
+    expect(await series('bankpulse_is_working'), 'without a mechanism Y').to.equal(undefined);
+    await mechanismY.put(1, '');
+    await mechanismY.put(2, children(2, 1));
+    await mechanismY.detectOnce();
+    expect(await series('bankpulse_is_working')).to.equal(0);
+    expect(await series('bankpulse_objects_quarantined')).to.equal(undefined);
+    const { client } = mechanismY.database;
+    const { rows } = await client.query<{ at: Date; run: string }>(
+      'select applied_at as at, run_id as run from bankpulse.chunks where chunk_no = 1',
+    );
+    mechanismY.startDetector();
+    await until('it has read them', async () => (await series('bankpulse_objects_quarantined')) === 1);
+    expect(await series('bankpulse_files_to_write')).to.equal(0);
+    expect(await series('bankpulse_last_chunk_timestamp_seconds')).to.be.closeTo(
+      rows[0]!.at.getTime() / 1000,
+      0.001,
+    );
+    const { families } = await scrape();
+    const [info] = families.find(({ name }) => name === 'bankpulse_info')!.metrics;
+    expect(info!.value).to.equal('1');
+    expect(info!.labels).to.deep.equal({ version, command: 'detect', run: String(Number(rows[0]!.run) + 1) });
+  });
+
+  it('show a pattern that is added while it runs with a 0 first', async () => {
+    pipelineEvents.publish('patternsKnown', ['PatId1']);
+    const apply = (detections: Record<string, number>) =>
+      pipelineEvents.publish('chunkApplied', {
+        ...{ chunkNo: 1, rowCount: 1, rejectedCount: 0, detections },
+        ...{ stepSeconds: {}, seconds: 0 },
+      });
+    apply({ PatId1: 3, PatId4: 5 });
+    apply({ PatId1: 1, PatId4: 2 });
+    const counts = async () => (await scrape()).values('bankpulse_detections_total');
+    expect(await counts()).to.deep.equal({ PatId1: 4, PatId4: 0 });
+    expect(await counts()).to.deep.equal({ PatId1: 4, PatId4: 7 });
+    apply({ PatId1: 0, PatId4: 1 });
+    expect(await counts()).to.deep.equal({ PatId1: 4, PatId4: 8 });
+  });
+
+  it('begin at 0 with the process, those by step and service too', async () => {
+    const dump = await scrape();
+    expect(dump.counts('bankpulse_step_duration_seconds')).to.deep.equal({
+      ...{ copy: 0, accept: 0, pairs: 0, merchants: 0, detect: 0 },
+    });
+    expect(dump.values('bankpulse_retries_total')).to.deep.equal({ database: 0, object_store: 0 });
+    for (const { name, type } of dump.families.filter((family) => family.name.startsWith('bankpulse_')))
+      if (type === 'COUNTER' && !/detections|retries/.test(name)) expect(dump.value(name), name).to.equal(0);
+  });
+
   it('count failed attempts by service, and show trouble until it is over', async () => {
     const attempts: number[] = [];
     const work = async () => {
@@ -193,6 +269,13 @@ describe('the metrics', () => {
     ]);
   });
 
+  it('are all that the alerts ask for', async () => {
+    const alerts = await readFile(join(projectDir, 'scripts', 'alerts.yml'), 'utf8');
+    const asked = alerts.match(/bankpulse_[a-z_]+/g)!;
+    expect(asked).to.have.length.greaterThan(10);
+    expect((await scrape()).families.map(({ name }) => name)).to.include.members(asked);
+  });
+
   it('are all on the Grafana dashboard, which asks for no other', async () => {
     const dashboard = await readFile(join(projectDir, 'scripts', 'grafana-dashboard.json'), 'utf8');
     const { panels } = JSON.parse(dashboard) as { panels: { targets: { expr: string }[] }[] };
@@ -209,7 +292,7 @@ describe('the metrics', () => {
       pipelineEvents.eventNames().reduce((count, name) => count + pipelineEvents.listenerCount(name), 0);
     const during = listeners();
     await server.close();
-    expect(during - listeners()).to.equal(11);
+    expect(during - listeners()).to.equal(13);
   });
 
   describe('/healthz and /readyz', () => {
@@ -223,7 +306,14 @@ describe('the metrics', () => {
       isDatabaseUp = false;
       expect(await ready()).to.deep.equal([503, 'not ready: the database does not answer\n']);
       expect((await fetch(`${url}/healthz`)).status).to.equal(200);
+      isStoreUp = false;
+      expect(await ready()).to.deep.equal([
+        503,
+        'not ready: the database and the object store do not answer\n',
+      ]);
       isDatabaseUp = true;
+      expect(await ready()).to.deep.equal([503, 'not ready: the object store does not answer\n']);
+      isStoreUp = true;
       await detector.stop();
       expect(await ready()).to.deep.equal([503, 'not ready: mechanism Y is starting\n']);
       expect((await scrape()).value('bankpulse_is_working')).to.equal(0);
@@ -250,10 +340,22 @@ describe('the metrics', () => {
       );
     });
 
+    it('of mechanism X say whether the bucket answers', async () => {
+      await server.close();
+      server = fastify();
+      const probes = { 'the object store': probeObjectStore(mechanismY.s3.store, mechanismY.prefix) };
+      await server.register(metricsRoutes, { command: 'produce', probes });
+      url = await server.listen({ host: '127.0.0.1', port: 0 });
+      expect(await ready()).to.deep.equal([200, 'ready: producing\n']);
+    });
+
     it('do not wait for a database that hangs', async () => {
       await server.close();
       server = fastify();
-      await server.register(metricsRoutes, { ping: () => new Promise(() => undefined) });
+      await server.register(metricsRoutes, {
+        command: 'detect',
+        probes: { 'the database': () => new Promise(() => undefined) },
+      });
       url = await server.listen({ host: '127.0.0.1', port: 0 });
       const start = performance.now();
       expect(await ready()).to.deep.equal([503, 'not ready: the database does not answer\n']);

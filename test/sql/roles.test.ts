@@ -70,7 +70,7 @@ describe('bankpulse_writer', () => {
     expect(await functions.unseenObjects([object.key], ['x'])).to.have.length(1);
     expect(await functions.closeBatches(runId, 50, 'd/', true)).to.equal(1);
     await functions.markBatchExported('1');
-    await functions.recordListing(runId, 0, null);
+    await functions.recordListing(runId, 0, null, 15_000);
     await functions.refreshViews();
     const { rows } = await client.query('select "customerName" from bankpulse.detection_file_rows');
     expect(rows).to.deep.equal([{ customerName: 'c' }]);
@@ -125,7 +125,7 @@ describe('bankpulse_writer', () => {
     await functions.retryQuarantinedChunk(object.key);
     await functions.unseenObjects([object.key], ['x']);
     await functions.lastObjectNumber();
-    await functions.recordListing(runId, 0, null);
+    await functions.recordListing(runId, 0, null, 15_000);
     await functions.refreshViews();
     await client.query('select * from bankpulse.pipeline_status');
     await functions.endRun(runId);

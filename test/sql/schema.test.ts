@@ -100,6 +100,7 @@ describe('migrating', () => {
         '0008_files_taken_over',
         '0009_totals',
         '0010_checkpoint',
+        '0011_listing_expires_at',
       ]);
       const { rows } = await client.query(
         `select object_key, applied_at, quarantined_at, timings from bankpulse.chunks order by object_key`,

@@ -6,6 +6,8 @@ export function Banner({ live }) {
     ? 'BankPulse does not answer: it has ended, or cannot be reached. The page shows the last known state, and goes on by itself.'
     : live.database?.isAway
       ? 'The database does not answer. The page shows the last known state, and goes on by itself.'
-      : '';
+      : live.progress?.run_state === 'not_listing'
+        ? 'The detector cannot list the bucket: what waits there is not known. The log says more.'
+        : '';
   return html`<div role="status" class=${text ? 'banner' : ''}>${text}</div>`;
 }

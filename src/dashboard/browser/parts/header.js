@@ -14,6 +14,7 @@ const states = {
   none: 'No detector has worked yet',
   ended: 'Detector ended',
   silent: 'Detector silent',
+  not_listing: 'Bucket not listed',
   working: 'Working',
   waiting: 'Waiting for chunks',
 };

@@ -1,0 +1,42 @@
+-- The run that holds the lease, in one row, and whether its Y works; all null and `none` before the first. Its listing is
+-- current as long as Y said that it holds: a Y that cannot list leaves an old one.
+create or replace view bankpulse.leading_run as
+with leading_session as (
+  -- holds try_take_over's lock; the server ends a session whose heartbeats stop, so a Y that hangs has none
+  select locks.pid
+  from pg_catalog.pg_locks as locks
+  where locks.locktype = 'advisory' and locks.granted
+    and locks.database = (select oid from pg_catalog.pg_database where datname = current_database())
+    and locks.classid = 0 and locks.objid = 4242001 and locks.objsubid = 1
+)
+select
+  runs.run_id,
+  runs.started_at,
+  runs.ended_at,
+  runs.pending_count,
+  runs.oldest_pending_at,
+  runs.listed_at,
+  coalesce(runs.listing_expires_at > clock_timestamp(), false) as is_listing_current,
+  case
+    when runs.run_id is null then 'none'
+    when runs.ended_at is not null then 'ended'
+    when not exists (select from leading_session) then 'silent'
+    -- before the first listing it loads the weights and lists all there is
+    when coalesce(runs.listing_expires_at, pipeline_lease.taken_at + interval '1 min') <= clock_timestamp()
+      then 'not_listing'
+    when runs.pending_count > 0 then 'working'
+    else 'waiting'
+  end as run_state
+from bankpulse.pipeline_lease
+left join bankpulse.runs on runs.run_id = pipeline_lease.run_id;
+
+comment on view bankpulse.leading_run is 'The run that holds the lease, in one row, and whether its Y works.';
+comment on column bankpulse.leading_run.run_id is 'The run; null before the first.';
+comment on column bankpulse.leading_run.started_at is 'When it started.';
+comment on column bankpulse.leading_run.ended_at is 'When it ended in good order.';
+comment on column bankpulse.leading_run.pending_count is 'Objects that waited in S3 at its last listing.';
+comment on column bankpulse.leading_run.oldest_pending_at is 'Since when the oldest of them had been there.';
+comment on column bankpulse.leading_run.listed_at is 'When that listing ended.';
+comment on column bankpulse.leading_run.is_listing_current is 'Whether that listing still says what waits.';
+comment on column bankpulse.leading_run.run_state is
+  'none: no Y has ever worked; ended; silent: its session is gone, and no other works; not_listing: it works, and cannot list the bucket; working: chunks wait; waiting: no chunk waits.';
