@@ -2,6 +2,8 @@ import { randomBytes } from 'node:crypto';
 import { expect } from 'chai';
 import { parse } from 'csv-parse/sync';
 import { audit } from '../../src/audit/audit.js';
+import { bringCheckpointUpTo } from '../../src/audit/checkpoint.js';
+import { planPrune, prune } from '../../src/audit/prune.js';
 import { readDatabaseUrl } from '../../src/environment/database-url.js';
 import { connect } from '../../src/database/connection.js';
 import { SqlFunctions } from '../../src/database/functions.js';
@@ -9,7 +11,7 @@ import { messageOf } from '../../src/errors.js';
 import { withAudit } from '../support/audit.js';
 import { dropTestDatabase, type TestDatabase } from '../support/database.js';
 import { DeleteObjectCommand } from '@aws-sdk/client-s3';
-import { children, rowsOf, until, useDetector } from '../support/detector.js';
+import { children, csv, rowsOf, until, useDetector } from '../support/detector.js';
 import { administer, cloneOf, onDatabase, sharedDatabase } from '../support/servers.js';
 
 const BATCH_ROWS = 5;
@@ -85,6 +87,27 @@ describe('a database that was restored to an earlier point', () => {
       await expectWhole(restored);
     });
   }
+
+  it('to a chunk behind a checkpoint, of a ledger that was pruned, leaves them as they are', async () => {
+    let restored: TestDatabase | undefined;
+    for (const [index, chunk] of CHUNKS.entries()) {
+      await current.put(2 * index + 1, csv(`Q${index},M,market,1`));
+      await current.put(2 * index + 2, chunk);
+      await detectIn(current.database);
+      if (index === 3) restored = await copy();
+      if (index === 1 || index === 4)
+        await withAudit(current, async (options) => {
+          const plan = await planPrune(options.session, 0);
+          await bringCheckpointUpTo(options, plan.newest_chunk_no, true);
+          await prune(options.session, plan, options.signal, { chunks: 0, rejectedRows: 0, runs: 0 });
+        });
+    }
+    const before = await current.files();
+    await detectIn(restored!);
+    expect(await current.files()).to.deep.equal(before);
+    await expectWhole(restored!);
+    expect(await current.state(restored!)).to.deep.equal(await current.state());
+  });
 
   it('places detections that it had found, and not written yet', async () => {
     const restored = await applyAll(2, true);
