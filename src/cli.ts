@@ -2,6 +2,7 @@ import { realpathSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import { Command, CommanderError } from 'commander';
 import { UsageError, UserError, codeOf, isDataError } from './errors.js';
+import { logLine } from './log-line.js';
 import { printable } from './text/printable.js';
 
 /**
@@ -109,25 +110,42 @@ function programOf(end: (exitCode: number) => void): Command {
   return program;
 }
 
-/** Prints the error. @returns the exit code: 1 failed, 2 wrong usage or configuration. */
+/** Says why the command ends: as text on a terminal, elsewhere as a line of the log. */
+function say(text: string, prefix: string, fields?: Record<string, string>): void {
+  process.stderr.write(
+    process.stderr.isTTY ? `${prefix}${printable(text)}\n` : logLine('fatal', text, fields),
+  );
+}
+
+/** Says the error. @returns the exit code: 1 failed, 2 wrong usage or configuration. */
 function report(error: unknown): number {
   if (error instanceof CommanderError) return error.exitCode === 0 ? 0 : 2;
   if (error instanceof UsageError) {
-    process.stderr.write(error.problems.map((problem) => `configuration: ${problem}\n`).join(''));
+    for (const problem of error.problems) say(`configuration: ${problem}`, '');
     return 2;
   }
   if (error instanceof UserError) {
-    process.stderr.write(`error: ${printable(error.message)}\n`);
+    say(error.message, 'error: ');
     return 1;
   }
   // An unexpected error: the stack shows where it came from. The details of an error of PostgreSQL may quote rows, and
   // so may the message if the error is about data: they are not printed.
   const code = codeOf(error);
+  const what = `unexpected error${code ? ` (${code})` : ''}`;
   const lines = ((error as Error).stack ?? String(error)).split('\n');
-  const told = isDataError(error) ? lines.filter((line) => /^ +at /.test(line)) : lines;
-  process.stderr.write(
-    `unexpected error${code ? ` (${code})` : ''}: ${told.map((line) => printable(line)).join('\n')}\n`,
-  );
+  const isPlace = (line: string) => /^ +at /.test(line);
+  const told = isDataError(error) ? lines.filter(isPlace) : lines;
+  if (process.stderr.isTTY) {
+    process.stderr.write(`${what}: ${told.map((line) => printable(line)).join('\n')}\n`);
+  } else {
+    const words = told.filter((line) => !isPlace(line)).join(' ');
+    say(`${what}${words && `: ${words}`}`, '', {
+      stack: told
+        .filter(isPlace)
+        .map((line) => line.trim())
+        .join(' '),
+    });
+  }
   return 1;
 }
 
@@ -155,6 +173,12 @@ if (process.argv[1] !== undefined && realpathSync(process.argv[1]) === fileURLTo
   process.stderr.on('error', () => undefined);
   // Node itself would print every property of the error
   process.on('uncaughtException', (error) => process.exit(report(error)));
+  if (!process.stderr.isTTY) {
+    process.removeAllListeners('warning'); // Node's own, which writes several lines
+    process.on('warning', ({ name, message }) =>
+      process.stderr.write(logLine('warn', `${name}: ${message}`)),
+    );
+  }
   const exitCode = await main(process.argv.slice(2));
   process.exitCode ??= exitCode;
 }

@@ -1,5 +1,6 @@
 import pino, { type Logger } from 'pino';
 import { prettyFactory } from 'pino-pretty';
+import { origin } from './log-line.js';
 import { keepEscapes, printableJson } from './text/printable.js';
 
 export type { Logger };
@@ -12,7 +13,7 @@ const isRoutine = Symbol('routine');
 export const routine = { [isRoutine]: true };
 
 /**
- * The process's log, on stderr: readable lines on a terminal, JSON elsewhere. Results go to stdout, never here.
+ * The process's log, on stderr: readable lines on a terminal, JSON with host and run elsewhere. Results go to stdout, never here.
  * Keys from a bucket may hold any character; those that control a terminal are written as \uNNNN in both formats.
  * Never pass rows, parameters or connection settings to it: they hold personal data and secrets. Detections are what
  * mechanism Y is there to tell, so their sentences are logged, with the customer's name.
@@ -22,6 +23,7 @@ export function createLog(level: string, { leavesOutRoutine = false } = {}): Log
   const options: pino.LoggerOptions = {
     level,
     base: null,
+    mixin: origin,
     timestamp: pino.stdTimeFunctions.isoTime,
     hooks,
   };
@@ -43,7 +45,7 @@ export function createLog(level: string, { leavesOutRoutine = false } = {}): Log
   const format = prettyFactory({
     singleLine: true,
     translateTime: 'SYS:HH:MM:ss.l',
-    ignore: 'pid,hostname',
+    ignore: 'pid,hostname,host,run',
     colorize: process.stderr.hasColors(),
   });
   // through process.stderr, where a live display makes room for the line

@@ -6,14 +6,16 @@
  * is too old gets to the line that says so.
  */
 const { existsSync, mkdirSync, statSync } = require('fs');
-const { homedir, tmpdir } = require('os');
+const { homedir, hostname, tmpdir } = require('os');
 const { dirname, join, resolve } = require('path');
 const { pathToFileURL } = require('url');
 
 const projectDir = dirname(__dirname);
 
+/** On a terminal in words, elsewhere as a line of the log, as src/log-line.ts has it. */
 function refuse(problem) {
-  process.stderr.write(`error: ${problem}\n`);
+  const line = { level: 60, time: new Date().toISOString(), host: hostname(), msg: problem };
+  process.stderr.write(process.stderr.isTTY ? `error: ${problem}\n` : `${JSON.stringify(line)}\n`);
   process.exit(1);
 }
 

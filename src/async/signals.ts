@@ -16,6 +16,11 @@ function endNow(exitCode: number): void {
   process.exit(exitCode);
 }
 
+/** The reason of the abort: its message is the name of the signal. */
+class Interruption extends Error {
+  override name = 'AbortError';
+}
+
 /**
  * Aborted by the first SIGTERM or SIGINT, so that the work can end in order; a later one ends the process at once. The
  * interrupted command fails.
@@ -25,7 +30,7 @@ export function interruptSignal(): AbortSignal {
   let firstAt: number | undefined;
   const onSignal = (signal: NodeJS.Signals) => {
     firstAt ??= performance.now();
-    controller.abort();
+    controller.abort(new Interruption(signal));
     if (performance.now() - firstAt > SAME_SIGNAL_MS) endNow(signal === 'SIGINT' ? 130 : 143);
   };
   process.on('SIGINT', onSignal);

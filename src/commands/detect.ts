@@ -8,7 +8,7 @@ import {
 } from '../config.js';
 import { explainRefusal } from '../database/explain-refusal.js';
 import { detect } from '../detector/detector.js';
-import { openPipeline, printSummary, withTerminal } from './run-pipeline.js';
+import { END_OF_ONCE, openPipeline, printSummary, withTerminal } from './run-pipeline.js';
 
 /** `npm run detect`: mechanism Y alone. */
 export async function runDetect({ once }: { once: boolean }): Promise<void> {
@@ -20,7 +20,7 @@ export async function runDetect({ once }: { once: boolean }): Promise<void> {
     ...metricsSettings,
     'LOG_LEVEL',
   ]);
-  await withTerminal(settings.LOG_LEVEL, async (command) => {
+  await withTerminal(settings.LOG_LEVEL, END_OF_ONCE, async (command) => {
     const { log, signal } = command;
     const services = await openPipeline(settings, 'detect', command);
     let hasTold = once;

@@ -14,7 +14,7 @@ export async function runProduce(): Promise<void> {
     'IMPORTANCE_CSV',
     'LOG_LEVEL',
   ]);
-  await withTerminal(settings.LOG_LEVEL, async ({ log, signal, closeLater }) => {
+  await withTerminal(settings.LOG_LEVEL, 'no more rows', async ({ log, signal, closeLater }) => {
     await generateMissingInput(settings, log, signal);
     if (signal.aborted) return;
     const { store, close } = await openObjectStore(settings, log);

@@ -19,6 +19,9 @@ import { stopSignal } from '../async/signals.js';
 import { readStatusText } from '../database/status.js';
 import { openTerminal, type Terminal } from '../terminal/terminal.js';
 
+/** Why `start` and `detect` end, without a signal or an error. */
+export const END_OF_ONCE = '--once: nothing waits any more';
+
 /** Prints the results of the pipeline so far to stdout. If the database cannot be read, logs a warning instead. */
 export async function printSummary(services: Services, log: Logger): Promise<void> {
   const views = openViews(services.config);
@@ -66,15 +69,29 @@ export interface Command {
   closeLater: CloseLater;
 }
 
-/** Runs `work` with a log, a stop signal and, on a terminal, a live display. */
-export async function withTerminal(level: string, work: (command: Command) => Promise<void>): Promise<void> {
+/**
+ * Runs `work` with a log, a stop signal and, on a terminal, a live display. The log says at the end why it ended: a signal,
+ * an error, or else `ending`.
+ */
+export async function withTerminal(
+  level: string,
+  ending: string,
+  work: (command: Command) => Promise<void>,
+): Promise<void> {
   const terminal = openTerminal(level);
   const { log } = terminal;
-  await withResources(log, (closeLater) => {
-    closeLater(() => terminal.close());
-    for (const warning of environmentWarnings()) log.warn(warning);
-    return work({ terminal, log, signal: stopSignal(), closeLater });
-  });
+  const signal = stopSignal();
+  try {
+    await withResources(log, (closeLater) => {
+      closeLater(() => terminal.close());
+      for (const warning of environmentWarnings()) log.warn(warning);
+      return work({ terminal, log, signal, closeLater });
+    });
+  } catch (error) {
+    log.info({ reason: 'an error, which the next line says' }, 'stopped');
+    throw error;
+  }
+  log.info({ reason: signal.aborted ? messageOf(signal.reason) : ending }, 'stopped');
 }
 
 /** Opens what mechanism Y needs, with the schema up to date; starts the dashboard and the live display. */

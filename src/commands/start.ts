@@ -18,7 +18,7 @@ import { pipelineEvents, type Role } from '../events.js';
 import type { Logger } from '../log.js';
 import { produce } from '../producer/producer.js';
 import { generateMissingInput } from './generate-missing-input.js';
-import { openPipeline, printSummary, withTerminal } from './run-pipeline.js';
+import { END_OF_ONCE, openPipeline, printSummary, withTerminal } from './run-pipeline.js';
 import type { Services } from './services.js';
 
 /** `npm start`: X and Y together. */
@@ -32,7 +32,7 @@ export async function runStart({ once }: { once: boolean }): Promise<void> {
     ...metricsSettings,
     'LOG_LEVEL',
   ]);
-  await withTerminal(settings.LOG_LEVEL, async (command) => {
+  await withTerminal(settings.LOG_LEVEL, END_OF_ONCE, async (command) => {
     const { log, signal } = command;
     await generateMissingInput(settings, log, signal);
     if (signal.aborted) return;

@@ -1,5 +1,5 @@
 import { setTimeout as sleep } from 'node:timers/promises';
-import { connect } from '../database/connection.js';
+import { connect, describeDatabase } from '../database/connection.js';
 import { SqlFunctions } from '../database/functions.js';
 import { untilDatabaseWorks } from '../database/patience.js';
 import { CONNECTIONS_NEEDED } from '../database/connection-advice.js';
@@ -10,6 +10,7 @@ import { PatientStore } from '../s3/patient-store.js';
 import { claimPlace } from './file-owner.js';
 import { lead } from './leader.js';
 import type { DetectorOptions, LeaderOptions } from './options.js';
+import { version } from '../version.js';
 import { isIgnorableAfter } from './shutdown.js';
 
 export type { DetectorOptions } from './options.js';
@@ -34,6 +35,8 @@ export async function detect(options: DetectorOptions): Promise<void> {
   const runId = await untilDatabaseWorks(options, () => registerRun(options)).catch(throwUnlessIgnorable);
   if (runId === undefined) return;
   pipelineEvents.publish('runRegistered', runId);
+  const database = describeDatabase(options.config);
+  log.info({ version, run: runId, database, bucket: store.description }, 'mechanism Y has started');
   await leadUntilOver(options, runId).catch(throwUnlessIgnorable);
   await call(options, (functions) => functions.endRun(runId)).catch((error: unknown) =>
     log.debug({ reason: messageOf(error) }, 'the end of the run was not recorded'),

@@ -1,3 +1,4 @@
+import { version } from '../version.js';
 import { chunkName } from '../s3/chunk-names.js';
 import type { ProducerSettings } from '../config.js';
 import { ContentError, UserError } from '../errors.js';
@@ -48,6 +49,7 @@ export async function produce(options: ProducerOptions): Promise<ProducerSummary
   let allChunks: number | undefined;
   try {
     await store.checkAccess(settings.CHUNKS_PREFIX, signal);
+    log.info({ version, bucket: store.description }, 'mechanism X has started');
     log.info(`counting the rows of ${source.name}`);
     const survey = await source.survey();
     checkHeader(survey.header, source.name);

@@ -1,11 +1,13 @@
 import { spawnSync } from 'node:child_process';
 import { existsSync } from 'node:fs';
 import { mkdtemp, readFile, rm } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
+import { hostname, tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
+import { DeleteObjectCommand } from '@aws-sdk/client-s3';
 import { expect } from 'chai';
 import { projectDir } from '../../src/config.js';
+import { version } from '../../src/version.js';
 import {
   createTestDatabase,
   dropTestDatabase,
@@ -14,7 +16,7 @@ import {
   type TestDatabase,
 } from '../support/database.js';
 import { FaultProxy } from '../support/fault-proxy.js';
-import { Command, expectRefusal, run, runProcess, type Ended } from '../support/process.js';
+import { Command, asOnTerminal, expectRefusal, run, runProcess, type Ended } from '../support/process.js';
 import { programArguments } from '../support/program.js';
 import { testObjectStore, type TestObjectStore } from '../support/s3.js';
 
@@ -196,7 +198,7 @@ describe('the command line', () => {
       if (!existsSync('/dev/full')) return this.skip();
       const full = status('> /dev/full');
       expect(full.status).to.equal(1);
-      expect(full.stderr).to.match(/^error: the output cannot be written: ENOSPC.*\n$/);
+      expect(asOnTerminal(full.stderr)).to.match(/^error: the output cannot be written: ENOSPC.*\n$/);
       expect(status('2> /dev/full').status).to.equal(0);
     });
   });
@@ -277,6 +279,75 @@ describe('the command line', () => {
         .map((line) => (JSON.parse(line) as { msg: string }).msg);
       for (const message of ['chunk written', 'chunk applied'])
         expect(messages.filter((text) => text === message)).to.have.length(10);
+    });
+
+    it('says in its log what started where, who was elected, and why it stopped; each line bears host and run', () => {
+      const lines = result.stderr
+        .trimEnd()
+        .split('\n')
+        .map((line) => JSON.parse(line) as Record<string, unknown>);
+      const said = (msg: string) => lines.filter((line) => line.msg === msg);
+      const bucket = s3.store.description;
+      const [started] = said('mechanism Y has started');
+      expect(started).to.deep.include({ version, bucket, run: 1 });
+      expect(started!.database).to.match(/^database ".*" at /);
+      expect(said('mechanism X has started')[0]).to.deep.include({ version, bucket });
+      expect(said('elected: this mechanism Y works')).to.have.length(1);
+      expect(lines.at(-1)).to.include({ msg: 'stopped', reason: '--once: nothing waits any more', run: 1 });
+      for (const line of lines) expect(line.host).to.equal(hostname());
+      const behindStart = lines.slice(lines.indexOf(started!));
+      expect(behindStart.filter(({ run: number }) => number !== 1)).to.deep.equal([]);
+    });
+
+    it('"status" says that no Y works, and "--listing" counts what waits by itself', async () => {
+      const env = environment(database(), 'once');
+      const plain = await run(['status'], env);
+      expect(plain.stdout).to.match(/^chunks +10 applied, 0 waiting, 0 quarantined$/m);
+      expect(plain.stdout).to.match(
+        /^mechanism Y does not work: run \d+ has ended, and no other has taken over$/m,
+      );
+      expect(plain.stdout).to.match(/^listing +\d+ s ago: what waits is as of then$/m);
+      const key = 'once/chunks/chunk-00000099.csv';
+      await s3.store.put(key, 'customer,gender,merchant,amount\n', 'text/csv');
+      try {
+        expect((await run(['status', '--listing'], env)).stdout).to.match(
+          /^bucket +1 waiting, the oldest for \d+ s \(counted now\)$/m,
+        );
+        const { stdout } = await run(['status', '--json', '--listing'], env);
+        expect((JSON.parse(stdout) as { bucket: object }).bucket).to.include({ waiting: 1 });
+        await database().client.query('update bankpulse.runs set listing_expires_at = now()');
+        expect((await run(['status'], env)).stdout).to.match(
+          /^lag +unknown: the last listing of mechanism Y is \d+ s old$/m,
+        );
+      } finally {
+        await s3.client.send(new DeleteObjectCommand({ Bucket: s3.store.bucket, Key: key }));
+      }
+    });
+
+    it('ends at an error that nobody expects with a last line of JSON, its stack in a field', () => {
+      const failing = `setTimeout(() => Promise.reject(Object.assign(new Error('gone\\nwrong'), { code: 'EODD' })), 1500)`;
+      const { status, stderr } = spawnSync(
+        process.execPath,
+        ['--import', `data:text/javascript,${encodeURIComponent(failing)}`, ...programArguments(), 'detect'],
+        {
+          env: {
+            ...{ PATH: process.env.PATH, HOME: '/nonexistent', NODE_ENV: 'test', DASHBOARD_PORT: '0' },
+            ...environment(database(), 'once'),
+          },
+          cwd: projectDir,
+          encoding: 'utf8',
+        },
+      );
+      expect(status).to.equal(1);
+      const lines = stderr.trimEnd().split('\n');
+      const last = JSON.parse(lines.at(-1)!) as Record<string, unknown>;
+      expect(last).to.include({
+        level: 60,
+        host: hostname(),
+        msg: 'unexpected error (EODD): Error: gone wrong',
+      });
+      expect(last.stack).to.match(/^at /);
+      for (const line of lines) expect(line).to.match(/^\{"level":/);
     });
 
     it('leaves fresh views behind', async () => {

@@ -5,6 +5,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { expect } from 'chai';
 import { projectDir } from '../../src/config.js';
+import { asOnTerminal } from '../support/process.js';
 
 describe('what is wrong before the first line of a command', () => {
   let folder: string;
@@ -50,7 +51,7 @@ describe('what is wrong before the first line of a command', () => {
     let stderr = '';
     child.stderr.setEncoding('utf8').on('data', (text: string) => (stderr += text));
     const [code] = (await once(child, 'close')) as [unknown];
-    return { code, stderr };
+    return { code, stderr: asOnTerminal(stderr) };
   }
 
   const works = { code: 0, stderr: '' };

@@ -7,6 +7,7 @@ import { Writable } from 'node:stream';
 import { expect } from 'chai';
 import { main } from '../../src/cli.js';
 import { projectDir } from '../../src/config.js';
+import { printable } from '../../src/text/printable.js';
 import { programArguments } from './program.js';
 
 /**
@@ -15,6 +16,7 @@ import { programArguments } from './program.js';
  */
 const NODE_OPTIONS = ['--max-old-space-size=512', '--max-semi-space-size=4'];
 
+/** `stderr` is as on a terminal where it says why the command ended. */
 export interface Ended {
   code: number | null;
   stdout: string;
@@ -33,6 +35,16 @@ const environmentOf = (env: Record<string, string>): NodeJS.ProcessEnv => ({
   ...env,
 });
 
+/** With the lines of JSON that say why a command ended as a terminal shows them, which is what most tests look for. */
+export function asOnTerminal(stderr: string): string {
+  const readable = (line: string) => {
+    if (!line.startsWith('{"level":60,')) return line;
+    const { msg } = JSON.parse(line) as { msg: string };
+    return printable(/^(configuration|unexpected error)\b/.test(msg) ? msg : `error: ${msg}`);
+  };
+  return stderr.split('\n').map(readable).join('\n');
+}
+
 /** A `bankpulse` command as a process of its own. */
 export class Command {
   stdout = '';
@@ -48,7 +60,7 @@ export class Command {
     this.ended = once(child, 'close').then(([code]) => ({
       code: code as number | null,
       stdout: this.stdout,
-      stderr: this.stderr,
+      stderr: asOnTerminal(this.stderr),
     }));
   }
 
@@ -139,7 +151,7 @@ export async function run(args: readonly string[], env: Record<string, string> =
   const listeners = SIGNALS.map((signal) => [signal, process.listeners(signal)] as const);
   try {
     for (const [name, value] of own) Object.defineProperty(process, name, { value, configurable: true });
-    return { code: await main(args), stdout: stdout.text, stderr: stderr.text };
+    return { code: await main(args), stdout: stdout.text, stderr: asOnTerminal(stderr.text) };
   } finally {
     for (const [name, descriptor] of former) Object.defineProperty(process, name, descriptor);
     for (const [signal, earlier] of listeners)
