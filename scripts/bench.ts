@@ -7,17 +7,20 @@ import { createLog } from '../src/log.js';
 import { apply, dashboard } from './bench/apply.js';
 import { figureLines, figuresJson, targetLines, targetsJson, type Figure } from './bench/figures.js';
 import { growthPart } from './bench/growth.js';
+import { ledger } from './bench/ledger.js';
 import { readOptions, type BenchOptions } from './bench/options.js';
 import { peers } from './bench/peers.js';
 import { catchUp, latency } from './bench/pipeline.js';
 import { openBench, type Bench, type Part } from './bench/set-up.js';
 
-const parts: readonly Part[] = [apply, dashboard, catchUp, peers, latency];
-const names = parts.map(({ name }) => name);
+const usual: readonly Part[] = [apply, dashboard, catchUp, peers, latency];
+/** The last one only by `--only`: it takes ten minutes and 10 GB of disk. */
+const parts = [...usual, ledger];
+const namesOf = (some: readonly Part[]) => some.map(({ name }) => name);
 
 const options = ((): BenchOptions => {
   try {
-    return readOptions(process.argv.slice(2), names);
+    return readOptions(process.argv.slice(2), namesOf(usual), {}, [ledger.name]);
   } catch (error) {
     if (error instanceof CommanderError) process.exit(error.exitCode);
     throw error;

@@ -12,19 +12,22 @@ export interface BenchOptions extends GivenFiles {
 
 /**
  * Reads the command line.
- * @param parts the names that `--only` chooses from; all of them without it
+ * @param parts the names of the parts that are chosen without `--only`
  * @param output instead of stdout and stderr
+ * @param more names that only `--only` chooses
  * @throws CommanderError with exit code 2 for a wrong one, after it was said on stderr; with 0 for `--help`
  */
 export function readOptions(
   args: readonly string[],
   parts: readonly string[],
   output: OutputConfiguration = {},
+  more: readonly string[] = [],
 ): BenchOptions {
+  const names = [...parts, ...more];
   const partNames = (text: string): string[] => {
     const chosen = text.split(',');
-    if (chosen.every((name) => parts.includes(name))) return chosen;
-    throw new InvalidArgumentError(`Choose from ${parts.join(',')}.`);
+    if (chosen.every((name) => names.includes(name))) return chosen;
+    throw new InvalidArgumentError(`Choose from ${names.join(',')}.`);
   };
   const count = (text: string): number => {
     if (/^[1-9]\d?$/.test(text)) return Number(text);
@@ -35,7 +38,7 @@ export function readOptions(
     .description('Times what a chunk costs, in terms of a bare COPY of it.')
     .option('--transactions <file>', 'instead of a generated one; with --importance')
     .option('--importance <file>')
-    .option('--only <parts>', `some of ${parts.join(',')}`, partNames, [...parts])
+    .option('--only <parts>', `some of ${names.join(',')}`, partNames, [...parts])
     .option('--rounds <n>', 'of the catch-up', count, 3)
     .option('--growth [rows]', 'instead: a stream of 10,000,000 or so many rows, in eight to twenty minutes')
     .option('--json', 'one JSON object on stdout, all other output on stderr', false)

@@ -1,10 +1,12 @@
 -- The rights of two roles: bankpulse_writer may do exactly what mechanism Y does; bankpulse_reader may read
 -- everything and change nothing. Grant them to login roles: grant bankpulse_reader to alice. Roles belong to the
--- whole server; if the migrating role may not create them, this file raises one warning and changes nothing.
+-- whole server. What the migrating role may not do, making roles or giving rights, is left out, and a warning says by
+-- name what is missing now, and how it is given.
 --
--- npm run migrate applies this file last, after every migration and every change of another file, because objects
--- that were created anew need their grants. Default privileges would cover only objects created by the same role. All
--- grants are revoked and granted again, so a grant removed from this file is revoked.
+-- npm run migrate applies this file last, each time that it runs: objects that were created anew need their grants, a
+-- database that was restored on another server needs the roles, and what was refused before may be allowed now. Default
+-- privileges would cover only objects created by the same role. All grants are revoked and granted again, so a grant
+-- removed from this file is revoked.
 
 -- these functions run with their owner's rights
 revoke execute on function bankpulse.refresh_views(), bankpulse.retry_quarantined_chunk(text) from public;
@@ -12,7 +14,7 @@ revoke execute on function bankpulse.refresh_views(), bankpulse.retry_quarantine
 do $$
 declare
   v_role text;
-  v_table text;
+  v_missing text[] := '{}';
 begin
   foreach v_role in array array['bankpulse_writer', 'bankpulse_reader'] loop
     if not exists (select from pg_roles where rolname = v_role) then
@@ -20,49 +22,96 @@ begin
         execute format('create role %I nologin', v_role);
       exception
         when duplicate_object or unique_violation then null; -- another session created it meanwhile
+        when insufficient_privilege then v_missing := v_missing || v_role;
       end;
     end if;
   end loop;
+  if v_missing <> '{}' then
+    raise warning 'the role% % % not set up: % may not create roles; let a role with createrole run "npm run migrate", or say % and migrate again; until then only the owner of the schema, %, can do what % for',
+      case cardinality(v_missing) when 1 then '' else 's' end,
+      array_to_string(v_missing, ' and '),
+      case cardinality(v_missing) when 1 then 'was' else 'were' end,
+      quote_ident(current_user),
+      (select string_agg(format('"create role %I nologin"', name), ' and ' order by place)
+       from unnest(v_missing) with ordinality as missing (name, place)),
+      (select quote_ident(pg_get_userbyid(nspowner)) from pg_namespace where nspname = 'bankpulse'),
+      case cardinality(v_missing) when 1 then 'it is' else 'they are' end;
+  end if;
+end;
+$$;
 
-  revoke all on all tables in schema bankpulse from bankpulse_writer, bankpulse_reader;
-  alter default privileges in schema bankpulse revoke select on tables from bankpulse_writer, bankpulse_reader;
+do $$
+declare
+  v_owner constant name := (select pg_get_userbyid(nspowner) from pg_namespace where nspname = 'bankpulse');
+  v_statement text;
+  v_refused text[] := '{}';
+begin
+  -- roles are made by whoever may make roles, rights are given by the owner, if the session may be that
+  if pg_has_role(session_user, v_owner, 'member') then
+    begin
+      perform set_config('role', v_owner, true);
+    exception
+      when insufficient_privilege then null; -- since PostgreSQL 16 a member may lack the right to switch
+    end;
+  end if;
 
-  grant usage on schema bankpulse to bankpulse_writer, bankpulse_reader;
-  grant select on all tables in schema bankpulse to bankpulse_writer, bankpulse_reader;
-  -- of the audit alone
-  revoke select on bankpulse.checkpoint, bankpulse.checkpoint_pairs from bankpulse_writer;
+  -- each statement ends with the role that it is for
+  foreach v_statement in array array[
+    'revoke all on all tables in schema bankpulse from bankpulse_writer',
+    'revoke all on all tables in schema bankpulse from bankpulse_reader',
+    'alter default privileges in schema bankpulse revoke select on tables from bankpulse_writer',
+    'alter default privileges in schema bankpulse revoke select on tables from bankpulse_reader',
 
-  -- The past stays: Y never deletes a ledger row, detection, batch or run, and changes only these columns of them.
-  grant insert, update (listed_etag) on bankpulse.chunks to bankpulse_writer;
-  grant insert, update (batch_no) on bankpulse.detections to bankpulse_writer;
-  grant insert, update (exported_at) on bankpulse.detection_batches to bankpulse_writer;
-  grant insert, update (ended_at, pending_count, oldest_pending_at, listed_at, listing_expires_at) on bankpulse.runs
-  to bankpulse_writer;
-  grant update (run_id, taken_at) on bankpulse.pipeline_lease to bankpulse_writer;
-  grant insert, update (detection_id) on bankpulse.taken_over_rows to bankpulse_writer;
-  grant update (bucket, owner_key, claimed_at) on bankpulse.pipeline to bankpulse_writer;
-  -- the totals: the triggers in 03_state keep them with the rights of whoever writes the rows
-  grant update (chunks_applied, chunks_quarantined, rows_applied, rows_rejected, batches_closed)
-  on bankpulse.pipeline_totals to bankpulse_writer;
-  grant insert, update (detection_count) on bankpulse.pattern_totals, bankpulse.merchant_totals to bankpulse_writer;
-  -- another importance file replaces these as a whole, with its rejected rows
-  grant insert, delete on bankpulse.importance_file, bankpulse.customer_weights, bankpulse.rejected_rows
-  to bankpulse_writer;
-  -- the running state
-  grant insert, update (transaction_count, total_amount) on bankpulse.customer_merchant_stats to bankpulse_writer;
-  grant insert, update (transaction_count, customer_count, female_count, male_count) on bankpulse.merchant_stats
-  to bankpulse_writer;
-  grant insert on bankpulse.rules_history to bankpulse_writer;
-  -- what the patterns remember
-  for v_table in select distinct unnest(remembers) from bankpulse.patterns order by 1 loop
-    execute format('grant insert, update, delete on bankpulse.%I to bankpulse_writer', v_table);
+    'grant usage on schema bankpulse to bankpulse_writer',
+    'grant usage on schema bankpulse to bankpulse_reader',
+    'grant select on all tables in schema bankpulse to bankpulse_writer',
+    'grant select on all tables in schema bankpulse to bankpulse_reader',
+    -- of the audit alone
+    'revoke select on bankpulse.checkpoint, bankpulse.checkpoint_pairs from bankpulse_writer',
+
+    -- The past stays: Y never deletes a ledger row, detection, batch or run, and changes only these columns of them.
+    'grant insert, update (listed_etag) on bankpulse.chunks to bankpulse_writer',
+    'grant insert, update (batch_no) on bankpulse.detections to bankpulse_writer',
+    'grant insert, update (exported_at) on bankpulse.detection_batches to bankpulse_writer',
+    'grant insert, update (ended_at, pending_count, oldest_pending_at, listed_at, listing_expires_at) on bankpulse.runs to bankpulse_writer',
+    'grant update (run_id, taken_at) on bankpulse.pipeline_lease to bankpulse_writer',
+    'grant insert, update (detection_id) on bankpulse.taken_over_rows to bankpulse_writer',
+    'grant update (bucket, owner_key, claimed_at) on bankpulse.pipeline to bankpulse_writer',
+    -- the totals: the triggers in 03_state keep them with the rights of whoever writes the rows
+    'grant update (chunks_applied, chunks_quarantined, rows_applied, rows_rejected, batches_closed) on bankpulse.pipeline_totals to bankpulse_writer',
+    'grant insert, update (detection_count) on bankpulse.pattern_totals to bankpulse_writer',
+    'grant insert, update (detection_count) on bankpulse.merchant_totals to bankpulse_writer',
+    -- another importance file replaces these as a whole, with its rejected rows
+    'grant insert, delete on bankpulse.importance_file to bankpulse_writer',
+    'grant insert, delete on bankpulse.customer_weights to bankpulse_writer',
+    'grant insert, delete on bankpulse.rejected_rows to bankpulse_writer',
+    -- the running state
+    'grant insert, update (transaction_count, total_amount) on bankpulse.customer_merchant_stats to bankpulse_writer',
+    'grant insert, update (transaction_count, customer_count, female_count, male_count) on bankpulse.merchant_stats to bankpulse_writer',
+    'grant insert on bankpulse.rules_history to bankpulse_writer',
+
+    'grant execute on function bankpulse.refresh_views() to bankpulse_writer',
+    'grant execute on function bankpulse.retry_quarantined_chunk(text) to bankpulse_writer'
+  ] || array(
+    -- what the patterns remember
+    select format('grant insert, update, delete on bankpulse.%I to bankpulse_writer', name)
+    from (select distinct unnest(remembers) as name from bankpulse.patterns) as remembered
+    order by name
+  ) loop
+    continue when not exists (select from pg_roles where rolname = substring(v_statement from '\w+$'));
+    begin
+      execute v_statement;
+    exception
+      when insufficient_privilege then
+        v_refused := v_refused || format('%s (%s)', v_statement, sqlerrm);
+    end;
   end loop;
+  perform set_config('role', 'none', true);
 
-  grant execute on function bankpulse.refresh_views(), bankpulse.retry_quarantined_chunk(text) to bankpulse_writer;
-exception
-  when insufficient_privilege then
-    raise warning 'the roles bankpulse_writer and bankpulse_reader were not set up: % may not create or grant them',
-      current_user;
+  if v_refused <> '{}' then
+    raise warning 'these rights are missing, and % may not give them: the owners of these objects must say: %',
+      quote_ident(session_user), array_to_string(v_refused, '; ');
+  end if;
 end;
 $$;
 

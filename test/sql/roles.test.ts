@@ -345,7 +345,9 @@ describe('a role that may not create roles', () => {
     );
     client.off('notice', hear);
     expect(warnings).to.deep.equal([
-      `WARNING: the roles ${missing} and ${missing} were not set up: ${name} may not create or grant them`,
+      `WARNING: the roles ${missing} and ${missing} were not set up: ${name} may not create roles; ` +
+        `let a role with createrole run "npm run migrate", or say "create role ${missing} nologin" and "create role ${missing} nologin" ` +
+        `and migrate again; until then only the owner of the schema, ${name}, can do what they are for`,
     ]);
   });
 });
