@@ -5,6 +5,7 @@ import {
   databaseSettings,
   detectorSettings,
   loadSettings,
+  metricsSettings,
   objectStoreSettings,
   producerSettings,
   projectDir,
@@ -18,6 +19,7 @@ const all = [
   ...producerSettings,
   ...detectorSettings,
   ...dashboardSettings,
+  ...metricsSettings,
   'LOG_LEVEL',
 ] as const;
 
@@ -64,6 +66,8 @@ describe('loadSettings', () => {
       DASHBOARD_HOST: '127.0.0.1',
       DASHBOARD_PORT: 8080,
       DASHBOARD_ALLOWED_HOSTS: [],
+      METRICS_HOST: '127.0.0.1',
+      METRICS_PORT: undefined,
       LOG_LEVEL: 'info',
       TRANSACTIONS_CSV: join(projectDir, 'data', 'transactions.csv'),
       IMPORTANCE_CSV: join(projectDir, 'data', 'CustomerImportance.csv'),
@@ -129,6 +133,17 @@ describe('loadSettings', () => {
       expect(faults({ DASHBOARD_ALLOWED_HOSTS: `good.example,${entry}` }).join(), entry).to.match(
         /^DASHBOARD_ALLOWED_HOSTS must be hosts, such as .*: number 2 is none$/,
       );
+  });
+
+  it('takes a port for the metrics that the dashboard does not have', () => {
+    expect(faults({ METRICS_PORT: '9464' })).to.deep.equal([]);
+    expect(faults({ METRICS_PORT: '0', DASHBOARD_PORT: '0' })).to.deep.equal([]);
+    expect(faults({ METRICS_PORT: '65536' })).to.deep.equal([
+      'METRICS_PORT must be a whole number from 0 to 65535',
+    ]);
+    expect(faults({ METRICS_PORT: '8080' })).to.deep.equal([
+      'METRICS_PORT must be another port than DASHBOARD_PORT, or not be set',
+    ]);
   });
 
   it('takes the settings of stores of their own kind', () => {
