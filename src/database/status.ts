@@ -21,15 +21,20 @@ export async function readStatus(views: Kysely<Views>): Promise<Status> {
   }
 }
 
-/** Quarantined objects, oldest first. */
+/** In the text of the status; `npm run quarantine` lists all. */
+const SHOWN_QUARANTINED = 20;
+
+/** Quarantined objects, oldest first: all, or so many. */
 export async function readQuarantined(
   views: Kysely<Views>,
+  limit?: number,
 ): Promise<{ object_key: string; error: string | null }[]> {
   return views
     .selectFrom('chunks')
     .select(['object_key', 'error'])
     .where('status', '=', 'quarantined')
     .orderBy('quarantined_at')
+    .$if(limit !== undefined, (query) => query.limit(limit!))
     .execute();
 }
 
@@ -68,7 +73,11 @@ function describeWeights({ accepted, rejected, firstRejected }: LoadedWeights): 
 
 /** The status, in lines for people. */
 export async function readStatusText(views: Kysely<Views>): Promise<string> {
-  return describeStatus(await readStatus(views), await readWeights(views), await readQuarantined(views));
+  return describeStatus(
+    await readStatus(views),
+    await readWeights(views),
+    await readQuarantined(views, SHOWN_QUARANTINED),
+  );
 }
 
 function describeLag({ lag_seconds, listed_at }: Status): string {
@@ -122,5 +131,8 @@ function describeStatus(
   for (const { object_key, error } of quarantined) {
     lines.push(`quarantined ${printable(object_key)}: ${printable(error ?? '')}`);
   }
+  const more = status.chunks_quarantined - quarantined.length;
+  if (quarantined.length === SHOWN_QUARANTINED && more > 0)
+    lines.push(`quarantined ${readable(more)} more: npm run quarantine lists all`);
   return lines.join('\n');
 }

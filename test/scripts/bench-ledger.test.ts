@@ -9,9 +9,9 @@ describe('the benchmark of the ledger', () => {
     const { config, client } = database();
     await fillLedger(config, 2000, new AbortController().signal);
     const { rows } = await client.query<{ status: object }>(
-      `select to_jsonb(pipeline_status) - 'lag_seconds' as status from bankpulse.pipeline_status`,
+      'select to_jsonb(pipeline_status) as status from bankpulse.pipeline_status',
     );
-    expect(rows[0]!.status).to.deep.equal({
+    expect(rows[0]!.status).to.deep.include({
       chunks_applied: 2000,
       chunks_quarantined: 2,
       chunks_pending: 0,

@@ -1,4 +1,6 @@
 import { expect } from 'chai';
+import { openViews } from '../../src/database/connection.js';
+import { readStatusText } from '../../src/database/status.js';
 import { useDatabase } from '../support/database.js';
 import { ChunkDriver, times } from '../support/chunks.js';
 
@@ -14,7 +16,11 @@ describe('the running totals', () => {
   const status = async () =>
     (
       await ask(
-        `select to_jsonb(pipeline_status) - 'chunks_pending' - 'lag_seconds' as row from bankpulse.pipeline_status`,
+        `select to_jsonb(counted) as row from (
+           select
+             chunks_applied, chunks_quarantined, rows_applied, rows_rejected, detections, batches_exported, batches_pending
+           from bankpulse.pipeline_status
+         ) as counted`,
       )
     )[0]!.row;
   const differences = async () =>
@@ -106,6 +112,14 @@ describe('the running totals', () => {
 
 describe('what status and the pages ask', () => {
   const database = useDatabase('empty');
+
+  it('names twenty quarantined objects in the status, and how many more there are', async () => {
+    const views = openViews(database().config);
+    const lines = (await readStatusText(views)).split('\n').filter((line) => line.startsWith('quarantined '));
+    await views.destroy();
+    expect(lines).to.have.length(21);
+    expect(lines.at(-1)).to.equal('quarantined 2,980 more: npm run quarantine lists all');
+  });
 
   before(async () => {
     const { client } = database();
