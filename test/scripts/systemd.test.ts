@@ -20,7 +20,9 @@ describe('the unit for systemd', () => {
     const [, command] = /^ExecStart=\/usr\/bin\/env (.*)$/m.exec(text)!;
     for (const name of ['detect', 'start'])
       expect(scripts[name]).to.equal(`exec ${command!.replace('%i', name)}`);
-    expect(text).to.match(/^Restart=on-failure$/m).and.to.match(/^RestartPreventExitStatus=2$/m);
+    expect(text)
+      .to.match(/^Restart=on-failure$/m)
+      .and.to.match(/^RestartPreventExitStatus=2$/m);
   });
 
   it('is clean by systemd-analyze, and hardened', function () {
