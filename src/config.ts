@@ -73,6 +73,16 @@ const httpUrl = text.refine((value) => /^https?:\/\//i.test(value) && URL.canPar
   error: 'must be a URL that begins with http:// or https://',
 });
 
+function isTimeZone(name: string): boolean {
+  try {
+    // newer versions of Node take offsets, too, which PostgreSQL reads the other way round
+    new Intl.DateTimeFormat('en', { timeZone: name });
+    return /^[a-z]/i.test(name);
+  } catch {
+    return false;
+  }
+}
+
 /** Every variable that BankPulse reads, by its name. The AWS SDK reads its standard variables by itself. */
 const variables = {
   S3_BUCKET: text
@@ -132,6 +142,9 @@ const variables = {
   DASHBOARD_ALLOWED_HOSTS: hosts,
   METRICS_HOST: text.default('127.0.0.1'),
   METRICS_PORT: portOrNone.optional(),
+  TIME_ZONE: text
+    .refine(isTimeZone, { error: 'must be the IANA name of a time zone, such as Asia/Kolkata or UTC' })
+    .optional(),
   LOG_LEVEL: z
     .enum(['fatal', 'error', 'warn', 'info', 'debug', 'trace', 'silent'], {
       error: 'must be one of fatal, error, warn, info, debug, trace, silent',
@@ -231,10 +244,13 @@ export function inspectSettings(): { settings: FoundSetting[]; together: string[
  */
 export function loadSettings<Name extends SettingName>(names: readonly Name[]): Pick<Settings, Name> {
   readEnvironmentFiles(projectDir, process.env);
-  const found = [...new Set(names)].map(findSetting);
+  const found = [...new Set<SettingName>([...names, 'TIME_ZONE'])].map(findSetting);
   const problems = [...found.flatMap((setting) => setting.problems), ...faultsTogether(found)];
   if (problems.length > 0) throw new UsageError([...problems, ...environmentWarnings()]);
-  return Object.fromEntries(found.map(({ name, value }) => [name, value])) as Pick<Settings, Name>;
+  const valueOf = (name: SettingName) => found.find((setting) => setting.name === name)?.value;
+  // the times of the log on a terminal
+  if (valueOf('TIME_ZONE') !== undefined) process.env.TZ = String(valueOf('TIME_ZONE'));
+  return Object.fromEntries(names.map((name) => [name, valueOf(name)])) as Pick<Settings, Name>;
 }
 
 /** The settings of a command that uses the database. */
@@ -292,7 +308,12 @@ export const detectorSettings = [
 export const metricsSettings = ['METRICS_HOST', 'METRICS_PORT'] as const;
 
 /** The settings of the dashboard, besides those of the database. */
-export const dashboardSettings = ['DASHBOARD_HOST', 'DASHBOARD_PORT', 'DASHBOARD_ALLOWED_HOSTS'] as const;
+export const dashboardSettings = [
+  'DASHBOARD_HOST',
+  'DASHBOARD_PORT',
+  'DASHBOARD_ALLOWED_HOSTS',
+  'TIME_ZONE',
+] as const;
 
 export type DatabaseSettings = Pick<Settings, (typeof databaseSettings)[number]>;
 export type ObjectStoreSettings = Pick<Settings, (typeof objectStoreSettings)[number]>;

@@ -44,7 +44,8 @@ export function createLog(level: string, { leavesOutRoutine = false } = {}): Log
   hooks.streamWrite = (line) => keepEscapes(printableJson(line));
   const format = prettyFactory({
     singleLine: true,
-    translateTime: 'SYS:HH:MM:ss.l',
+    // the process's own zone, unless TIME_ZONE names one, which then stands beside
+    translateTime: process.env.TIME_ZONE ? 'SYS:HH:MM:ss.l o' : 'SYS:HH:MM:ss.l',
     ignore: 'pid,hostname,host,run',
     colorize: process.stderr.hasColors(),
   });

@@ -164,6 +164,16 @@ describe('loadSettings', () => {
     expect(loadSettings(all)).to.include({ DASHBOARD_PORT: 8080, DB_PORT: undefined });
   });
 
+  it('takes the name of a time zone, and no offset', () => {
+    for (const name of ['Asia/Kolkata', 'UTC', 'europe/berlin'])
+      expect(faults({ TIME_ZONE: name })).to.deep.equal([]);
+    delete process.env.TZ;
+    for (const name of ['+05:30', 'IST5', 'Mars/Olympus'])
+      expect(faults({ TIME_ZONE: name })).to.deep.equal([
+        'TIME_ZONE must be the IANA name of a time zone, such as Asia/Kolkata or UTC',
+      ]);
+  });
+
   it('names every fault at once', () => {
     const found = faults({
       CHUNK_ROWS: '0',

@@ -10,9 +10,9 @@ language sql stable parallel safe
 return format(
   '%s: %s, %s %s needed',
   replace(p_reason_key, '_', ' '),
-  coalesce(bankpulse.readable_value(p_reason -> p_reason_key), 'unknown'),
+  coalesce(bankpulse.text_of_measure(p_reason_key, p_reason -> p_reason_key), 'unknown'),
   case p_comparison when 'from' then 'at least' when 'above' then 'more than' when 'below' then 'less than' else 'at most' end,
-  bankpulse.readable_value(to_jsonb(p_threshold))
+  bankpulse.text_of_measure(p_reason_key, to_jsonb(p_threshold))
 );
 
 comment on function bankpulse.describe_lack(text, text, numeric, jsonb) is 'What is missing to meet a threshold, in words.';

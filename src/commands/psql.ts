@@ -70,6 +70,7 @@ export async function runPsql(args: readonly string[]): Promise<number> {
           PGPORT: String(target.port),
           PGUSER: target.user ?? '',
           PGDATABASE: target.database ?? '',
+          ...(process.env.TIME_ZONE ? { PGTZ: process.env.TIME_ZONE } : {}),
           ...(await psqlTls(config.ssl, process.env, folder)),
           ...(target.password ? { PGPASSFILE: passFile } : {}),
           ...(await optionsOf(config)),

@@ -5,7 +5,13 @@ import { readCustomer } from './queries/customers.js';
 import { readFile, readFiles } from './queries/files.js';
 import { readDetections } from './queries/overview.js';
 import { merchantColumns, readMerchant, readMerchants, type MerchantQuery } from './queries/merchants.js';
-import { readExplanation, readNearMatches, readWhatIf } from './queries/patterns.js';
+import {
+  readExplanation,
+  readNearMatches,
+  readNow,
+  readWhatIf,
+  type DetectionsOf,
+} from './queries/patterns.js';
 import { readProblems } from './queries/problems.js';
 import type { DashboardViews } from './dashboard-views.js';
 import { OneAtATime } from './one-at-a-time.js';
@@ -62,6 +68,20 @@ export function serveApi(server: FastifyInstance, views: Kysely<DashboardViews>,
   );
   server.get('/api/parts', (_request, reply) =>
     answer(reply, () => readParts(parts, (part) => part.readMerchants?.(views))),
+  );
+  server.get<{ Querystring: DetectionsOf }>(
+    '/api/now',
+    {
+      schema: {
+        querystring: {
+          type: 'object',
+          additionalProperties: false,
+          oneOf: [{ required: ['merchant'] }, { required: ['customer'] }],
+          properties: { merchant: name, customer: name },
+        },
+      },
+    },
+    ({ query }, reply) => answerInTurn(reply, () => readNow(views, query)),
   );
   server.get<{ Querystring: { pattern: string } }>(
     '/api/near',

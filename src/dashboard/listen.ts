@@ -24,7 +24,7 @@ export async function listen({ config, settings, log, routes = [] }: DashboardOp
     const parts = await loadPatternParts();
     await secure(server, { host, allowed });
     answerErrors(server, log);
-    serveEvents(server, new LiveState(views, parts, log));
+    serveEvents(server, new LiveState(views, parts, log, settings.TIME_ZONE));
     serveApi(server, views, parts);
     await serveAssets(server);
     for (const addRoutes of routes) await addRoutes(server);

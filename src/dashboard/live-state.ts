@@ -40,7 +40,10 @@ export class LiveState {
     private readonly views: Kysely<DashboardViews>,
     private readonly parts: PatternParts,
     private readonly log: Logger,
-  ) {}
+    timeZone: string | undefined,
+  ) {
+    this.#publish('page', { timeZone: timeZone ?? null });
+  }
 
   /** The listener gets all known sections, then each that changes. @returns a function that removes the listener. */
   listen(listener: Listener): () => void {

@@ -136,6 +136,12 @@ export interface Condition {
   detected_in_chunk: number | null;
 }
 
+/** What of a detection holds now: its sentence with the values of now; null if it does not hold any more. */
+export interface DetectionNow {
+  detection_id: number;
+  reason_text: string | null;
+}
+
 export interface DetectionFile {
   batch_no: number;
   object_key: string;
@@ -173,6 +179,8 @@ export interface ProblemsPage {
 
 /** The sections of the event stream; each event has one section's name and holds all of it. */
 export interface Sections {
+  /** `timeZone`: an IANA name; null: the reader's own. */
+  page: { timeZone: string | null };
   database: { isAway: boolean };
   progress: Progress;
   patterns: Pattern[];

@@ -9,7 +9,7 @@ export type Routes = (server: FastifyInstance) => void | Promise<void>;
 
 export interface DashboardOptions {
   config: pg.ClientConfig;
-  settings: DashboardSettings;
+  settings: Omit<DashboardSettings, 'TIME_ZONE'> & { TIME_ZONE?: string | undefined };
   log: Logger;
   routes?: readonly Routes[];
 }

@@ -6,6 +6,11 @@ import { useDatabase } from '../support/database.js';
 import { until } from '../support/detector.js';
 import { FlakyLink } from '../support/flaky-link.js';
 
+/** A module of the page. */
+interface Axes {
+  topOf(values: (number | null)[]): number;
+}
+
 const EVIL = '<script>alert(1)</script>';
 const EVIL_CUSTOMER = '"><img src=x onerror=alert(2)>';
 
@@ -71,7 +76,8 @@ describe('the dashboard in a browser', () => {
     await client.query(
       `insert into bankpulse.rejected_rows values
          ('chunks/chunk-00000002.csv', 7, 'c1,F,<i>market</i>,NaN', 'bad amount');
-       update bankpulse.chunks set rejected_count = 1 where object_key = 'chunks/chunk-00000002.csv'`,
+       update bankpulse.chunks set rejected_count = 1 where object_key = 'chunks/chunk-00000002.csv';
+       update bankpulse.pipeline_totals set rows_rejected = 1 where scope = 'all'`,
     );
     await driver.functions.recordListing(driver.runId, 4, new Date(Date.now() - 60_000), 3_600_000);
     await driver.functions.markBatchExported('1');
@@ -147,7 +153,7 @@ describe('the dashboard in a browser', () => {
     expect((await cells(page, 'This customer at merchants'))[0]).to.deep.equal([
       EVIL,
       '3',
-      '0.0%',
+      '0.0\u00a0%',
       '7.50',
       '2.50',
       '–',
@@ -226,14 +232,14 @@ describe('the dashboard in a browser', () => {
 
   it('shows a merchant: who comes how often, where the top share begins, who has the lowest weights', async () => {
     const page = await open(at('merchant/market'));
-    await page.getByRole('img', { name: /The top 10% begin at 10: 2 customers/ }).waitFor();
+    await page.getByRole('img', { name: /The top 10.% begin at 10: 2 customers/ }).waitFor();
     await page.getByText('As a table').click();
     const bars = await cells(page, 'Customers by their transactions');
     expect(bars).to.deep.equal(Array.from({ length: 11 }, (_value, place) => [String(place + 1), '1']));
     const weights = await cells(page, 'Customers with the lowest weights for this merchant');
     expect(weights).to.deep.equal([
-      ['c10', '10.00', '0.0%', '11', 'yes', 'chunk 2'],
-      ['c09', '11.00', '10.0%', '10', 'yes', 'chunk 2'],
+      ['c10', '10.00', '0.0\u00a0%', '11', 'yes', 'chunk 2'],
+      ['c09', '11.00', '10.0\u00a0%', '10', 'yes', 'chunk 2'],
     ]);
   });
 
@@ -249,7 +255,7 @@ describe('the dashboard in a browser', () => {
     expect(await cells(page, 'Rows, as they are written')).to.deep.equal(rows.map((row) => row.slice(2)));
     await page.getByRole('link', { name: 'Rejected' }).click();
     expect(await cells(page, 'Rejected rows')).to.deep.equal([
-      ['2', 'chunk-00000002.csv', '7', 'bad amount', 'c1,F,<i>market</i>,NaN'],
+      ['chunk-00000002.csv', '7', 'bad amount', 'c1,F,<i>market</i>,NaN', '2'],
     ]);
     const [quarantined] = await cells(page, 'Quarantined chunks');
     expect(quarantined!.slice(0, 3)).to.deep.equal([
@@ -361,6 +367,60 @@ describe('the dashboard in a browser', () => {
       const overhang = await page.evaluate('document.documentElement.scrollWidth - innerWidth');
       expect(overhang, place).to.be.at.most(0);
     }
+    const why = page.getByRole('cell', { name: 'bad amount' });
+    const { x, width } = (await why.boundingBox())!;
+    expect(x + width, 'why a row was rejected is seen').to.be.at.most(360);
+    await page.goto(at('merchants'));
+    await page.getByText('Scroll sideways to see all columns').first().waitFor();
+    await page.goto(at('merchant/market'));
+    const tile = page.locator('.facts > div').last();
+    const facts = page.locator('.facts');
+    await tile.waitFor();
+    const [right, all] = [await tile.boundingBox(), await facts.boundingBox()];
+    expect(right!.x + right!.width, 'no blank tile').to.be.closeTo(all!.x + all!.width, 2);
+  });
+
+  it('shows beside each detection at a merchant, above its weights, whether it holds now', async () => {
+    const page = await open(at('merchant/market'));
+    await page.getByText('It holds now, with the same values.').first().waitFor();
+    await page.locator('.facts').getByRole('link', { name: '2', exact: true }).click();
+    expect(await page.evaluate('location.hash')).to.equal('#/merchant/market');
+    const headings = await page.getByRole('heading', { level: 2 }).allInnerTexts();
+    expect(headings.slice(0, 2)).to.deep.equal(['Detections', 'Customers by their transactions']);
+    await database().client.query(
+      `update bankpulse.customer_merchant_stats set total_amount = 1000 where merchant_id = $1`,
+      [EVIL],
+    );
+    await page.goto(at(`merchant/${encodeURIComponent(EVIL)}`));
+    await page.getByText('It does not hold any more.').waitFor();
+  });
+
+  it('has times in TIME_ZONE, with the zone beside', async () => {
+    const { config } = database();
+    const inKolkata = await startDashboard(config, { timeZone: 'Asia/Kolkata' });
+    try {
+      const page = await open(`${inKolkata.url}#/overview`, { timezoneId: 'America/New_York' });
+      const time = page.locator('.detections time').first();
+      await time.waitFor();
+      const at = new Date((await time.getAttribute('datetime'))!);
+      const clock = at.toLocaleTimeString('en-GB', { timeZone: 'Asia/Kolkata' });
+      expect(await time.innerText()).to.equal(`${clock} GMT+5:30`);
+    } finally {
+      await inKolkata.close();
+    }
+  });
+
+  it('lets a spike leave a chart instead of flattening the rest', async () => {
+    const page = await open(url);
+    const topOf = (values: (number | null)[]) =>
+      page.evaluate(
+        async ([module, numbers]) => ((await import(module as string)) as Axes).topOf(numbers as number[]),
+        ['/parts/axes.js', values] as const,
+      );
+    expect(await topOf([200_000, 9000, 10_000, null, 12_000, 11_000])).to.equal(12_000);
+    expect(await topOf([10, 20, 30])).to.equal(30);
+    expect(await topOf([0, 0, 7])).to.equal(7);
+    expect(await topOf([null])).to.equal(0);
   });
 
   it('says that the database is away, and goes on by itself when it is back', async () => {

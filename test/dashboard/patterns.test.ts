@@ -138,7 +138,7 @@ describe('the page Patterns', () => {
       const section = sectionOf(page, pattern);
       expect(await cells(section, `Near misses of ${action}`)).to.deep.equal(near);
       expect(await section.getByText('would be detected if each threshold').innerText()).to.equal(
-        '1 would be detected if each threshold were 10% easier to meet.',
+        '1 would be detected if each threshold were 10 % easier to meet.',
       );
     }
     await sectionOf(page, 'PatId3').getByText('Nothing is near.').waitFor();

@@ -239,9 +239,9 @@ describe('near_matches', () => {
     await driver.setThresholds('PatId1', { weight_percent_rank_up_to: 0.095 });
     const light = await textOf('PatId1', 'shop 2001', 'c18');
     await driver.client.query('rollback');
-    expect(frequent).to.equal('count percent rank: 0.85, at least 0.9 needed');
+    expect(frequent).to.equal('count percent rank: 85 %, at least 90 % needed');
     expect(light).to.equal(
-      'count percent rank: 0.85, at least 0.9 needed; weight percent rank: 0.1, at most 0.095 needed',
+      'count percent rank: 85 %, at least 90 % needed; weight percent rank: 10 %, at most 9.5 % needed',
     );
   });
 

@@ -18,8 +18,9 @@ export async function startDashboard(
     host = '127.0.0.1',
     port,
     allowed = [],
+    timeZone,
     routes,
-  }: { host?: string; port?: number; allowed?: string[]; routes?: Routes[] } = {},
+  }: { host?: string; port?: number; allowed?: string[]; timeZone?: string; routes?: Routes[] } = {},
 ): Promise<RunningDashboard> {
   const log: LogLine[] = [];
   const chosen = port ?? (await choosePort());
@@ -27,6 +28,7 @@ export async function startDashboard(
     DASHBOARD_HOST: host,
     DASHBOARD_PORT: chosen,
     DASHBOARD_ALLOWED_HOSTS: allowed.map((entry) => readHostPattern(entry)!),
+    TIME_ZONE: timeZone,
   };
   const dashboard = await serveDashboard({ config, settings, log: logInto(log), ...(routes && { routes }) });
   return { ...dashboard, port: chosen, log };

@@ -1,3 +1,4 @@
+import { setTimeZone } from '/format.js';
 import { Component, html } from '/html.js';
 import { Live } from '/event-source.js';
 import { loadParts } from '/pattern-parts.js';
@@ -37,6 +38,7 @@ export class App extends Component {
   componentDidMount() {
     this.nameDocument();
     new Live(async (live) => {
+      setTimeZone(live.page?.timeZone);
       await loadParts(live.patterns ?? []);
       this.setState({ live });
     }).start();

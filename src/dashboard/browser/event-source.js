@@ -2,6 +2,7 @@
 /** @typedef {Partial<Sections> & { isConnected: boolean }} LiveData */
 
 const sections = /** @type {const} */ ([
+  'page',
   'database',
   'progress',
   'patterns',

@@ -1,26 +1,38 @@
 const whole = new Intl.NumberFormat('en', { maximumFractionDigits: 0 });
 const money = new Intl.NumberFormat('en', { minimumFractionDigits: 2, maximumFractionDigits: 2 });
-const share = new Intl.NumberFormat('en', {
-  style: 'percent',
-  minimumFractionDigits: 1,
-  maximumFractionDigits: 1,
-});
-const plainShare = new Intl.NumberFormat('en', { style: 'percent', maximumFractionDigits: 1 });
+const share = new Intl.NumberFormat('en', { minimumFractionDigits: 1, maximumFractionDigits: 1 });
 const number = new Intl.NumberFormat('en', { maximumFractionDigits: 4 });
-const clock = new Intl.DateTimeFormat('en-GB', { hour: '2-digit', minute: '2-digit', second: '2-digit' });
-const dayAndClock = new Intl.DateTimeFormat('en-GB', {
-  day: 'numeric',
-  month: 'short',
-  hour: '2-digit',
-  minute: '2-digit',
-  second: '2-digit',
+
+/** @type {string | undefined} the reader's own, unless TIME_ZONE is set */
+let zone;
+/** @param {Intl.DateTimeFormatOptions} options */
+const timeFormat = (options) =>
+  new Intl.DateTimeFormat('en-GB', {
+    hour: '2-digit',
+    minute: '2-digit',
+    second: '2-digit',
+    timeZone: zone,
+    ...options,
+  });
+const timeFormats = () => ({
+  clock: timeFormat({}),
+  day: timeFormat({ day: 'numeric', month: 'short' }),
+  zoneName: timeFormat({ timeZoneName: 'short' }),
 });
+let times = timeFormats();
+
+/** @param {string | null | undefined} name an IANA name */
+export function setTimeZone(name) {
+  if ((name ?? undefined) === zone) return;
+  zone = name ?? undefined;
+  times = timeFormats();
+}
 
 /** Shown instead of a missing value. */
 export const NONE = '–';
 
 /**
- * @param {Intl.NumberFormat} format
+ * @param {{ format: (value: number) => string }} format
  * @returns {(value: number | null | undefined) => string}
  */
 const formatter = (format) => (value) =>
@@ -30,13 +42,18 @@ const formatter = (format) => (value) =>
 export const formatCount = formatter(whole);
 /** 1,234.50 */
 export const formatAmount = formatter(money);
-/** 94.2% of 0.942 */
-export const formatShare = formatter(share);
-/** 10% of 0.1 */
-export const formatPlainShare = formatter(plainShare);
+const withSign = (/** @type {string} */ text) => `${text}\u00a0%`;
+/** 94.2 % of 0.942 */
+export const formatShare = formatter({ format: (value) => withSign(share.format(100 * value)) });
+/** 10 % of 0.1 */
+export const formatPlainShare = formatter({ format: (value) => withSign(number.format(100 * value)) });
 
 /** As it is, with at most four places: 0.9, 24.6, 50,000 */
 export const formatNumber = formatter(number);
+
+/** A value that a threshold limits, or the threshold: a percent rank as a percentage. @param {string} name @param {number | null} value */
+export const formatMeasure = (name, value) =>
+  (/percent_rank/.test(name) ? formatPlainShare : formatNumber)(value);
 
 /** @type {Record<string, string>} */
 const comparisons = { from: 'at least', above: 'more than', below: 'less than', up_to: 'at most' };
@@ -62,16 +79,25 @@ export function formatSeconds(seconds) {
   return `${whole.format(seconds / 3600)} h`;
 }
 
+const dayOf = (/** @type {Date} */ date) => times.day.format(date).split(',')[0];
+
 /**
- * The time of day, with the date unless it is today; in the reader's time zone.
+ * The time of day, with the date unless it is today: for marks of a chart, where the zone stands beside.
  * @param {string | null | undefined} time ISO 8601
  */
-export function formatTime(time) {
+export function formatMoment(time) {
   if (!time) return NONE;
   const date = new Date(time);
-  const isToday = date.toDateString() === new Date().toDateString();
-  return (isToday ? clock : dayAndClock).format(date);
+  const isToday = dayOf(date) === dayOf(new Date());
+  return (isToday ? times.clock : times.day).format(date);
 }
+
+/** The zone of the page's times, such as UTC or GMT+5:30. @param {string} time ISO 8601 */
+export const zoneOf = (time) =>
+  times.zoneName.formatToParts(new Date(time)).find(({ type }) => type === 'timeZoneName')?.value ?? '';
+
+/** The same with its zone. @param {string | null | undefined} time ISO 8601 */
+export const formatTime = (time) => (time ? `${formatMoment(time)} ${zoneOf(time)}` : NONE);
 
 /** @param {number} bytes */
 export function formatBytes(bytes) {

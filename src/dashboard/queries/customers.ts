@@ -2,7 +2,7 @@ import type { Kysely } from 'kysely';
 import type { CustomerAtMerchant, CustomerPage } from '../payloads.js';
 import type { DashboardViews } from '../dashboard-views.js';
 import { jsonRow } from './json-rows.js';
-import { readDetections } from './overview.js';
+import { SHOWN_DETECTIONS, readDetections } from './overview.js';
 
 const SHOWN = 200;
 
@@ -22,6 +22,6 @@ export async function readCustomer(
   if (merchants.length === 0) return undefined;
   return {
     merchants: merchants.map(({ row }) => row),
-    detections: await readDetections(views, { customer: customerId, limit: SHOWN }),
+    detections: await readDetections(views, { customer: customerId, limit: SHOWN_DETECTIONS }),
   };
 }

@@ -5,10 +5,9 @@ import type { CountBar, Merchant, MerchantList, MerchantPage } from '../payloads
 import type { DashboardViews } from '../dashboard-views.js';
 import { readParts, type PatternParts } from '../pattern-parts.js';
 import { jsonRow } from './json-rows.js';
-import { readDetections } from './overview.js';
+import { SHOWN_DETECTIONS, readDetections } from './overview.js';
 
 const SHOWN_MERCHANTS = 200;
-const SHOWN_DETECTIONS = 200;
 
 export const merchantColumns = [
   'merchant_id',

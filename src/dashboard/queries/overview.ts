@@ -6,6 +6,8 @@ import { jsonRow } from './json-rows.js';
 
 /** Detections in the event stream; the newest of them all. */
 const NEWEST = 50;
+/** On the page of a merchant or a customer. */
+export const SHOWN_DETECTIONS = 200;
 
 export async function readProgress(views: Kysely<DashboardViews>): Promise<Progress> {
   const { row } = await views

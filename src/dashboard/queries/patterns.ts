@@ -1,9 +1,10 @@
 import type { Kysely } from 'kysely';
 import { hasSqlState } from '../../errors.js';
 import { sql } from '../../database/kysely.js';
-import type { Condition, NearMatches, TooSlow, WhatIf, WhatIfRow } from '../payloads.js';
+import type { Condition, DetectionNow, NearMatches, TooSlow, WhatIf, WhatIfRow } from '../payloads.js';
 import type { DashboardViews } from '../dashboard-views.js';
 import { jsonRow } from './json-rows.js';
+import { SHOWN_DETECTIONS } from './overview.js';
 
 /** Queries of the match functions: each reads the whole state. */
 
@@ -83,6 +84,56 @@ export function readWhatIf(
       };
     }),
   );
+}
+
+/** Of a merchant or of a customer. */
+export type DetectionsOf = { merchant: string; customer?: never } | { merchant?: never; customer: string };
+
+/**
+ * What holds now of the newest detections at a merchant, or about a customer, as `readDetections` shows them. Those of
+ * disabled patterns, which are not judged, are left out.
+ */
+export function readNow(
+  views: Kysely<DashboardViews>,
+  { merchant, customer }: DetectionsOf,
+): Promise<DetectionNow[] | TooSlow> {
+  const whose =
+    merchant === undefined
+      ? sql`detections.customer_id = ${customer}`
+      : sql`detections.merchant_id = ${merchant}`;
+  const asked = sql<{ row: DetectionNow }>`
+    with shown as materialized (
+      select
+        detections.detection_id, detections.pattern_id, detections.merchant_id, detections.customer_id,
+        patterns.reason_template
+      from bankpulse.detections
+      inner join bankpulse.patterns on patterns.pattern_id = detections.pattern_id and patterns.is_enabled
+      where
+        ${whose}
+      order by detections.detection_id desc
+      limit ${SHOWN_DETECTIONS}
+    ),
+    -- once, and not for each of the shown
+    matches as materialized (
+      select * from bankpulse.pattern_matches where pattern_id in (select pattern_id from shown)
+    ),
+    answers as (
+      select
+        shown.detection_id,
+        case
+          when matches.reason is not null
+          then bankpulse.reason_text(shown.reason_template, shown.merchant_id, shown.customer_id, matches.reason)
+        end as reason_text
+      from shown
+      left join matches
+        on
+          matches.pattern_id = shown.pattern_id
+          and matches.merchant_id = shown.merchant_id
+          and matches.customer_id = shown.customer_id
+    )
+    select ${jsonRow('answers')} as row from answers
+  `.execute(views);
+  return orTooSlow(asked.then(({ rows }) => rows.map(({ row }) => row)));
 }
 
 /** Each condition of each enabled pattern for a customer of a merchant. */

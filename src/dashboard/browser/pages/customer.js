@@ -2,7 +2,7 @@ import { formatAmount, formatShare } from '/format.js';
 import { html } from '/html.js';
 import { linkColumn, numberColumn, textColumn } from '/parts/columns.js';
 import { DataTable } from '/parts/data-table.js';
-import { DetectionList } from '/parts/detection-list.js';
+import { DetectionsNow } from '/parts/detections-now.js';
 import { Explanation } from '/parts/explanation.js';
 import { Loaded } from '/parts/loaded.js';
 
@@ -30,11 +30,13 @@ export function CustomerPage({ id, live }) {
     ${(/** @type {import('../../payloads.js').CustomerPage} */ { merchants, detections }) => html`
       <section class="card">
         <div class="card-head"><h2>Detections</h2></div>
-        <${DetectionList}
+        <${DetectionsNow}
           detections=${detections}
           patternIds=${patterns.map(({ pattern_id }) => pattern_id)}
           label="Detections of this customer"
           empty="Nothing has been detected about this customer."
+          of=${{ customer: id }}
+          version=${live.progress?.chunks_applied}
         />
       </section>
       <section class="card">

@@ -1,4 +1,4 @@
-import { conditionOf, formatCount, formatNumber } from '/format.js';
+import { conditionOf, formatCount, formatMeasure } from '/format.js';
 import { html } from '/html.js';
 import { DetectionsChart } from '/parts/detections-chart.js';
 import { Facts } from '/parts/facts.js';
@@ -29,7 +29,7 @@ export function PatternsPage({ live }) {
             ['Detections', formatCount(progress.detections[pattern.pattern_id] ?? 0)],
             ...Object.entries(pattern.thresholds).map(([name, value]) => [
               conditionOf(name),
-              formatNumber(value),
+              formatMeasure(name, value),
             ]),
           ]}
         />

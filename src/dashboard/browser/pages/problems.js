@@ -15,11 +15,11 @@ const quarantineColumns = [
 ];
 
 const rejectedColumns = [
-  numberColumn('chunk_no', 'Chunk'),
   codeColumn('object_key', 'File', (key) => key.split('/').at(-1)),
   numberColumn('line_number', 'Line'),
   { ...textColumn('reason', 'Why'), isWide: true },
   { ...codeColumn('line', 'The row'), isWide: true },
+  numberColumn('chunk_no', 'Chunk'),
 ];
 
 /** Quarantined objects and rejected rows, with their reasons. @param {{ live: import('/event-source.js').LiveData }} props */

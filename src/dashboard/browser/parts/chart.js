@@ -1,5 +1,6 @@
 import uPlot from '/vendor/uplot.js';
 import { Component, html } from '/html.js';
+import { endRoom } from '/parts/axes.js';
 import { DataTable } from '/parts/data-table.js';
 import { THEME_CHANGED } from '/parts/theme-switch.js';
 
@@ -32,7 +33,7 @@ export class Chart extends Component {
     if (!this.#place) return;
     const options = {
       legend: { show: false },
-      padding: [10, 12, 0, 0],
+      padding: [10, endRoom, 0, 0],
       cursor: { drag: { x: false, y: false }, points: { size: 6 } },
       ...this.props.options((name) => this.color(name)),
       ...this.size(),

@@ -1,4 +1,4 @@
-import { html } from '/html.js';
+import { Component, html } from '/html.js';
 
 /**
  * @typedef {object} Column
@@ -25,9 +25,10 @@ import { html } from '/html.js';
  */
 export function DataTable({ caption, hasHiddenCaption, columns, rows, keyOf, empty, sort, onSort }) {
   if (rows.length === 0) return html`<p class="empty">${empty}</p>`;
+  const isStacked = columns.some(({ isWide }) => isWide);
   return html`
-    <div class="scroll" role="region" aria-label=${caption} tabindex="0">
-      <table>
+    <${Scroll} label=${caption}>
+      <table class=${isStacked ? 'stacks' : ''}>
         <caption class=${hasHiddenCaption ? 'unseen' : ''}>
           ${caption}
         </caption>
@@ -56,14 +57,59 @@ export function DataTable({ caption, hasHiddenCaption, columns, rows, keyOf, emp
                 ${columns.map((column, place) =>
                   place === 0
                     ? html`<th scope="row" class=${classOf(column)}>${column.cell(row)}</th>`
-                    : html`<td class=${classOf(column)}>${column.cell(row)}</td>`,
+                    : html`<td class=${classOf(column)} data-label=${column.label}>${column.cell(row)}</td>`,
                 )}
               </tr>`,
           )}
         </tbody>
       </table>
-    </div>
+    <//>
   `;
+}
+
+/**
+ * A part of the page that scrolls sideways where it is wider than the page, and says so.
+ * @typedef {{ label: string, children: any }} ScrollProps
+ * @extends {Component<ScrollProps, { isCut: boolean }>}
+ */
+class Scroll extends Component {
+  state = { isCut: false };
+  /** @type {HTMLElement | null} */
+  #place = null;
+  look = () => {
+    const { scrollWidth = 0, clientWidth = 0 } = this.#place ?? {};
+    const isCut = scrollWidth > clientWidth + 1;
+    if (isCut !== this.state.isCut) this.setState({ isCut });
+  };
+  #resizes = new ResizeObserver(this.look);
+
+  componentDidMount() {
+    if (this.#place) this.#resizes.observe(this.#place);
+  }
+
+  componentDidUpdate() {
+    this.look();
+  }
+
+  componentWillUnmount() {
+    this.#resizes.disconnect();
+  }
+
+  render() {
+    const { label, children } = this.props;
+    return html`
+      ${this.state.isCut ? html`<p class="note">Scroll sideways to see all columns →</p>` : null}
+      <div
+        class="scroll"
+        role="region"
+        aria-label=${label}
+        tabindex="0"
+        ref=${(/** @type {any} */ place) => (this.#place = place)}
+      >
+        ${children}
+      </div>
+    `;
+  }
 }
 
 /** @param {Column} column */

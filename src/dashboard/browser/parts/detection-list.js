@@ -1,14 +1,15 @@
-import { conditionOf, formatCount, formatNumber, formatTime } from '/format.js';
+import { conditionOf, formatCount, formatMeasure, formatTime } from '/format.js';
 import { html } from '/html.js';
 import { linkTo } from '/route.js';
 
 /** @typedef {import('../../payloads.js').Detection} Detection */
+/** @typedef {import('../../payloads.js').DetectionNow} DetectionNow */
 
 /**
  * Detections and the reason of each. Screen readers read out what is added to a live list.
- * @param {{ detections: Detection[], patternIds: string[], isLive?: boolean, label: string, empty: string }} props
+ * @param {{ detections: Detection[], patternIds: string[], isLive?: boolean, now?: Map<number, DetectionNow>, label: string, empty: string }} props
  */
-export function DetectionList({ detections, patternIds, isLive, label, empty }) {
+export function DetectionList({ detections, patternIds, isLive, now, label, empty }) {
   return html`
     <ol
       class="detections"
@@ -24,6 +25,7 @@ export function DetectionList({ detections, patternIds, isLive, label, empty }) 
               ${detection.action_type}<span class="unseen">, ${detection.pattern_id}</span>
             </span>
             <p class="reason">${detection.reason_text}</p>
+            ${nowOf(detection, now?.get(detection.detection_id))}
             <div class="about">
               <span>${detection.pattern_id}</span>
               <a href=${linkTo('merchant', detection.merchant_id)}>${detection.merchant_id}</a>
@@ -40,7 +42,7 @@ export function DetectionList({ detections, patternIds, isLive, label, empty }) 
                   : html`<details class="judged">
                       <summary>Thresholds</summary>
                       ${Object.entries(detection.thresholds)
-                        .map(([name, value]) => `${conditionOf(name)} ${formatNumber(value)}`)
+                        .map(([name, value]) => `${conditionOf(name)} ${formatMeasure(name, value)}`)
                         .join('; ')}
                     </details>`
               }
@@ -50,4 +52,13 @@ export function DetectionList({ detections, patternIds, isLive, label, empty }) 
       )}
     </ol>
   `;
+}
+
+/** What holds now, beside the reason of then. @param {Detection} detection @param {DetectionNow | undefined} now */
+function nowOf({ reason_text }, now) {
+  if (!now) return null;
+  if (now.reason_text === null) return html`<p class="reason today">It does not hold any more.</p>`;
+  return html`<p class="reason today">
+    ${now.reason_text === reason_text ? 'It holds now, with the same values.' : `It holds now: ${now.reason_text}`}
+  </p>`;
 }

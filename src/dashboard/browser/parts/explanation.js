@@ -1,4 +1,4 @@
-import { NONE, conditionOf, formatCount, formatNumber } from '/format.js';
+import { NONE, conditionOf, formatCount, formatMeasure } from '/format.js';
 import { Component, html } from '/html.js';
 import { explainStatement } from '/commands.js';
 import { numberColumn, textColumn } from '/parts/columns.js';
@@ -8,14 +8,20 @@ import { TooSlow } from '/parts/too-slow.js';
 
 /** @typedef {import('../../payloads.js').Condition} Condition */
 
+/** @param {'threshold' | 'value'} key @param {string} label */
+const measureColumn = (key, label) => ({
+  ...numberColumn(key, label),
+  cell: (/** @type {Condition} */ row) => formatMeasure(row.condition, row[key]),
+});
+
 const columns = [
   textColumn('pattern_id', 'Pattern'),
   textColumn('is_met', 'Met', (isMet) =>
     isMet === null ? 'unknown' : isMet ? html`<span class="passed">✓ yes</span>` : '✗ no',
   ),
   textColumn('condition', 'Condition', conditionOf),
-  numberColumn('threshold', 'Threshold', formatNumber),
-  numberColumn('value', 'Value', formatNumber),
+  measureColumn('threshold', 'Threshold'),
+  measureColumn('value', 'Value'),
   textColumn('detected_in_chunk', 'Detected since', (chunk) =>
     chunk === null ? NONE : `chunk ${formatCount(chunk)}`,
   ),

@@ -6,7 +6,8 @@ const SHORTEST_PAUSE_MS = 2000;
 /**
  * Requests `url` and shows the answer with its child, a function; requests it again when `version` has changed. The last
  * answer stays during a request, and after one that failed.
- * @typedef {{ url: string, version: unknown, missing?: string, children: (data: any) => any }} Props
+ * With `isShownBefore` the child is called before there is an answer, too, with undefined, and after a refusal.
+ * @typedef {{ url: string, version: unknown, missing?: string, isShownBefore?: boolean, children: (data: any) => any }} Props
  * @extends {Component<Props, { data?: any, error?: string }>}
  */
 export class Loaded extends Component {
@@ -60,7 +61,7 @@ export class Loaded extends Component {
 
   render() {
     const { data, error } = this.state;
-    if (data !== undefined) return this.props.children(data);
+    if (data !== undefined || this.props.isShownBefore) return this.props.children(data);
     return html`<p class="empty" role="status">${error ?? 'Loading …'}</p>`;
   }
 }

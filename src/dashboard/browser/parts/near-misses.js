@@ -38,7 +38,7 @@ export function NearMisses({ pattern: { pattern_id, action_type, is_enabled }, v
 function Found({ near: { count, first }, caption }) {
   return html`
     <p class="note" role="status">
-      ${`${formatCount(count)} would be detected if each threshold were 10% easier to meet`}${count > first.length ? `; the first ${formatCount(first.length)} are shown` : ''}.
+      ${`${formatCount(count)} would be detected if each threshold were 10 % easier to meet`}${count > first.length ? `; the first ${formatCount(first.length)} are shown` : ''}.
     </p>
     <${DataTable}
       caption=${caption}

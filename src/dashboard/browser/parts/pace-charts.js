@@ -1,6 +1,6 @@
-import { formatCount, formatDuration, formatTime } from '/format.js';
+import { formatCount, formatDuration, formatTime, zoneOf } from '/format.js';
 import { Component, html } from '/html.js';
-import { axes, fromZero } from '/parts/axes.js';
+import { axes, fromZeroWithoutSpikes, topOf } from '/parts/axes.js';
 import { Chart } from '/parts/chart.js';
 import { numberColumn, textColumn } from '/parts/columns.js';
 
@@ -50,6 +50,14 @@ export class PaceCharts extends Component {
 function PaceChart({ title, name, label, format, chunks, series }) {
   const values = chunks.map((chunk) => chunk[name]);
   const known = values.filter((value) => value !== null);
+  const top = topOf(values);
+  const beyond = known.filter((value) => value > top).length;
+  const last = chunks.at(-1);
+  const words = [
+    ...(known.length === 0 ? [] : [`last ${format(known.at(-1) ?? null)}`]),
+    ...(beyond === 0 ? [] : [`${formatCount(beyond)} above the chart, up to ${format(Math.max(...known))}`]),
+    ...(last ? [zoneOf(last.applied_at)] : []),
+  ];
   const summary =
     known.length === 0
       ? 'No chunk has been applied yet.'
@@ -59,8 +67,8 @@ function PaceChart({ title, name, label, format, chunks, series }) {
     summary=${summary}
     data=${[chunks.map(({ applied_at }) => Date.parse(applied_at) / 1000), values]}
     options=${(/** @type {(name: string) => string} */ color) => ({
-      scales: { y: fromZero },
-      axes: axes(color, { isTime: true, format: (value) => format(value), size: 64 }),
+      scales: { y: fromZeroWithoutSpikes },
+      axes: axes(color, { isTime: true, format: (value) => format(value) }),
       series: [{}, { stroke: color(series), width: 2, points: { show: chunks.length < 3 } }],
     })}
     columns=${[
@@ -69,6 +77,6 @@ function PaceChart({ title, name, label, format, chunks, series }) {
       numberColumn(name, label, format),
     ]}
     rows=${[...chunks].reverse()}
-    ><span class="now">${known.length === 0 ? '' : `last ${format(known.at(-1) ?? null)}`}</span><//
+    ><span class="now">${words.join(' · ')}</span><//
   >`;
 }

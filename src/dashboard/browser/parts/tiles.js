@@ -19,7 +19,7 @@ export function Tiles({ progress, patterns }) {
         ></progress>
         <span>of <b data-figure="chunks-uploaded">${formatCount(chunks_uploaded)}</b> uploaded</span>
       <//>
-      <${Tile} name="Lag" id="lag" value=${isLagKnown ? formatSeconds(progress.lag_seconds) : 'unknown'}>
+      <${Tile} name="Lag" id="lag" value=${isLagKnown ? formatSeconds(progress.lag_seconds ?? 0) : 'unknown'}>
         <span
           ><b data-figure="chunks-pending">${plural(chunks_pending, 'chunk')}</b>
           ${isLagKnown ? 'waiting' : 'waited at the last listing'}</span
