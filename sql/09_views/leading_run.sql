@@ -28,7 +28,8 @@ select
     else 'waiting'
   end as run_state
 from bankpulse.pipeline_lease
-left join bankpulse.runs on runs.run_id = pipeline_lease.run_id;
+-- a subquery, so that the run is looked up: the planner cannot know that the lease has one row, and might read all runs
+left join bankpulse.runs on runs.run_id = (select run_id from bankpulse.pipeline_lease);
 
 comment on view bankpulse.leading_run is 'The run that holds the lease, in one row, and whether its Y works.';
 comment on column bankpulse.leading_run.run_id is 'The run; null before the first.';
