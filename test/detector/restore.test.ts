@@ -106,7 +106,7 @@ describe('a database that was restored to an earlier point', () => {
     await detectIn(restored!);
     expect(await current.files()).to.deep.equal(before);
     await expectWhole(restored!);
-    expect(await current.state(restored!)).to.deep.equal(await current.state());
+    expect(await current.state(restored)).to.deep.equal(await current.state());
   });
 
   it('places detections that it had found, and not written yet', async () => {
