@@ -8,14 +8,16 @@ language plpgsql volatile
 set search_path = bankpulse, pg_temp
 as $$
 declare
+  -- an array, so that the rows are found by index and not by a join with all of the ledger
+  v_keys constant text[] := array(
+    select prunable.object_key
+    from prunable_chunks(p_after, least(p_last, (select checkpoint.chunk_no from checkpoint) - 1)) as prunable
+    where exists (select from checkpoint)
+  );
   v_removed_count bigint;
 begin
   with removed_chunks as (
-    delete from chunks
-    where
-      object_key in (select prunable.object_key from prunable_chunks(p_after, p_last) as prunable)
-      and chunk_no < (select checkpoint.chunk_no from checkpoint)
-    returning object_key
+    delete from chunks where object_key = any (v_keys) returning object_key
   ),
   new_runs as (
     select

@@ -9,14 +9,21 @@ as $$
 declare
   v_removed_count bigint;
 begin
+  -- by ctid, which nothing changes meanwhile: the rows are found without a join with all rejected rows
   delete from rejected_rows
-  where (object_key, line_number) in (
-    select old_rows.object_key, old_rows.line_number
+  where ctid = any (array(
+    select old_rows.ctid
     from chunks
-    inner join rejected_rows as old_rows on old_rows.object_key = chunks.object_key
-    where chunks.chunk_no > p_after and chunks.chunk_no <= p_last and chunks.chunk_no < (select chunk_no from checkpoint)
+    cross join lateral (
+      select rejected_rows.ctid from rejected_rows where rejected_rows.object_key = chunks.object_key limit p_limit
+    ) as old_rows
+    where
+      chunks.chunk_no > p_after
+      and chunks.chunk_no <= p_last
+      and chunks.chunk_no < (select chunk_no from checkpoint)
+      and chunks.rejected_count > 0
     limit p_limit
-  );
+  ));
   get diagnostics v_removed_count = row_count;
   return v_removed_count;
 end;
