@@ -35,7 +35,8 @@ begin
   -- The transaction is read committed: each statement below sees what was committed while this one waited for the
   -- lease.
   if
-    exists (select from chunks where object_key = p_object_key and status = 'applied') or is_pruned(p_object_key)
+    exists (select from chunks where object_key = p_object_key and status = 'applied')
+    or exists (select from known_as_pruned(p_object_key))
   then
     raise exception 'the object is in the ledger already' using errcode = 'BP003';
   end if;

@@ -33,7 +33,7 @@ begin
     p_run_id,
     p_error,
     comes_late(p_object_key, v_object_number, p_chunk_order)
-  where not is_pruned(p_object_key)
+  where not exists (select from known_as_pruned(p_object_key))
   on conflict (object_key) do nothing;
   return found;
 end;

@@ -32,7 +32,7 @@ begin atomic
     listed.object_key ~* '\.csv(\.gz)?$'
     and listed.object_key !~ '(^|/)(_temporary/|\._[^/]*$)'
     and (
-      (chunks.object_key is null and not bankpulse.is_pruned(listed.object_key))
+      (chunks.object_key is null and not exists (select from bankpulse.known_as_pruned(listed.object_key)))
       or (chunks.etag <> listed.etag and chunks.listed_etag is distinct from listed.etag)
     )
   order by numbers.object_number, listed.object_key collate "C";
