@@ -8,6 +8,12 @@ export interface Views {
   pipeline: { pipeline_id: string; bucket: string | null; owner_key: string | null };
   importance_file: { file_name: string; fingerprint: string; row_count: string; rejected_count: string };
   rejected_rows: { object_key: string; line_number: string; reason: string };
+  weights_of_stream: {
+    pair_count: string;
+    weighted_count: string;
+    known_merchants: string;
+    known_customers: string;
+  };
   detection_reasons: {
     detection_id: string;
     action_type: string;

@@ -15,6 +15,7 @@ import { Listing } from './listing.js';
 import type { LeaderOptions } from './options.js';
 import { isIgnorableAfter } from './shutdown.js';
 import { takeOverFiles } from './take-over.js';
+import { WeightsCheck } from './weights-check.js';
 import { ViewRefresher } from './view-refresher.js';
 import { isDoneWithin } from '../async/time-limit.js';
 import { ReplacedObjects } from './replaced-objects.js';
@@ -71,6 +72,7 @@ export async function applyChunks(
   });
   const polling = new SingleFlight(() => listing.poll());
   const exporting = new SingleFlight(() => exportBatches(views, functions, store, log));
+  const weightsCheck = new WeightsCheck(views, log);
   const refresher = new ViewRefresher(options.config, log, until);
   const closeLastBatch = () =>
     functions.closeBatches(runId, settings.BATCH_ROWS, settings.DETECTIONS_PREFIX, true);
@@ -94,6 +96,7 @@ export async function applyChunks(
       if (event.detectionCount > 0) exporting.start();
       exporting.check();
       refresher.whileBusy();
+      weightsCheck.onApplied();
     },
     onRest: async () => {
       exporting.check();
@@ -105,6 +108,7 @@ export async function applyChunks(
         exporting.start();
         await exporting.settle();
         await refresher.refresh();
+        await weightsCheck.settle();
         // meanwhile an object may have become readable
         if (backlog.hasWork(performance.now())) return Infinity;
         assertAllRead(unreadable);
@@ -117,6 +121,7 @@ export async function applyChunks(
       }
       if (isQuietDone) {
         refresher.whileQuiet();
+        void weightsCheck.settle();
         options.onQuiet?.(listing.endSeenAt);
         return Infinity;
       }

@@ -36,6 +36,28 @@ describe('detect', () => {
       expect(await weights()).to.deep.equal(['shop C3 7']);
     });
 
+    it('that gives next to no customer of the stream a weight is told once, with the likely reason', async () => {
+      const rows = Array.from({ length: 120 }, (_value, place) => `C${place},F,shop,100`);
+      const warnings = (log: LogLine[]) => log.map(({ msg }) => msg).filter((msg) => msg.includes('UPGRADE'));
+      const cases: [weights: string, says: RegExp | undefined][] = [
+        [
+          'C0,other,1',
+          /^only 0 of the first 120 pairs .*; its customers are known, its merchants \(Target\) are none/,
+        ],
+        ['X1,shop,1', /; its merchants are known, its customers \(Source\) are none/],
+        ['«C1»,«shop»,1', /; none of their names stands in it: .*other quotes/],
+        [rows.map((row) => `${row.split(',')[0]},shop,1`).join('\n'), undefined],
+      ];
+      await put(1, csv(...rows));
+      for (const [place, [weights, says]] of cases.entries()) {
+        await writeFile(current.importanceCsv, `Source,Target,Weight\n${weights}\n`);
+        await put(place + 2, csv('C1,F,shop,100'));
+        const told = warnings(await detectOnce());
+        expect(told).to.have.length(says ? 1 : 0);
+        if (says) expect(told[0]).to.match(says);
+      }
+    });
+
     it('may be packed, and is then the same file', async () => {
       await detectOnce();
       const packed = `${current.importanceCsv}.gz`;
