@@ -55,7 +55,11 @@ function cut(text: string, columns: number): string {
 
 type Bar = (rowsDone: number) => string[];
 
-function describeX({ sourceRows, produced, producing }: Progress, bar: Bar, now: number): string[] {
+const waitedFor = ({ inTrouble }: Progress) =>
+  [...inTrouble].map((service) => `waiting for the ${service.replaceAll('_', ' ')}`);
+
+function describeX(progress: Progress, bar: Bar, now: number): string[] {
+  const { sourceRows, produced, producing, role } = progress;
   if (sourceRows === undefined) return [];
   const isDone = produced.rows >= sourceRows;
   return [
@@ -63,13 +67,15 @@ function describeX({ sourceRows, produced, producing }: Progress, bar: Bar, now:
     ...bar(produced.rows),
     isDone ? counted(sourceRows, 'row') : `${readable(produced.rows)} of ${counted(sourceRows, 'row')}`,
     isDone ? 'no more rows' : `${readable(producing.perSecond(now))} rows/s`,
+    // with a Y, its line says so
+    ...(role === undefined ? waitedFor(progress) : []),
   ];
 }
 
 function describeY(progress: Progress, bar: Bar, now: number): string[] {
-  const { role, applied, applying, lag, inTrouble } = progress;
+  const { role, applied, applying, lag, lagUntil } = progress;
   if (role === undefined) return [];
-  const trouble = [...inTrouble].map((service) => `waiting for the ${service.replaceAll('_', ' ')}`);
+  const trouble = waitedFor(progress);
   if (role === 'standing_by') return ['Y', 'standing by: another mechanism Y is at work', ...trouble];
   if (!applied) return ['Y', ...(trouble.length > 0 ? trouble : ['starting'])];
   const waiting = lag?.oldestPendingAt ? Math.max(0, (Date.now() - lag.oldestPendingAt.getTime()) / 1000) : 0;
@@ -80,7 +86,8 @@ function describeY(progress: Progress, bar: Bar, now: number): string[] {
     ...bar(applied.rows),
     counted(applied.rows, 'row'),
     ...(trouble.length > 0 ? trouble : [pace]),
-    ...(lag ? [`lag ${counted(lag.pendingCount, 'chunk')}, ${waiting.toFixed(1)} s`] : []),
+    ...(lag && now >= lagUntil ? ['lag unknown'] : []),
+    ...(lag && now < lagUntil ? [`lag ${counted(lag.pendingCount, 'chunk')}, ${waiting.toFixed(1)} s`] : []),
   ];
 }
 

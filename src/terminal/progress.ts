@@ -30,6 +30,8 @@ export class Progress {
   /** Detection files written so far, of all runs. */
   files = 0;
   lag: { pendingCount: number; oldestPendingAt: Date | null } | undefined;
+  /** Until when that is known. */
+  lagUntil = Infinity;
   readonly inTrouble = new Set<Service>();
   newest: readonly NewestDetection[] = [];
   /** The chunks applied since the election, until the baseline is read. */
@@ -58,6 +60,7 @@ export class Progress {
       },
       listed: (listing) => {
         this.lag = listing;
+        this.lagUntil = performance.now() + listing.validMs;
       },
       chunkApplied: ({ chunkNo, rowCount, rejectedCount, detections, seconds }) => {
         const chunk = { chunkNo, rows: rowCount + rejectedCount, detections };

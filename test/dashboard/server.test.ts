@@ -447,6 +447,15 @@ describe('the state of the run on the page', () => {
       `update bankpulse.runs set started_at = now() - interval '2 h', listed_at = now() - interval '1 h'`,
     );
     expect(await state()).to.equal('waiting');
+    const status = async () =>
+      (await client.query('select lag_seconds, run_state from bankpulse.pipeline_status')).rows[0] as unknown;
+    await client.query(`select bankpulse.record_listing(run_id, 0, null, '1 min') from bankpulse.runs`);
+    expect(await status()).to.deep.equal({ lag_seconds: '0', run_state: 'waiting' });
+    await client.query(`select bankpulse.record_listing(run_id, 0, null, '0 s') from bankpulse.runs`);
+    expect(await status(), 'nobody knows what waits').to.deep.equal({
+      lag_seconds: null,
+      run_state: 'not_listing',
+    });
     await client.query('select pg_advisory_unlock(4242001)');
     expect(await state()).to.equal('silent');
     await client.query('select bankpulse.end_run(run_id) from bankpulse.runs');

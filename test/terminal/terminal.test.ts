@@ -76,6 +76,9 @@ describe('the live display', () => {
     expect(frameOf(progress, space, 1000)[1]).to.match(
       / 300,000 rows {2}waiting for the object store {2}lag 1 chunk/,
     );
+    progress.lagUntil = 60_000;
+    expect(frameOf(progress, space, 60_000)[1]).to.match(/ waiting for the object store {2}lag unknown$/);
+    progress.lagUntil = Infinity;
     progress.role = 'standing_by';
     expect(frameOf(progress, space, 1000)[1]).to.match(/^Y {2}standing by: another mechanism Y is at work/);
   });

@@ -7,7 +7,7 @@ import { linkTo } from '/route.js';
 /** The figures at the top. @param {{ progress: Progress, patterns: import('../../payloads.js').Pattern[] }} props */
 export function Tiles({ progress, patterns }) {
   const total = Object.values(progress.detections).reduce((sum, count) => sum + count, 0);
-  const isLagKnown = progress.lag_seconds !== null;
+  const lag = progress.lag_seconds;
   const { chunks_uploaded, chunks_applied, chunks_pending, chunks_quarantined } = progress;
   return html`
     <dl class="tiles">
@@ -19,10 +19,10 @@ export function Tiles({ progress, patterns }) {
         ></progress>
         <span>of <b data-figure="chunks-uploaded">${formatCount(chunks_uploaded)}</b> uploaded</span>
       <//>
-      <${Tile} name="Lag" id="lag" value=${isLagKnown ? formatSeconds(progress.lag_seconds ?? 0) : 'unknown'}>
+      <${Tile} name="Lag" id="lag" value=${lag === null ? 'unknown' : formatSeconds(lag)}>
         <span
           ><b data-figure="chunks-pending">${plural(chunks_pending, 'chunk')}</b>
-          ${isLagKnown ? 'waiting' : 'waited at the last listing'}</span
+          ${lag === null ? 'waited at the last listing' : 'waiting'}</span
         >
       <//>
       <${Tile} name="Rows a second" id="rows-per-second" value=${formatCount(progress.rows_per_second ?? 0)}>
