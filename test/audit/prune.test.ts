@@ -6,7 +6,7 @@ import { bringCheckpointUpTo } from '../../src/audit/checkpoint.js';
 import { planPrune, prune, type Pruned } from '../../src/audit/prune.js';
 import { describeAudit } from '../../src/audit/report.js';
 import { connect } from '../../src/database/connection.js';
-import { messageOf } from '../../src/errors.js';
+import { codeOf, messageOf } from '../../src/errors.js';
 import { withAudit } from '../support/audit.js';
 import { children, csv, rowsOf, until, useDetector } from '../support/detector.js';
 import { Command, expectRefusal, run } from '../support/process.js';
@@ -109,6 +109,18 @@ describe('prune', function () {
     ]);
     expect((await one('other-3.csv')).error).to.match(/^another object with number 3 was applied before/);
     expect(await keys()).not.to.include('chunk_2.csv');
+    // by no other way either, such as the functions of a version that knows nothing of it
+    for (const [key, number] of [
+      [chunkKey('chunk_2.csv'), null],
+      ['another.csv', 2],
+    ] as const)
+      expect(
+        await ask(
+          `insert into bankpulse.chunks (object_key, object_number, chunk_no, etag, size_bytes, status, applied_at, run_id)
+           values ($1, $2, 99, '', 0, 'applied', now(), 1)`,
+          [key, number],
+        ).then(() => undefined, codeOf),
+      ).to.equal('BP003');
     expect(log.filter(({ msg }) => msg.includes('replaced'))).to.deep.equal([]);
     expect(await detections()).to.deep.equal(before);
     expect(await current.state()).to.have.length(state.length + 2);
