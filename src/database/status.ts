@@ -1,7 +1,7 @@
 import type { Kysely } from 'kysely';
 import { UserError, hasSqlState } from '../errors.js';
 import { sql } from './kysely.js';
-import { readable, readableAge } from '../text/numbers.js';
+import { counted, readable, readableAge } from '../text/numbers.js';
 import { printable } from '../text/printable.js';
 import type { Status, Views } from './views.js';
 
@@ -43,6 +43,8 @@ export interface LoadedWeights {
   accepted: number;
   rejected: number;
   firstRejected: { line: number; reason: string } | undefined;
+  /** Of the first pairs of customer and merchant in the stream. */
+  stream: WeightsOfStream;
 }
 
 /** Undefined before the first load. */
@@ -62,13 +64,46 @@ export async function readWeights(views: Kysely<Views>): Promise<LoadedWeights |
     accepted: Number(file.row_count),
     rejected: Number(file.rejected_count),
     firstRejected: first && { line: Number(first.line_number), reason: first.reason },
+    stream: await readWeightsOfStream(views),
   };
 }
 
-/** As one line for people. */
-function describeWeights({ accepted, rejected, firstRejected }: LoadedWeights): string {
+/** How many of the first pairs in the stream have a weight. */
+export interface WeightsOfStream {
+  pairs: number;
+  weighted: number;
+}
+
+export async function readWeightsOfStream(views: Kysely<Views>): Promise<WeightsOfStream> {
+  const counts = await views
+    .selectFrom('weights_of_stream')
+    .select(['pair_count', 'weighted_count'])
+    .executeTakeFirstOrThrow();
+  return { pairs: Number(counts.pair_count), weighted: Number(counts.weighted_count) };
+}
+
+/** Fewer pairs say little. */
+const LEAST_PAIRS = 100;
+/** With fewer weights than this share something is wrong with the file, not with single customers. */
+const FEW = 0.1;
+
+/** That the stream has next to no weights, in words; undefined if it has, or if it is too short to tell. */
+export function describeMissingWeights({ pairs, weighted }: WeightsOfStream): string | undefined {
+  if (pairs < LEAST_PAIRS || weighted >= FEW * pairs) return undefined;
+  return (
+    `only ${readable(weighted)} of the first ${counted(pairs, 'pair')} of customer and merchant have a weight, ` +
+    'so a pattern that compares weights, as UPGRADE does, finds next to nothing'
+  );
+}
+
+/** In lines for people. */
+function describeWeights({ accepted, rejected, firstRejected, stream }: LoadedWeights): string {
   const counts = `weights     ${readable(accepted)} accepted, ${readable(rejected)} rejected`;
-  return firstRejected ? `${counts} (line ${firstRejected.line}: ${firstRejected.reason})` : counts;
+  const missing = describeMissingWeights(stream);
+  return [
+    firstRejected ? `${counts} (line ${firstRejected.line}: ${firstRejected.reason})` : counts,
+    ...(missing === undefined ? [] : [`            ${missing}: see IMPORTANCE_CSV`]),
+  ].join('\n');
 }
 
 /** The status, in lines for people. */

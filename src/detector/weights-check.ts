@@ -1,15 +1,10 @@
 import type { Kysely } from 'kysely';
+import { describeMissingWeights, readWeightsOfStream } from '../database/status.js';
 import type { Views } from '../database/views.js';
 import type { Logger } from '../log.js';
-import { counted, readable } from '../text/numbers.js';
 
 /** After so many chunks there are enough pairs to judge by. */
 const AFTER_CHUNKS = 3;
-/** Fewer pairs say little. */
-const LEAST_PAIRS = 100;
-/** With fewer weights than this share something is wrong with the file, not with single customers. */
-const FEW = 0.1;
-
 /** Says once if next to no customer of the stream has a weight: a pattern that compares weights would find nothing, in silence. */
 export class WeightsCheck {
   #chunks = 0;
@@ -31,17 +26,15 @@ export class WeightsCheck {
   }
 
   async #check(): Promise<void> {
-    const from = this.views.selectFrom('weights_of_stream');
-    const counts = await from.select(['pair_count', 'weighted_count']).executeTakeFirstOrThrow();
-    const [pairs, weighted] = [Number(counts.pair_count), Number(counts.weighted_count)];
-    if (pairs < LEAST_PAIRS || weighted >= FEW * pairs) return;
-    const known = await from.select(['known_merchants', 'known_customers']).executeTakeFirstOrThrow();
+    const counts = await readWeightsOfStream(this.views);
+    const missing = describeMissingWeights(counts);
+    if (missing === undefined) return;
+    const known = await this.views
+      .selectFrom('weights_of_stream')
+      .select(['known_merchants', 'known_customers'])
+      .executeTakeFirstOrThrow();
     const reason = reasonOf(Number(known.known_merchants), Number(known.known_customers));
-    this.log.warn(
-      { pairs, weighted },
-      `only ${readable(weighted)} of the first ${counted(pairs, 'pair')} of customer and merchant have a weight, ` +
-        `so a pattern that compares weights, as UPGRADE does, finds next to nothing; ${reason}`,
-    );
+    this.log.warn({ ...counts }, `${missing}; ${reason}`);
   }
 }
 

@@ -55,6 +55,8 @@ describe('detect', () => {
         const told = warnings(await detectOnce());
         expect(told).to.have.length(says ? 1 : 0);
         if (says) expect(told[0]).to.match(says);
+        const { stdout } = await run(['status'], { DATABASE_URL: current.database.url });
+        expect(/^ +only 0 of the first 120 pairs .*: see IMPORTANCE_CSV$/m.test(stdout)).to.equal(!!says);
       }
     });
 
