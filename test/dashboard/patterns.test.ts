@@ -269,16 +269,20 @@ describe('the page Patterns', () => {
       const rows = await texts(
         `select pattern_id,
            case is_met when true then '✓ yes' when false then '✗ no' else 'unknown' end,
-           threshold, value, coalesce('chunk ' || detected_in_chunk, '–')
+           threshold, value, coalesce('chunk ' || detected_in_chunk, '–'), condition
          from bankpulse.explain_pair($1, 'less')`,
         [merchant],
       );
-      const shown = (text: string | undefined) => (text === 'null' ? '–' : figure.format(Number(text)));
-      return rows.map(([id, met, threshold, value, chunk]) => [
+      const shown = (text: string | undefined, condition: string | undefined) => {
+        if (text === 'null') return '–';
+        const isShare = condition?.includes('percent_rank');
+        return isShare ? `${figure.format(100 * Number(text))}\u00a0%` : figure.format(Number(text));
+      };
+      return rows.map(([id, met, threshold, value, chunk, condition]) => [
         id,
         met,
-        shown(threshold),
-        shown(value),
+        shown(threshold, condition),
+        shown(value, condition),
         chunk,
       ]);
     };

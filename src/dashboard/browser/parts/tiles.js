@@ -22,7 +22,7 @@ export function Tiles({ progress, patterns }) {
       <${Tile} name="Lag" id="lag" value=${lag === null ? 'unknown' : formatSeconds(lag)}>
         <span
           ><b data-figure="chunks-pending">${plural(chunks_pending, 'chunk')}</b>
-          ${lag === null ? 'waited at the last listing' : 'waiting'}</span
+          ${lag === null ? ' waited at the last listing' : ' waiting'}</span
         >
       <//>
       <${Tile} name="Rows a second" id="rows-per-second" value=${formatCount(progress.rows_per_second ?? 0)}>
