@@ -63,7 +63,10 @@ describe('what takes the connection and does not answer', () => {
 
   const isChunk = ({ method, key }: StoreRequest) => method === 'GET' && key.includes('chunk_2');
   const isFile = ({ method, key }: StoreRequest) => method === 'PUT' && /detections-\d/.test(key);
-  for (const [what, isMeant] of Object.entries({ 'the get of a chunk': isChunk, 'the put of a file': isFile }))
+  for (const [what, isMeant] of Object.entries({
+    'the get of a chunk': isChunk,
+    'the put of a file': isFile,
+  }))
     it(`is trouble while ${what} hangs`, async () => {
       const proxy = await FaultProxy.start(mechanismY.s3.endpoint);
       const store = openStore(Number(new URL(proxy.endpoint).port));
