@@ -77,13 +77,14 @@ export async function queryInTime<Row extends pg.QueryResultRow>(
 /** A client that marks errors of its session, so that they can be told from those of a query. */
 class Session extends pg.Client {
   override connect(): Promise<pg.Client>;
-  override connect(callback: (error: Error) => void): void;
-  override connect(callback?: (error: Error) => void): Promise<pg.Client> | undefined {
-    const connecting = super.connect().catch((error: unknown) => {
-      throw asSessionError(error);
-    });
-    if (!callback) return connecting;
-    connecting.then(() => (callback as () => void)(), callback); // as pools call it
+  override connect(callback: (error?: Error) => void): void;
+  override connect(callback?: (error?: Error) => void): Promise<pg.Client> | undefined {
+    if (!callback)
+      return super.connect().catch((error: unknown) => {
+        throw asSessionError(error);
+      });
+    // at once, not in a later microtask: the pool then begins to listen for errors, and the server may have sent one along
+    super.connect((error?: Error) => callback(asSessionError(error)));
     return undefined;
   }
 }

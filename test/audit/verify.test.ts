@@ -486,7 +486,7 @@ describe('verify', () => {
       await ask('select pg_advisory_lock(4242003)');
       const ended = await run(['verify'], environment());
       await ask('select pg_advisory_unlock(4242003)');
-      expectRefusal(ended, /^error: another verify, rebuild or backtest is at work in this database$/);
+      expectRefusal(ended, /^error: another verify, rebuild, backtest or prune is at work in this database$/);
     });
 
     it('leaves a database alone that only has the name of its own', async () => {

@@ -22,7 +22,8 @@ const ROWS = 400;
 /** A name that would colour the screen, set the title and break the line, in a CSV field of its own. */
 const EVIL = '\u001B[31m\u001B]0;title\u0007evil\u202E';
 
-const summary = /^(chunks|rows|detections|files|lag|weights) {2,}\d|^To look at the detections/;
+const summary =
+  /^(chunks|rows|detections|files|lag|weights) {2,}\d|^To look at the detections|^ +only 0 of the first/;
 const logLine = /^\[\d\d:\d\d:\d\d\.\d{3}\] (INFO|WARN): /;
 
 describe('the live display', () => {
