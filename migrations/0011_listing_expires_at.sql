@@ -5,8 +5,6 @@
 alter table bankpulse.runs add column listing_expires_at timestamptz;
 comment on column bankpulse.runs.listing_expires_at is
   'Until when the last listing says what waits: mechanism Y lists again before, unless it cannot.';
--- sql/06_runs/record_listing.sql has one argument more; a Y of an older version still calls it with these three
-drop function if exists bankpulse.record_listing(bigint, bigint, timestamptz);
 
 -- Down Migration
 

@@ -175,9 +175,10 @@ if (process.argv[1] !== undefined && realpathSync(process.argv[1]) === fileURLTo
   process.on('uncaughtException', (error) => process.exit(report(error)));
   if (!process.stderr.isTTY) {
     process.removeAllListeners('warning'); // Node's own, which writes several lines
-    process.on('warning', ({ name, message }) =>
-      process.stderr.write(logLine('warn', `${name}: ${message}`)),
-    );
+    if (process.env.NODE_NO_WARNINGS !== '1')
+      process.on('warning', ({ name, message, stack }) =>
+        process.stderr.write(logLine('warn', `${name}: ${message}`, stack === undefined ? {} : { stack })),
+      );
   }
   const exitCode = await main(process.argv.slice(2));
   process.exitCode ??= exitCode;

@@ -1,6 +1,9 @@
 -- Records the result of the last listing, for pipeline_status.
 -- In: the run; the number of waiting objects, and since when the oldest of them has been in S3; for how long that holds.
 -- Writes: runs.
+-- of an older version; a Y of that version calls the new one with three arguments
+drop function if exists bankpulse.record_listing(bigint, bigint, timestamptz);
+
 create or replace function bankpulse.record_listing(
   p_run_id bigint,
   p_pending_count bigint,

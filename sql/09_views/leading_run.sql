@@ -21,8 +21,8 @@ select
     when runs.run_id is null then 'none'
     when runs.ended_at is not null then 'ended'
     when not exists (select from leading_session) then 'silent'
-    -- before the first listing it loads the weights and lists all there is
-    when coalesce(runs.listing_expires_at, pipeline_lease.taken_at + interval '1 min') <= clock_timestamp()
+    -- before the first listing of a term it loads the weights and lists all there is
+    when greatest(runs.listing_expires_at, pipeline_lease.taken_at + interval '1 min') <= clock_timestamp()
       then 'not_listing'
     when runs.pending_count > 0 then 'working'
     else 'waiting'

@@ -1,5 +1,5 @@
--- Compares the ledger with its replay. Chunks up to the checkpoint may have been pruned.
--- Of a chunk that could not be judged again, or is not behind the checkpoint, the number of detections is compared, too.
+-- Compares the ledger with its replay. Chunks up to the checkpoint may have been pruned. Where the replay gives no
+-- detections, up to the checkpoint or because a chunk could not be judged again, their number is compared with the ledger's.
 -- Reads: chunks, detections, checkpoint, checkpoint_pairs, pg_temp.replayed_chunks. Out: differences, one a row, in the order of chunks.
 create or replace function bankpulse.compare_ledger() returns setof text
 language plpgsql stable
@@ -15,7 +15,7 @@ begin
   with missing_chunks as (
     select numbers.chunk_no, format('chunk %s: not in the ledger', numbers.chunk_no) as difference
     from generate_series(v_checkpoint_no + 1, (select max(chunks.chunk_no) from chunks)) as numbers (chunk_no)
-    where numbers.chunk_no not in (select chunks.chunk_no from chunks where chunks.chunk_no is not null)
+    where not exists (select from chunks where chunks.chunk_no = numbers.chunk_no)
   ),
   other_counts as (
     select

@@ -2,7 +2,8 @@
 -- temporary tables for the audited pairs, for the result of the replay and for the rows of the files in S3. The
 -- caller copies all other tables of the audited database into the tables of the same names; customer_merchant_stats
 -- is for the replay.
--- Writes: patterns (emptied, for the rows of the audited database); pg_temp.audited_pairs, replayed_*, file_rows.
+-- Writes: patterns (emptied, for the rows of the audited database); triggers of patterns, chunks, detections and
+-- detection_batches; pg_temp.audited_pairs, replayed_*, file_rows.
 -- Raises 55000 in a database where mechanism Y has ever worked: a replay there would count everything twice.
 create or replace function bankpulse.open_audit() returns void
 language plpgsql volatile
@@ -15,6 +16,10 @@ begin
   delete from patterns;
   -- the audited database may have patterns whose functions are not in sql/
   alter table patterns disable trigger check_pattern;
+  -- the copy of the ledger is no ledger: nothing is counted or refused
+  alter table chunks disable trigger user;
+  alter table detections disable trigger user;
+  alter table detection_batches disable trigger user;
   perform open_staging();
 
   -- customer_merchant_stats of the audited database

@@ -1,5 +1,5 @@
 -- First half of storing a checkpoint: replaces the former one by that of a chunk. In the same transaction the caller
--- fills checkpoint_pairs, then calls check_checkpoint. It deletes and does not truncate, so that readers see the former
+-- fills checkpoint_pairs, then calls close_checkpoint. It deletes and does not truncate, so that readers see the former
 -- checkpoint until the commit. Only the tables' owner may call it.
 -- In: the chunk; whether verify has compared the state of this chunk with a replay and found no difference. Reads:
 -- chunks. Writes: checkpoint, checkpoint_pairs.

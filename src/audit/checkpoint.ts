@@ -40,6 +40,7 @@ async function storeReplayedState(scratch: pg.Client, session: pg.Client, chunkN
       chunkNo,
     ]);
     await copyReplayedPairs(scratch, session, 'copy bankpulse.checkpoint_pairs from stdin');
+    await session.query('select bankpulse.close_checkpoint()');
   });
 }
 
@@ -55,7 +56,7 @@ async function storeStateAsIs(session: pg.Client): Promise<void> {
   } catch (error) {
     if (!hasSqlState(error, 'checkpointDiffers')) throw error;
     throw new UserError(
-      `the state is damaged, and nothing is pruned: ${messageOf(error)}; run "npm run rebuild"`,
+      `the state is damaged, and nothing is pruned: ${messageOf(error)}; run "npm run rebuild" if the chunk objects are still there, else restore a dump`,
     );
   }
 }

@@ -4,6 +4,7 @@ import { produce } from '../producer/producer.js';
 import { generateMissingInput } from './generate-missing-input.js';
 import { withTerminal } from './run-pipeline.js';
 import { openObjectStore } from './services.js';
+import { probeObjectStore } from '../metrics/probes.js';
 
 /** `npm run produce`: mechanism X alone. */
 export async function runProduce(): Promise<void> {
@@ -19,7 +20,6 @@ export async function runProduce(): Promise<void> {
     if (signal.aborted) return;
     const { store, close } = await openObjectStore(settings, log);
     closeLater(close);
-    const { probeObjectStore } = await import('../metrics/routes.js');
     const probes = { 'the object store': probeObjectStore(store, settings.CHUNKS_PREFIX) };
     closeLater(await serveMetrics({ settings, log, command: 'produce', probes }));
     const { chunks, rows, uploaded, skipped } = await produce({ store, settings, log, signal });

@@ -13,7 +13,7 @@ export function runRebuild({ fromStart }: { fromStart: boolean }): Promise<numbe
     return printAudit(options, {
       fromStart,
       replaceState: async (scratch) => {
-        await replaceState(scratch, session, runId);
+        await replaceState(scratch, session, runId, fromStart);
         log.info('state rebuilt');
         await new SqlFunctions(session).refreshViews();
         await new SqlFunctions(session).endRun(runId);
@@ -48,14 +48,21 @@ async function takeLease(session: pg.Client): Promise<number> {
   return runId;
 }
 
-/** Replaces the running state by the replayed one, in one transaction. */
-async function replaceState(scratch: pg.Client, session: pg.Client, runId: number): Promise<void> {
+/** Replaces the running state by the replayed one, in one transaction; without a checkpoint if it was replayed from the start. */
+async function replaceState(
+  scratch: pg.Client,
+  session: pg.Client,
+  runId: number,
+  fromStart: boolean,
+): Promise<void> {
   const functions = new SqlFunctions(session);
   await session.query('begin isolation level read committed');
   try {
     await functions.emptyState(runId);
     await copyReplayedPairs(scratch, session, 'copy bankpulse.customer_merchant_stats from stdin');
     await functions.completeState(runId);
+    // it may hold the damage that this rebuild mends
+    if (fromStart) await session.query('select bankpulse.drop_checkpoint()');
     await session.query('commit');
   } catch (error) {
     await session.query('rollback').catch(() => undefined);

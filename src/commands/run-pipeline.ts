@@ -13,6 +13,7 @@ import { serveDashboard, type Routes } from '../dashboard/server.js';
 import { messageOf } from '../errors.js';
 import type { Logger } from '../log.js';
 import { serveMetrics } from '../metrics/server.js';
+import { probeDatabase, probeObjectStore } from '../metrics/probes.js';
 import { migrateIfPending } from '../database/schema.js';
 import { openServices, type Services } from './services.js';
 import { stopSignal } from '../async/signals.js';
@@ -41,7 +42,7 @@ async function openMetrics(
   name: 'start' | 'detect',
   { log, closeLater }: Command,
 ): Promise<Routes[]> {
-  const { metricsRoutes, probeDatabase, probeObjectStore } = await import('../metrics/routes.js');
+  const { metricsRoutes } = await import('../metrics/routes.js');
   const probes = {
     'the database': probeDatabase(config),
     'the object store': probeObjectStore(store, settings.CHUNKS_PREFIX),

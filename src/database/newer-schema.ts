@@ -14,8 +14,11 @@ export const PATTERNS = '04_patterns/';
 
 const MOST_NAMED = 5;
 
-/** Whether one version is later than another: 0.10.0 than 0.9.1. */
-const isLater = (one: string, other: string) => one.localeCompare(other, 'en', { numeric: true }) > 0;
+/** Whether one version is later than another: 0.10.0 than 0.9.1. What follows the three numbers does not count. */
+function isLater(one: string, other: string): boolean {
+  const numbersOf = (version: string) => version.replace(/[-+].*$/, '');
+  return numbersOf(one).localeCompare(numbersOf(other), 'en', { numeric: true }) > 0;
+}
 
 /**
  * Refuses a schema that a newer version of BankPulse has brought up to date: this version would put its older functions

@@ -134,6 +134,9 @@ async function checkSchema(client: Queryable): Promise<boolean> {
   return schema !== undefined;
 }
 
+const LOCK_LEDGER =
+  'lock table bankpulse.chunks, bankpulse.detections, bankpulse.detection_batches in share row exclusive mode';
+
 /**
  * Applies files of sql/ in path order, all or none. Removes the records of files that no longer exist, and records this
  * version, if it has changed anything.
@@ -145,6 +148,8 @@ async function applySqlFiles(
 ): Promise<void> {
   await client.query('begin');
   try {
+    // in the order in which a working Y locks them: files that create triggers would lock them in another
+    if (files.some(({ fileName }) => fileName !== GRANTS)) await client.query(LOCK_LEDGER);
     for (const file of files) {
       // it creates roles, which the login role may do, and the owner of the schema perhaps not
       if (file.fileName === GRANTS) await client.query('set local role none');

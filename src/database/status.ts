@@ -12,6 +12,9 @@ export async function readStatus(views: Kysely<Views>): Promise<Status> {
       .selectFrom('pipeline_status')
       .select(sql<Status>`to_jsonb(pipeline_status)`.as('status'))
       .executeTakeFirstOrThrow();
+    if (status.run_state === undefined) {
+      throw new UserError('the schema is that of an older version of BankPulse; run "npm run migrate"');
+    }
     return status;
   } catch (error) {
     if (hasSqlState(error, 'noSuchTable', 'noSuchSchema')) {
@@ -144,7 +147,7 @@ export function describeRun({
   return [
     `mechanism Y ${states[run_state]}`,
     `last chunk  ${ago(last_applied_at)}`,
-    `listing     ${ago(listed_at)}: what waits is as of then`,
+    `listing     ${ago(listed_at)}${listed_at === null ? '' : ': what waits is as of then'}`,
   ];
 }
 

@@ -1,5 +1,5 @@
 import { setMaxListeners } from 'node:events';
-import { connect, connectChecked, openViews } from '../database/connection.js';
+import { connectChecked, openViews } from '../database/connection.js';
 import { SqlFunctions } from '../database/functions.js';
 import { checkSchemaVersion } from '../database/schema.js';
 import { pipelineEvents } from '../events.js';
@@ -22,8 +22,6 @@ export async function lead(options: LeaderOptions): Promise<void> {
   const over = new AbortController();
   try {
     if (!(await election.acquire())) return;
-    // while this Y stood by, a newer version may have migrated the database
-    await checkSchema(options);
     pipelineEvents.publish('roleChanged', 'working');
     const working = workAsLeader(options, over.signal);
     try {
@@ -36,16 +34,6 @@ export async function lead(options: LeaderOptions): Promise<void> {
   } finally {
     pipelineEvents.publish('roleChanged', 'starting');
     await isDoneWithin(CLOSE_MS, election.close());
-  }
-}
-
-/** @throws UserError if a newer version has migrated the database. */
-async function checkSchema({ config }: LeaderOptions): Promise<void> {
-  const client = await connect(config);
-  try {
-    await checkSchemaVersion(client);
-  } finally {
-    await client.end();
   }
 }
 
@@ -63,6 +51,8 @@ async function workAsLeader(options: LeaderOptions, over: AbortSignal): Promise<
   // every running request adds a listener: many listeners are no leak
   setMaxListeners(0, until);
   try {
+    // while this Y stood by, a newer version may have migrated the database
+    await checkSchemaVersion(control);
     await options.loadWeights(control, views);
     const enabled = await new SqlFunctions(control).countNewestDetections(0);
     pipelineEvents.publish('patternsKnown', Object.keys(enabled));

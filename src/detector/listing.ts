@@ -1,5 +1,6 @@
 import type { Kysely } from 'kysely';
 import type { ChunkOrder } from '../config.js';
+import { messageOf } from '../errors.js';
 import { pipelineEvents } from '../events.js';
 import type { Logger } from '../log.js';
 import type { ListedObject } from '../s3/object-store.js';
@@ -89,7 +90,10 @@ export class Listing {
   /** Lists all pages. */
   async full(): Promise<void> {
     this.#sweep = { startedAt: performance.now(), startAfter: undefined };
-    while (this.#sweep) await this.#continueSweep(this.#sweep);
+    while (this.#sweep) {
+      await this.#continueSweep(this.#sweep);
+      await this.#record(); // of many pages, too, it is known that Y lists
+    }
     await this.#finish();
   }
 
@@ -190,13 +194,17 @@ export class Listing {
     const now = performance.now();
     if (text === this.#recorded.text && now < this.#recorded.at + RECORD_MS) return;
     await functions.recordListing(runId, backlog.size, oldestAt, validMs);
-    if (now >= this.#totalsReadAt + RECORD_MS) await this.#readTotals(now);
     this.#recorded = { text, at: now };
+    if (now < this.#totalsReadAt + RECORD_MS) return;
+    this.#totalsReadAt = now;
+    // for the metrics alone: no poll waits for it, or fails with it
+    void this.#readTotals().catch((error: unknown) =>
+      this.options.log.debug({ reason: messageOf(error) }, 'totals for the metrics could not be read'),
+    );
   }
 
   /** Publishes what other processes change, too. */
-  async #readTotals(now: number): Promise<void> {
-    this.#totalsReadAt = now;
+  async #readTotals(): Promise<void> {
     const { chunks_quarantined, batches_pending, last_applied_at } = await readStatus(this.options.views);
     pipelineEvents.publish('totalsRead', {
       quarantined: chunks_quarantined,

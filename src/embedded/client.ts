@@ -120,7 +120,9 @@ async function attach(home: string, state: EmbeddedState, needs: Needs, log?: Lo
     if (socket !== undefined) {
       const messages = await greetSupervisor(socket, state.token, needs);
       if (messages === 'stranger') throw portTaken(home, 'controlPort', state.controlPort);
-      const slow = setTimeout(() => child ?? log?.info(`starting ${nameOf(needs)} ...`), 500);
+      const slow = setTimeout(() => {
+        if (!child) log?.info(`starting ${nameOf(needs)} ...`);
+      }, 500);
       const answer = (await messages?.receive()) as Answer | undefined;
       clearTimeout(slow);
       if (answer && 'notes' in answer) return { socket, notes: answer.notes };

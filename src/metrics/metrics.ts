@@ -72,11 +72,11 @@ export class Metrics {
     );
     const quarantined = gauge(
       'objects_quarantined',
-      'Objects that are quarantined now, up to 5 s ago; only of the mechanism Y that works.',
+      'Objects that are quarantined, as of the last listing; only of the mechanism Y that works.',
     );
     const filesToWrite = gauge(
       'files_to_write',
-      'Detection files that are to be written, up to 5 s ago; only of the mechanism Y that works.',
+      'Detection files that are to be written, as of the last listing; only of the mechanism Y that works.',
     );
     const lastUpload = gauge(
       'last_upload_timestamp_seconds',
@@ -101,6 +101,7 @@ export class Metrics {
       retries.inc({ service }, 0);
       isInTrouble.set({ service }, 0);
     }
+    let isInTerm = false;
     this.close = pipelineEvents.subscribe({
       patternsKnown: (patterns) => {
         for (const pattern of patterns) detections.begin(pattern);
@@ -135,6 +136,7 @@ export class Metrics {
         lastListing.setToCurrentTime();
       },
       totalsRead: (totals) => {
+        if (!isInTerm) return; // an answer that comes after the end of the term
         quarantined.set(totals.quarantined);
         filesToWrite.set(totals.filesToWrite);
         if (totals.lastAppliedAt) lastChunk.set(totals.lastAppliedAt.getTime() / 1000);
@@ -144,8 +146,9 @@ export class Metrics {
         info.set({ version, command, run: String(runId) }, 1);
       },
       roleChanged: (role) => {
-        isWorking.set(role === 'working' ? 1 : 0);
-        if (role === 'working') return;
+        isInTerm = role === 'working';
+        isWorking.set(isInTerm ? 1 : 0);
+        if (isInTerm) return;
         this.#listing = undefined;
         quarantined.remove();
         filesToWrite.remove();

@@ -1,33 +1,8 @@
 import type { FastifyPluginCallback } from 'fastify';
-import type pg from 'pg';
-import { connect } from '../database/connection.js';
 import { isDoneWithin } from '../async/time-limit.js';
 import { pipelineEvents, type Role } from '../events.js';
-import type { ObjectStore } from '../s3/object-store.js';
 import { Metrics } from './metrics.js';
-
-/** A service that takes longer to answer is not ready. */
-const PROBE_MS = 2000;
-
-/** Asks a service for an answer. @throws if there is none. */
-export type Probe = () => Promise<unknown>;
-
-/** Each probe uses a new connection, with a time limit. */
-export function probeDatabase(config: pg.ClientConfig): Probe {
-  return async () => {
-    const client = await connect({ ...config, connectionTimeoutMillis: PROBE_MS, query_timeout: PROBE_MS });
-    try {
-      await client.query('select 1');
-    } finally {
-      void client.end().catch(() => undefined);
-    }
-  };
-}
-
-/** Lists one key. */
-export function probeObjectStore(store: ObjectStore, prefix: string): Probe {
-  return () => store.checkAccess(prefix, AbortSignal.timeout(PROBE_MS));
-}
+import { PROBE_MS, type Probe } from './probes.js';
 
 export interface MetricsRoutesOptions {
   /** The command that runs. With `produce`, there is no mechanism Y in this process. */
@@ -58,12 +33,15 @@ export const metricsRoutes: FastifyPluginCallback<MetricsRoutesOptions> = (
     metrics.close();
     closed();
   });
-  const findSilent = async (): Promise<string[]> => {
+  const askAll = async (): Promise<string[]> => {
     const found = Object.entries(probes).map(async ([name, probe]) =>
       (await isDoneWithin(PROBE_MS, probe()).catch(() => false)) ? [] : [name],
     );
     return (await Promise.all(found)).flat();
   };
+  let asking: Promise<string[]> | undefined;
+  /** The services that do not answer. However many ask at once, the services are asked once. */
+  const findSilent = () => (asking ??= askAll().finally(() => (asking = undefined)));
 
   // Prometheus and probes come by a container's, a service's or a forwarded name
   const options = { config: { isUnderAnyHost: true } };

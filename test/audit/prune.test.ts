@@ -188,8 +188,21 @@ describe('prune', function () {
     await detectOnce();
     await ask("delete from bankpulse.customer_merchant_stats where customer_id = 'A'");
     expect(await pruneAll(true).then(() => undefined, messageOf)).to.match(
-      /^the state is damaged, and nothing is pruned: checkpoint of chunk 8: its pairs have 24 transactions, the chunks up to it had 25 rows accepted; run "npm run rebuild"$/,
+      /^the state is damaged, and nothing is pruned: checkpoint of chunk 8: its pairs have 24 transactions, the chunks up to it had 25 rows accepted; run "npm run rebuild" if .*$/,
     );
+  });
+
+  it('leaves no checkpoint of a damaged state behind: rebuild --from-start drops it', async () => {
+    await stream();
+    const right = await current.state();
+    // damage that no count tells
+    await ask("update bankpulse.customer_merchant_stats set total_amount = 0 where customer_id = 'A'");
+    const unverified = ['prune', '--older-than', '1000', '--unverified'];
+    expect(await run(unverified, environment())).to.include({ code: 0 });
+    expect(await run(['rebuild', '--from-start'], environment())).to.include({ code: 0 });
+    expect(await current.state()).to.deep.equal(right);
+    expect((await ask('select * from bankpulse.checkpoint')).rows).to.deep.equal([]);
+    expect((await verify()).differences).to.deep.equal([]);
   });
 
   it('lets verify find damage to what the checkpoint takes as given', async () => {

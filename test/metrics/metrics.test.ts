@@ -8,12 +8,8 @@ import { pipelineEvents } from '../../src/events.js';
 import { createLog } from '../../src/log.js';
 import { version } from '../../src/version.js';
 import { secure } from '../../src/dashboard/security.js';
-import {
-  metricsRoutes,
-  probeDatabase,
-  probeObjectStore,
-  type MetricsRoutesOptions,
-} from '../../src/metrics/routes.js';
+import { metricsRoutes, type MetricsRoutesOptions } from '../../src/metrics/routes.js';
+import { probeDatabase, probeObjectStore } from '../../src/metrics/probes.js';
 import { produce } from '../../src/producer/producer.js';
 import { retryForever } from '../../src/async/retry.js';
 import { children, csv, until, useDetector } from '../support/detector.js';

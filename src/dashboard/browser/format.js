@@ -3,10 +3,11 @@ const money = new Intl.NumberFormat('en', { minimumFractionDigits: 2, maximumFra
 const share = new Intl.NumberFormat('en', { minimumFractionDigits: 1, maximumFractionDigits: 1 });
 const number = new Intl.NumberFormat('en', { maximumFractionDigits: 4 });
 
-/** @type {string | undefined} the reader's own, unless TIME_ZONE is set */
-let zone;
-/** @param {Intl.DateTimeFormatOptions} options */
-const timeFormat = (options) =>
+/**
+ * @param {string | undefined} zone
+ * @param {Intl.DateTimeFormatOptions} options
+ */
+const timeFormat = (zone, options) =>
   new Intl.DateTimeFormat('en-GB', {
     hour: '2-digit',
     minute: '2-digit',
@@ -14,18 +15,27 @@ const timeFormat = (options) =>
     timeZone: zone,
     ...options,
   });
-const timeFormats = () => ({
-  clock: timeFormat({}),
-  day: timeFormat({ day: 'numeric', month: 'short' }),
-  zoneName: timeFormat({ timeZoneName: 'short' }),
+/** @param {string | undefined} zone */
+const timeFormats = (zone) => ({
+  clock: timeFormat(zone, {}),
+  day: timeFormat(zone, { day: 'numeric', month: 'short' }),
+  dayOfYear: timeFormat(zone, { day: 'numeric', month: 'short', year: 'numeric' }),
+  date: new Intl.DateTimeFormat('en-CA', { timeZone: zone }),
+  zoneName: timeFormat(zone, { timeZoneName: 'short' }),
 });
-let times = timeFormats();
+/** @type {string | undefined} the reader's own, unless TIME_ZONE is set */
+let zone;
+let times = timeFormats(zone);
 
 /** @param {string | null | undefined} name an IANA name */
 export function setTimeZone(name) {
   if ((name ?? undefined) === zone) return;
   zone = name ?? undefined;
-  times = timeFormats();
+  try {
+    times = timeFormats(zone);
+  } catch {
+    times = timeFormats(undefined); // a browser that is older than the name of the zone
+  }
 }
 
 /** Shown instead of a missing value. */
@@ -79,17 +89,19 @@ export function formatSeconds(seconds) {
   return `${whole.format(seconds / 3600)} h`;
 }
 
-const dayOf = (/** @type {Date} */ date) => times.day.format(date).split(',')[0];
+/** Such as 2026-11-29. @param {Date} date */
+const dateOf = (date) => times.date.format(date);
 
 /**
- * The time of day, with the date unless it is today: for marks of a chart, where the zone stands beside.
+ * The time of day, with the date unless it is today, and the year unless it is this one: for marks of a chart, where the zone stands beside.
  * @param {string | null | undefined} time ISO 8601
  */
 export function formatMoment(time) {
   if (!time) return NONE;
   const date = new Date(time);
-  const isToday = dayOf(date) === dayOf(new Date());
-  return (isToday ? times.clock : times.day).format(date);
+  const [shown, today] = [dateOf(date), dateOf(new Date())];
+  if (shown === today) return times.clock.format(date);
+  return (shown.slice(0, 4) === today.slice(0, 4) ? times.day : times.dayOfYear).format(date);
 }
 
 /** The zone of the page's times, such as UTC or GMT+5:30. @param {string} time ISO 8601 */
