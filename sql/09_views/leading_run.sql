@@ -22,7 +22,11 @@ select
     when runs.ended_at is not null then 'ended'
     when not exists (select from leading_session) then 'silent'
     -- before the first listing of a term it loads the weights and lists all there is
-    when greatest(runs.listing_expires_at, pipeline_lease.taken_at + interval '1 min') <= clock_timestamp()
+    when
+      case
+        when runs.listed_at > pipeline_lease.taken_at then runs.listing_expires_at
+        else pipeline_lease.taken_at + interval '1 min'
+      end <= clock_timestamp()
       then 'not_listing'
     when runs.pending_count > 0 then 'working'
     else 'waiting'

@@ -456,7 +456,9 @@ describe('the state of the run on the page', () => {
       lag_seconds: null,
       run_state: 'not_listing',
     });
-    await client.query('select pg_advisory_unlock(4242001)');
+    await client.query('select bankpulse.try_take_over(run_id) from bankpulse.runs');
+    expect(await state(), 'a new term has not listed yet').to.equal('waiting');
+    await client.query('select pg_advisory_unlock_all()');
     expect(await state()).to.equal('silent');
     await client.query('select bankpulse.end_run(run_id) from bankpulse.runs');
     expect(await state()).to.equal('ended');
