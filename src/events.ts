@@ -17,7 +17,7 @@ export interface PipelineEvents {
   runRegistered: [runId: number];
   /** Y is about to apply chunks, by these enabled patterns. */
   patternsKnown: [patterns: string[]];
-  /** Y has listed the bucket; after `validMs` without another listing, nobody knows any more what waits. */
+  /** Y has listed the bucket; after `validMs` without another listing, it is unknown what waits. */
   listed: [listing: { pendingCount: number; oldestPendingAt: Date | null; validMs: number }];
   /** Y has read what the database has of all runs. */
   totalsRead: [totals: { quarantined: number; filesToWrite: number; lastAppliedAt: Date | null }];

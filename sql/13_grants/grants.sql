@@ -46,7 +46,7 @@ declare
   v_statement text;
   v_refused text[] := '{}';
 begin
-  -- roles are made by whoever may make roles, rights are given by the owner, if the session may be that
+  -- the login role made the roles above; the owner of the schema gives the rights, if the login role is a member of it
   if pg_has_role(session_user, v_owner, 'member') then
     begin
       perform set_config('role', v_owner, true);
@@ -77,7 +77,7 @@ begin
     'grant update (run_id, taken_at) on bankpulse.pipeline_lease to bankpulse_writer',
     'grant insert, update (detection_id) on bankpulse.taken_over_rows to bankpulse_writer',
     'grant update (bucket, owner_key, claimed_at) on bankpulse.pipeline to bankpulse_writer',
-    -- the totals: the triggers in 03_state keep them with the rights of whoever writes the rows
+    -- the triggers in 03_state keep the totals, with the rights of the role that writes the rows
     'grant update (chunks_applied, chunks_quarantined, rows_applied, rows_rejected, batches_closed) on bankpulse.pipeline_totals to bankpulse_writer',
     'grant insert, update (detection_count) on bankpulse.pattern_totals to bankpulse_writer',
     'grant insert, update (detection_count) on bankpulse.merchant_totals to bankpulse_writer',

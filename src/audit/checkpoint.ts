@@ -11,8 +11,8 @@ export async function checkpointedChunk(session: pg.Client): Promise<number> {
 
 /**
  * Stores a checkpoint of this chunk, or of a later one, unless there is one. What is pruned afterwards cannot be
- * replayed any more: a state that was damaged before would stay so, and nobody would know. So the checkpoint is the state
- * that an audit has found to be right.
+ * replayed any more, so no later audit could find damage that the checkpoint holds. So the checkpoint is the state that an
+ * audit has found to be right.
  * @param unverified takes the state as it is, for a ledger that cannot be replayed any more, or not in time.
  * @returns the audit, if it has found differences: then no checkpoint is stored.
  */

@@ -1,9 +1,9 @@
 import type { Audit } from './audit.js';
 import type { Checkpoint } from './audit-functions.js';
+import { readable } from '../text/numbers.js';
 import { printable } from '../text/printable.js';
 
-const number = new Intl.NumberFormat('en');
-const many = (count: number, noun: string) => `${number.format(count)} ${noun}`;
+const many = (count: number, what: string) => `${readable(count)} ${what}`;
 
 function describeCheckpoint({ chunk_no, unverified_chunk_no }: Checkpoint): string {
   const trust =

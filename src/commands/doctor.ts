@@ -108,7 +108,9 @@ async function examineOwner(
       const patientStore = new PatientStore(store, createLog('silent'), signal);
       const isOwned = await checkPlace({ config, settings, store: patientStore });
       return ok(
-        isOwned ? 'these detection files are of this database' : 'nobody yet: the first Y becomes it',
+        isOwned
+          ? 'these detection files are of this database'
+          : 'none yet: the first mechanism Y claims these detection files for its database',
       );
     } catch (error) {
       throw store.explain(error);

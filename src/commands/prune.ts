@@ -1,10 +1,10 @@
-import type pg from 'pg';
 import { lockAudit } from '../audit/audit.js';
 import { bringCheckpointUpTo, checkpointedChunk } from '../audit/checkpoint.js';
 import { planPrune, prune, type PrunePlan, type Pruned } from '../audit/prune.js';
 import { describeAudit } from '../audit/report.js';
-import { UsageError, UserError } from '../errors.js';
-import { withAuditedPipeline } from './with-audited-pipeline.js';
+import { UsageError } from '../errors.js';
+import { counted } from '../text/numbers.js';
+import { assertMayDelete, withAuditedPipeline } from './with-audited-pipeline.js';
 
 /** PostgreSQL's oldest time is nearer. */
 const MOST_DAYS = 1_000_000;
@@ -37,7 +37,7 @@ export function runPrune({ olderThan, dryRun, unverified }: PruneFlags): Promise
       print(...describePlan(plan, await checkpointedChunk(session)));
       return 0;
     }
-    await checkMayPrune(session);
+    await assertMayDelete(session, 'bankpulse.chunks', 'prune the ledger');
     await lockAudit(session);
     const found = await bringCheckpointUpTo(options, plan.newest_chunk_no, unverified);
     if (found) {
@@ -57,31 +57,16 @@ export function runPrune({ olderThan, dryRun, unverified }: PruneFlags): Promise
   });
 }
 
-/** @throws UserError */
-async function checkMayPrune(session: pg.Client): Promise<void> {
-  const { rows } = await session.query<{ may_prune: boolean }>(
-    "select has_table_privilege('bankpulse.chunks', 'delete') as may_prune",
-  );
-  if (!rows[0]?.may_prune) {
-    throw new UserError(
-      'this role may not prune the ledger: run this as the role that owns the tables and migrates',
-    );
-  }
-}
-
-const number = new Intl.NumberFormat('en');
-const many = (count: number, noun: string) => `${number.format(count)} ${noun}${count === 1 ? '' : 's'}`;
-
 function print(...lines: string[]): void {
   process.stdout.write(lines.map((line) => `${line}\n`).join(''));
 }
 
 const removable = (chunks: number, rejectedRows: number, runs: number) =>
-  `${many(chunks, 'chunk')} of the ledger, ${many(rejectedRows, 'rejected row')}, ${many(runs, 'run')}`;
+  `${counted(chunks, 'chunk')} of the ledger, ${counted(rejectedRows, 'rejected row')}, ${counted(runs, 'run')}`;
 
 const kept = ({ detecting_count, quarantined_count }: PrunePlan) =>
-  `the newest chunk, the greatest number, ${many(detecting_count, 'older chunk')} with detections, ` +
-  `${many(quarantined_count, 'quarantined object')}; all detections, files and rules`;
+  `the newest chunk, the greatest number, ${counted(detecting_count, 'older chunk')} with detections, ` +
+  `${counted(quarantined_count, 'quarantined object')}; all detections, files and rules`;
 
 const oldBefore = ({ old_before, last_chunk_no }: PrunePlan) =>
   last_chunk_no === 0
@@ -106,7 +91,7 @@ function describePruned(plan: PrunePlan, pruned: Pruned, checkpointNo: number): 
     `checkpoint  chunk ${checkpointNo}: verify and rebuild begin there`,
     `removed     ${removable(pruned.chunks, pruned.rejectedRows, pruned.runs)} (${oldBefore(plan)})`,
     `kept        ${kept(plan)}`,
-    'What is removed is known as applied, and is never applied again. Without it there is no backtest, and no verify from',
+    'Mechanism Y never applies a removed chunk again. Without the removed rows there is no backtest, and no verify from',
     'the first chunk; a removed object that is replaced in the bucket is not reported. Neither verify nor rebuild needs the',
     `objects of chunks up to ${checkpointNo} any more; a restore of an older backup does.`,
   ];

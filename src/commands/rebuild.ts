@@ -2,13 +2,14 @@ import type pg from 'pg';
 import { copyReplayedPairs } from '../audit/copy-tables.js';
 import { SqlFunctions } from '../database/functions.js';
 import { UserError, hasSqlState } from '../errors.js';
-import { printAudit, withAuditedPipeline } from './with-audited-pipeline.js';
+import { assertMayDelete, printAudit, withAuditedPipeline } from './with-audited-pipeline.js';
 
 /** `npm run rebuild`: replaces the running state by the replayed one. @returns the exit code. */
 export function runRebuild({ fromStart }: { fromStart: boolean }): Promise<number> {
   return withAuditedPipeline(async (options) => {
     const { log, session } = options;
-    await checkMayEmptyState(session);
+    // before the replay, which may take a while
+    await assertMayDelete(session, 'bankpulse.customer_merchant_stats', 'empty the state');
     const runId = await takeLease(session);
     return printAudit(options, {
       fromStart,
@@ -21,18 +22,6 @@ export function runRebuild({ fromStart }: { fromStart: boolean }): Promise<numbe
       },
     });
   });
-}
-
-/** Checks the right to empty the state before the replay, which may take a while. @throws UserError */
-async function checkMayEmptyState(session: pg.Client): Promise<void> {
-  const { rows } = await session.query<{ may_empty: boolean }>(
-    "select has_table_privilege('bankpulse.customer_merchant_stats', 'delete') as may_empty",
-  );
-  if (!rows[0]?.may_empty) {
-    throw new UserError(
-      'this role may not empty the state: run this as the role that owns the tables and migrates',
-    );
-  }
 }
 
 /** Takes the lease, as a Y does: only its holder may change the state. The session's lock keeps every Y standing by. */

@@ -1,3 +1,4 @@
+import type pg from 'pg';
 import { audit, type AuditOptions } from '../audit/audit.js';
 import { describeAudit } from '../audit/report.js';
 import { databaseSettings, environmentWarnings, loadSettings, objectStoreSettings } from '../config.js';
@@ -60,4 +61,14 @@ export async function printAudit(...options: Parameters<typeof audit>): Promise<
   const found = await audit(...options);
   process.stdout.write(`${describeAudit(found)}\n`);
   return found.differences.length === 0 ? 0 : 1;
+}
+
+/** Checks a right that only the owner of the tables has. @throws UserError that says which work it is for. */
+export async function assertMayDelete(session: pg.Client, table: string, work: string): Promise<void> {
+  const { rows } = await session.query<{ may_delete: boolean }>(
+    "select has_table_privilege($1, 'delete') as may_delete",
+    [table],
+  );
+  if (!rows[0]?.may_delete)
+    throw new UserError(`this role may not ${work}: run this as the role that owns the tables and migrates`);
 }

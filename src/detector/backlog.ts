@@ -193,7 +193,7 @@ export class Backlog {
     this.#held.set(object.key, object);
   }
 
-  /** Lets a held object, which the store hands out again, wait as any other. */
+  /** Puts a held object, which the store hands out again, among those that wait. */
   release(key: string): void {
     const object = this.#held.get(key);
     this.drop(key);

@@ -5,7 +5,8 @@ import type { Logger } from '../log.js';
 
 /** After so many chunks there are enough pairs to judge by. */
 const AFTER_CHUNKS = 3;
-/** Says once if next to no customer of the stream has a weight: a pattern that compares weights would find nothing, in silence. */
+
+/** Warns once if next to no customer of the stream has a weight: a pattern that compares weights would find nothing, in silence. */
 export class WeightsCheck {
   #chunks = 0;
   #checking: Promise<void> | undefined;
@@ -21,7 +22,7 @@ export class WeightsCheck {
 
   /** Looks, unless it has, or no chunk has been applied. */
   async settle(): Promise<void> {
-    // what is away is told by those who need it
+    // a warning is all this is for: the queries that mechanism Y needs report a database that is away
     if (this.#chunks > 0) await (this.#checking ??= this.#check().catch(() => undefined));
   }
 

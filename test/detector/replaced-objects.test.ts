@@ -36,6 +36,10 @@ describe('detect, with a store whose listings show other ETags than its objects 
   const said = (log: readonly LogLine[], text: RegExp) =>
     log.filter(({ msg }) => text.test(msg)).map(({ key }) => key);
   const peeks = () => odd.requests.filter(({ headers }) => headers.range !== undefined).length;
+  const listedOn = async () => {
+    const { length } = odd.requests;
+    await until('it is listed on', () => Promise.resolve(odd.requests.length > length + 3));
+  };
 
   it('compares listings with listings, says so once, and finds what is replaced', async () => {
     listEtags(({ etag }) => `"own-${etag.slice(1, 9)}-2"`);
@@ -69,8 +73,7 @@ describe('detect, with a store whose listings show other ETags than its objects 
     const detector = startDetector({ FULL_LIST_MS: 100 }, { store: odd.open() });
     await untilApplied(1);
     await until('it was asked for', () => Promise.resolve(peeks() === 3));
-    const { length } = odd.requests;
-    await until('it is listed on', () => Promise.resolve(odd.requests.length > length + 3));
+    await listedOn();
     await detector.stop();
     expect(peeks()).to.equal(3);
     expect(said(detector.log, /replaced/)).to.deep.equal([]);
@@ -86,8 +89,7 @@ describe('detect, with a store whose listings show other ETags than its objects 
     odd.requests.length = 0;
     const detector = startDetector({}, { store });
     await until('it was asked for', () => Promise.resolve(peeks() === 3));
-    const { length } = odd.requests;
-    await until('it is listed on', () => Promise.resolve(odd.requests.length > length + 3));
+    await listedOn();
     await detector.stop();
     expect(peeks()).to.equal(3);
     expect(said(detector.log, /replaced/)).to.deep.equal([]);
@@ -99,10 +101,6 @@ describe('detect, with a store whose listings show other ETags than its objects 
     odd.put(chunkKey(1), 'no columns\n');
     const detector = startDetector({}, { store: odd.open() });
     const tries = () => said(detector.log, /quarantined$/).length;
-    const listedOn = async () => {
-      const { length } = odd.requests;
-      await until('it is listed on', () => Promise.resolve(odd.requests.length > length + 3));
-    };
     await until('it was tried again', () => Promise.resolve(tries() === 2));
     odd.put(chunkKey(1), 'still no columns\n');
     await until('it was tried when it had changed', () => Promise.resolve(tries() === 3));
