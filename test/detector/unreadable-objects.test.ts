@@ -169,7 +169,7 @@ describe('detect, of an object that the store lists and does not hand out,', () 
     const log: LogLine[] = [];
     const options = { config: link.config, store: odd.open(), stuckMs: 0, log: logInto(log) };
     await detectOnce({ PREFETCH_BYTES: 1 }, options).finally(() => link.close());
-    expect(readCount).to.equal(2);
+    expect(readCount).to.be.at.least(2);
     expect(log.filter(({ msg }) => /in trouble/.test(msg)).map(({ msg }) => msg)).to.deep.equal([
       'the database is in trouble; trying again until it works',
     ]);
