@@ -63,12 +63,18 @@ export async function printAudit(...options: Parameters<typeof audit>): Promise<
   return found.differences.length === 0 ? 0 : 1;
 }
 
-/** Checks a right that only the owner of the tables has. @throws UserError that says which work it is for. */
+/** Checks a right that only the owner of the tables has. @throws UserError that says which work it is for, and who may. */
 export async function assertMayDelete(session: pg.Client, table: string, work: string): Promise<void> {
-  const { rows } = await session.query<{ may_delete: boolean }>(
-    "select has_table_privilege($1, 'delete') as may_delete",
+  const { rows } = await session.query<{ may_delete: boolean; role: string; owner: string }>(
+    `select
+       has_table_privilege(oid, 'delete') as may_delete,
+       quote_ident(current_user) as role,
+       quote_ident(pg_get_userbyid(relowner)) as owner
+     from pg_class
+     where oid = $1::regclass`,
     [table],
   );
-  if (!rows[0]?.may_delete)
-    throw new UserError(`this role may not ${work}: run this as the role that owns the tables and migrates`);
+  const { may_delete, role, owner } = rows[0]!;
+  if (!may_delete)
+    throw new UserError(`${role} may not ${work}: run this as the owner of the tables, ${owner}`);
 }

@@ -1,6 +1,7 @@
 import type { RawBuilder } from 'kysely';
 import pg from 'pg';
 import { openViews } from './connection.js';
+import { currentRole } from './explain-refusal.js';
 import { UserError, hasSqlState } from '../errors.js';
 import { sql } from './kysely.js';
 
@@ -42,8 +43,9 @@ export class DisposableDatabase {
       if (hasSqlState(error, 'databaseExists'))
         throw new UserError(`database "${name}" exists, and BankPulse did not create it: rename or drop it`);
       if (!hasSqlState(error, 'insufficientPrivilege')) throw error;
+      const role = await currentRole(this.configured);
       throw new UserError(
-        `this role may not create database "${name}": run this as a role with createdb (alter role ... createdb)`,
+        `${role} may not create database "${name}": let an administrator say "alter role ${role} createdb"`,
       );
     }
     await this.#run(sql`comment on database ${sql.id(name)} is ${sql.lit(mark)}`);

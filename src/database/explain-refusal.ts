@@ -56,8 +56,17 @@ async function adviceOn(refusal: unknown, config: pg.ClientConfig): Promise<stri
   return `if this takes its time, lift ${timeout} for this role (alter role ${await currentRole(config)} set ${timeout} = 0)`;
 }
 
-async function currentRole(config: pg.ClientConfig): Promise<string> {
+/** For a statement; `...` if it cannot be asked for. */
+export async function currentRole(config: pg.ClientConfig): Promise<string> {
   return (await ask<{ role: string }>(config, 'select quote_ident(current_user) as role'))?.role ?? '...';
+}
+
+/** Of one of the two roles of the schema, and this session's role in it. */
+interface Group {
+  is_member: boolean;
+  inherits: boolean;
+  /** Whether it has its rights here. */
+  is_set_up: boolean;
 }
 
 interface Rights {
@@ -70,18 +79,13 @@ interface Rights {
   is_migrated: boolean;
   may_create_schema: boolean;
   may_make_temporary_tables: boolean;
-  is_member: boolean;
-  inherits: boolean;
-  /** Whether there is a role bankpulse_writer, and it has its rights here. */
-  has_writer: boolean;
-  is_writer_set_up: boolean;
+  /** Null if there is no such role. */
+  writer: Group | null;
+  reader: Group | null;
 }
 
 const RIGHTS = `
-  with writers as (
-    select oid from pg_roles where rolname = 'bankpulse_writer'
-  ),
-  schemas as (
+  with schemas as (
     select oid, nspowner from pg_namespace where nspname = 'bankpulse'
   ),
   ledgers as (
@@ -89,6 +93,23 @@ const RIGHTS = `
     from pg_class
     join schemas on schemas.oid = pg_class.relnamespace
     where pg_class.relname = 'chunks'
+  ),
+  memberships as (
+    select
+      pg_roles.rolname,
+      jsonb_build_object(
+        'is_member', pg_has_role(pg_roles.oid, 'member'),
+        'inherits', pg_has_role(pg_roles.oid, 'usage'),
+        'is_set_up', exists (
+          select
+          from schemas, ledgers
+          where has_schema_privilege(pg_roles.oid, schemas.oid, 'usage')
+            and has_table_privilege(pg_roles.oid, ledgers.oid, privileges.name)
+        )
+      ) as facts
+    from pg_roles
+    join (values ('bankpulse_writer', 'insert'), ('bankpulse_reader', 'select')) as privileges (rolname, name)
+      on privileges.rolname = pg_roles.rolname
   )
   select
     quote_ident(current_user) as role,
@@ -99,15 +120,8 @@ const RIGHTS = `
     exists (select from ledgers) as is_migrated,
     has_database_privilege(pg_database.oid, 'create') as may_create_schema,
     has_database_privilege(pg_database.oid, 'temporary') as may_make_temporary_tables,
-    coalesce((select pg_has_role(writers.oid, 'member') from writers), false) as is_member,
-    coalesce((select pg_has_role(writers.oid, 'usage') from writers), false) as inherits,
-    exists (select from writers) as has_writer,
-    exists (
-      select
-      from writers, schemas, ledgers
-      where has_schema_privilege(writers.oid, schemas.oid, 'usage')
-        and has_table_privilege(writers.oid, ledgers.oid, 'insert')
-    ) as is_writer_set_up
+    (select facts from memberships where rolname = 'bankpulse_writer') as writer,
+    (select facts from memberships where rolname = 'bankpulse_reader') as reader
   from pg_database
   where pg_database.datname = current_database()
 `;
@@ -118,7 +132,7 @@ export interface FoundRights {
   isOwner: boolean;
   isMigrated: boolean;
   missing: string[];
-  /** What helps if nothing is missing by these questions. */
+  /** What helps if mechanism Y has what it needs: the audit reads more. */
   remedy: string;
 }
 
@@ -129,39 +143,54 @@ export async function findRights(config: pg.ClientConfig): Promise<FoundRights> 
       'run "npm run migrate" as the owner of the database, and grant bankpulse_writer to this role';
     return { role: 'this role', isOwner: false, isMigrated: false, missing: [], remedy };
   }
-  const { role, is_owner: isOwner, is_migrated: isMigrated, database_owner, owner } = rights;
+  const { role, is_owner: isOwner, is_migrated: isMigrated, database_owner, owner, reader } = rights;
   const migrator = isMigrated ? `the database's schema, ${owner}` : `the database, ${database_owner}`;
-  const remedy = `run "npm run migrate" as the owner of ${migrator}`;
-  const missing = isMigrated ? missingInSchema(rights, remedy) : missingBefore(rights, remedy);
+  const migrating = `run "npm run migrate" as the owner of ${migrator}`;
+  const missing = isMigrated ? missingInSchema(rights, migrating) : missingBefore(rights, migrating);
+  const readsAll = isOwner || !isMigrated || (reader?.is_set_up && reader.inherits);
+  const remedy = readsAll
+    ? migrating
+    : missingInGroup('bankpulse_reader', rights, reader, migrating).join('; ');
   return { role, isOwner, isMigrated, missing, remedy };
 }
 
-function missingBefore({ role, database, may_create_schema }: Rights, remedy: string): string[] {
+function missingBefore({ role, database, may_create_schema }: Rights, migrating: string): string[] {
   if (may_create_schema) return [];
   return [
-    `the first migration creates the schema: grant create on database ${database} to ${role}, or ${remedy}`,
+    `the first migration creates the schema: grant create on database ${database} to ${role}, or ${migrating}`,
   ];
 }
 
-function missingInSchema(rights: Rights, remedy: string): string[] {
-  const { role, database } = rights;
+function missingInSchema(rights: Rights, migrating: string): string[] {
+  const { role, database, is_owner, writer, reader, may_make_temporary_tables } = rights;
   const missing: string[] = [];
-  if (rights.is_owner) {
+  if (is_owner) {
     // it has all rights in the schema
-  } else if (!rights.has_writer) {
-    missing.push(
+  } else if (!writer?.is_member && reader?.is_member) {
+    const lost = reader.is_set_up ? [] : missingInGroup('bankpulse_reader', rights, reader, migrating);
+    missing.push(...lost, `${role} may only read: grant bankpulse_writer to ${role}, to write`);
+  } else missing.push(...missingInGroup('bankpulse_writer', rights, writer, migrating));
+  if (!may_make_temporary_tables) missing.push(`grant temporary on database ${database} to ${role}`);
+  return missing;
+}
+
+/** What a role lacks to have the rights of one of the two roles. */
+function missingInGroup(name: string, { role }: Rights, group: Group | null, migrating: string): string[] {
+  if (!group) {
+    return [
       'the roles bankpulse_writer and bankpulse_reader do not exist: create them, or let a role with createrole migrate; ' +
-        `${remedy}; grant bankpulse_writer to this role`,
-    );
-  } else {
-    if (!rights.is_writer_set_up) missing.push(`bankpulse_writer has lost its rights here: ${remedy}`);
-    if (!rights.is_member) missing.push(`grant bankpulse_writer to ${role} (or bankpulse_reader, to read)`);
-    else if (!rights.inherits)
-      missing.push(
-        `${role} does not inherit the rights of bankpulse_writer: alter role ${role} inherit, and grant it again`,
-      );
+        `${migrating}; grant ${name} to this role`,
+    ];
   }
-  if (!rights.may_make_temporary_tables) missing.push(`grant temporary on database ${database} to ${role}`);
+  const missing: string[] = [];
+  if (!group.is_set_up) missing.push(`${name} has lost its rights here: ${migrating}`);
+  if (!group.is_member) {
+    const orReader = name === 'bankpulse_writer' ? ' (or bankpulse_reader, to read)' : '';
+    missing.push(`grant ${name} to ${role}${orReader}`);
+  } else if (!group.inherits)
+    missing.push(
+      `${role} does not inherit the rights of ${name}: alter role ${role} inherit, and grant it again`,
+    );
   return missing;
 }
 

@@ -473,7 +473,7 @@ describe('verify', () => {
         const env = { ...environment(), DATABASE_URL: url };
         expectRefusal(
           await run(['verify'], env),
-          /^error: this role may not create database ".*_verify": run this as a role with createdb/,
+          /^error: (\w+) may not create database ".*_verify": let an administrator say "alter role \1 createdb"$/,
         );
         await ask(`alter role ${role} createdb`);
         const { code, stdout } = await run(['verify'], env);

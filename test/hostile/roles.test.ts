@@ -233,6 +233,35 @@ describe('the pipeline on the server of strangers', () => {
       }
     });
 
+    it('says of each command for which role it is, and who gives what is missing', async () => {
+      const says = async (args: string[], user: string) => errorOf(await command(args, 'banking', user));
+      expect(await says(['detect', '--once'], 'auditor')).to.match(
+        /permission denied for table runs; auditor may only read: grant bankpulse_writer to auditor, to write$/,
+      );
+      for (const user of ['clerk', 'auditor']) {
+        expect(await says(['rebuild'], user)).to.equal(
+          `error: ${user} may not empty the state: run this as the owner of the tables, chief`,
+        );
+        expect(await says(['prune', '--older-than', '0'], user)).to.equal(
+          `error: ${user} may not prune the ledger: run this as the owner of the tables, chief`,
+        );
+      }
+      // the audit reads what mechanism Y does without
+      const needsReader = /permission denied for table checkpoint; grant bankpulse_reader to clerk$/;
+      expect(await says(['prune', '--older-than', '0', '--dry-run'], 'clerk')).to.match(needsReader);
+      expect(await says(['backtest', 'PatId2'], 'clerk')).to.match(needsReader);
+      expect(await says(['verify'], 'clerk')).to.equal(
+        'error: clerk may not create database "banking_verify": let an administrator say "alter role clerk createdb"',
+      );
+      await postgres.query('alter role clerk createdb');
+      expect(await says(['verify'], 'clerk')).to.match(needsReader);
+      await postgres.query('grant bankpulse_reader to clerk');
+      const verified = await command(['verify'], 'banking', 'clerk');
+      expect(verified.stdout).to.match(/No difference\.\n$/);
+      expect(verified).to.include({ code: 0 });
+      await postgres.query('revoke bankpulse_reader from clerk; alter role clerk nocreatedb');
+    });
+
     it('says who must migrate when a member of bankpulse_writer cannot', async () => {
       await postgres.query(
         `update bankpulse.applied_sql_files set sha256 = 'older' where file_name like '09%'`,
@@ -286,6 +315,9 @@ describe('the pipeline on the server of strangers', () => {
       const refused = await command(['detect', '--once'], 'banking', 'clerk');
       expect(errorOf(refused)).to.match(
         /bankpulse_writer has lost its rights here: run "npm run migrate" as the owner of the database's schema, chief$/,
+      );
+      expect(errorOf(await command(['status'], 'banking', 'auditor'))).to.match(
+        /bankpulse_reader has lost its rights here: run "npm run migrate" as the owner of the database's schema, chief; /,
       );
       expect(await command(['migrate'], 'banking', 'chief')).to.deep.equal({
         code: 0,
