@@ -1,20 +1,16 @@
 import pg from 'pg';
 import { UserError } from '../errors.js';
-import type { Logger } from '../log.js';
 import type { ObjectStore } from '../s3/object-store.js';
 import { ADVISORY_LOCK } from '../database/schema.js';
 import { AuditFunctions, type AuditTotals, type Checkpoint, type UnjudgedChunks } from './audit-functions.js';
 import { copyAuditedDatabase, copyAuditedState } from './copy-tables.js';
 import { listDetectionFiles, readDetectionFiles } from './detection-files.js';
 import { replay, type ReplayOptions } from './replay.js';
-import { withScratchDatabase } from './scratch-database.js';
+import { withScratchDatabase, type ScratchOptions } from './scratch-database.js';
 
-export interface AuditOptions {
-  config: pg.ClientConfig;
+export interface AuditOptions extends ScratchOptions {
   store: ObjectStore;
   settings: { CHUNKS_PREFIX: string; DETECTIONS_PREFIX: string };
-  log: Logger;
-  signal: AbortSignal;
   /** A session in the audited database, for the audit alone. */
   session: pg.Client;
   /** Called after each chunk of the replay. */
@@ -75,11 +71,11 @@ export async function audit(
   options: AuditOptions,
   { fromStart = false, replaceState, whenClean }: AuditSteps = {},
 ): Promise<Audit> {
-  const { config, store, settings, log, signal, session, onChunk } = options;
+  const { store, settings, log, signal, session, onChunk } = options;
   await lockAudit(session);
   if (fromStart) await assertNothingPruned(session, 'cannot begin at the first chunk');
 
-  return withScratchDatabase(config, log, signal, async (scratch, views) => {
+  return withScratchDatabase(options, async (scratch, views) => {
     const functions = new AuditFunctions(scratch);
     await functions.openAudit();
     // listed before the copy, so that the copied outbox has the batch of every listed file

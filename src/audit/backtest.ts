@@ -26,11 +26,11 @@ export async function backtest(
   pattern: string,
   thresholds: Record<string, unknown>,
 ): Promise<Backtest> {
-  const { config, store, log, signal, session, onChunk } = options;
+  const { store, log, signal, session, onChunk } = options;
   await lockAudit(session);
   await assertNothingPruned(session, 'cannot be backtested, which needs all chunks from the first');
 
-  return withScratchDatabase(config, log, signal, async (scratch, views) => {
+  return withScratchDatabase(options, async (scratch, views) => {
     const functions = new AuditFunctions(scratch);
     await functions.openAudit();
     await copyAuditedLedger(session, scratch);

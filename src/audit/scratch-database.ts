@@ -9,6 +9,15 @@ import type { Views } from '../database/views.js';
 
 const MARK = 'Scratch database of bankpulse verify and rebuild; may be dropped.';
 
+export interface ScratchOptions {
+  /** The configured database. */
+  config: pg.ClientConfig;
+  /** A database with the project's schema and no rows, which the scratch database becomes a clone of; by default an empty one. */
+  template?: string | undefined;
+  log: Logger;
+  signal: AbortSignal;
+}
+
 /**
  * Creates the database `<name>_verify` with the project's schema and does `work` with a session in it. Drops the database
  * afterwards, also when the signal comes before the work is done, and replaces one that a killed process left behind.
@@ -16,13 +25,11 @@ const MARK = 'Scratch database of bankpulse verify and rebuild; may be dropped.'
  * @throws UserError if the database cannot be created, or when the signal comes.
  */
 export async function withScratchDatabase<Result>(
-  config: pg.ClientConfig,
-  log: Logger,
-  signal: AbortSignal,
+  { config, template, log, signal }: ScratchOptions,
   work: (scratch: pg.Client, views: Kysely<Views>) => Promise<Result>,
 ): Promise<Result> {
   const database = new DisposableDatabase(config, 'verify', MARK);
-  await database.create();
+  await database.create(template);
   const interrupted = new Promise<never>((_resolve, reject) => {
     const interrupt = () => reject(new UserError('interrupted'));
     if (signal.aborted) interrupt();
