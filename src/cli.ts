@@ -1,6 +1,7 @@
 import { realpathSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import { Command, CommanderError } from 'commander';
+import type { PruneFlags } from './commands/prune.js';
 import { UsageError, UserError, codeOf, isDataError } from './errors.js';
 import { logLine } from './log-line.js';
 import { printable } from './text/printable.js';
@@ -97,7 +98,8 @@ function programOf(end: (exitCode: number) => void): Command {
     .requiredOption('--older-than <days>', 'the age, in days')
     .option('--dry-run', 'only say what would be removed', false)
     .option('--unverified', 'take the state as it is, instead of verifying it first', false)
-    .action(async (options: { olderThan: string; dryRun: boolean; unverified: boolean }) =>
+    .option('--from-start', 'verify from the first chunk instead of the former checkpoint', false)
+    .action(async (options: PruneFlags) =>
       end(await (await import('./commands/prune.js')).runPrune(options)),
     );
   program

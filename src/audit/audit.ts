@@ -21,6 +21,8 @@ export interface AuditOptions extends ScratchOptions {
 export interface AuditSteps {
   /** Begins at the first chunk, even if there is a checkpoint. */
   fromStart?: boolean;
+  /** Leaves the detection files alone. */
+  withoutFiles?: boolean;
   /** Called after the replay, to replace the audited database's state by that of the scratch database. */
   replaceState?: (scratch: pg.Client) => Promise<void>;
   /** Called at the end, while the scratch database holds the state after the last chunk, if there is no difference. */
@@ -31,6 +33,8 @@ export interface AuditSteps {
 export interface Audit {
   /** One line each. They hold names from files unescaped: escape them before printing. */
   differences: string[];
+  /** Whether the detection files were compared. */
+  hasFiles: boolean;
   totals: AuditTotals;
   /** The chunks whose detections were taken as given, and why. */
   unjudged: UnjudgedChunks[];
@@ -69,7 +73,7 @@ export async function lockAudit(session: pg.Client): Promise<void> {
  */
 export async function audit(
   options: AuditOptions,
-  { fromStart = false, replaceState, whenClean }: AuditSteps = {},
+  { fromStart = false, withoutFiles = false, replaceState, whenClean }: AuditSteps = {},
 ): Promise<Audit> {
   const { store, settings, log, signal, session, onChunk } = options;
   await lockAudit(session);
@@ -79,7 +83,7 @@ export async function audit(
     const functions = new AuditFunctions(scratch);
     await functions.openAudit();
     // listed before the copy, so that the copied outbox has the batch of every listed file
-    const listedKeys = await listDetectionFiles(store, settings, signal);
+    const listedKeys = withoutFiles ? [] : await listDetectionFiles(store, settings, signal);
     await copyAuditedDatabase(session, scratch, fromStart);
     const checkpoint = await functions.beginAtCheckpoint();
 
@@ -99,7 +103,9 @@ export async function audit(
       await copyAuditedState(session, scratch);
     }
 
-    const files = await readDetectionFiles(store, scratch, views, listedKeys, log, signal);
+    const files = withoutFiles
+      ? undefined
+      : await readDetectionFiles(store, scratch, views, listedKeys, log, signal);
     log.info('comparing');
     // If a chunk could not be replayed, detections are compared up to the chunk before it, and the state is not.
     const isWhole = faults.length === 0;
@@ -107,13 +113,12 @@ export async function audit(
       ...faults,
       ...(await functions.compareLedger()),
       ...(await functions.compareDetections(isWhole ? Number.MAX_SAFE_INTEGER : lastChunkNo)),
-      ...files.faults,
-      ...(await functions.compareFiles(files.readBatches, listedKeys)),
+      ...(files ? [...files.faults, ...(await functions.compareFiles(files.readBatches, listedKeys))] : []),
       ...(isWhole ? await functions.compareState() : []),
       ...(await new AuditFunctions(session).compareTotals()),
     ];
     const found = {
-      ...{ differences, checkpoint, lastChunkNo },
+      ...{ differences, checkpoint, lastChunkNo, hasFiles: !withoutFiles },
       unjudged: await functions.unjudgedChunks(),
       totals: await functions.auditTotals(),
     };

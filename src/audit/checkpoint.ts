@@ -9,33 +9,48 @@ export async function checkpointedChunk(session: pg.Client): Promise<number> {
   return Number(rows[0]?.chunk_no ?? 0);
 }
 
+/** How far a state is trusted that becomes a checkpoint. */
+export interface Trust {
+  /** Takes the state as it is, for a ledger that cannot be replayed any more, or not in time. */
+  unverified?: boolean;
+  /** Replays from the first chunk, and does not trust the former checkpoint. */
+  fromStart?: boolean;
+}
+
 /**
  * Stores a checkpoint of this chunk, or of a later one, unless there is one. What is pruned afterwards cannot be
  * replayed any more, so no later audit could find damage that the checkpoint holds. So the checkpoint is the state that an
- * audit has found to be right.
- * @param unverified takes the state as it is, for a ledger that cannot be replayed any more, or not in time.
+ * audit has found to be right. The detection files are not asked: what is pruned is not needed to compare them.
  * @returns the audit, if it has found differences: then no checkpoint is stored.
  */
 export async function bringCheckpointUpTo(
   options: AuditOptions,
   chunkNo: number,
-  unverified: boolean,
+  { unverified = false, fromStart = false }: Trust = {},
 ): Promise<Audit | undefined> {
   const { session } = options;
-  if ((await checkpointedChunk(session)) >= chunkNo) return undefined;
+  if (!fromStart && (await checkpointedChunk(session)) >= chunkNo) return undefined;
   if (unverified) {
     await storeStateAsIs(session);
     return undefined;
   }
   const found = await audit(options, {
-    whenClean: (scratch, { lastChunkNo }) => storeReplayedState(scratch, session, lastChunkNo),
+    ...{ withoutFiles: true, fromStart },
+    whenClean: (scratch, { lastChunkNo }) => storeReplayedState(scratch, session, lastChunkNo, fromStart),
   });
   return found.differences.length === 0 ? undefined : found;
 }
 
 /** Stores the state that a replay gave after a chunk, in one transaction. */
-async function storeReplayedState(scratch: pg.Client, session: pg.Client, chunkNo: number): Promise<void> {
+async function storeReplayedState(
+  scratch: pg.Client,
+  session: pg.Client,
+  chunkNo: number,
+  fromStart: boolean,
+): Promise<void> {
   await inTransaction(session, 'begin isolation level read committed', async () => {
+    // else the new one would say up to which chunk the former was not verified
+    if (fromStart) await session.query('select bankpulse.drop_checkpoint()');
     await session.query('select bankpulse.open_checkpoint(p_chunk_no => $1, p_is_verified => true)', [
       chunkNo,
     ]);

@@ -10,6 +10,7 @@ import { messageOf } from '../errors.js';
 import type { Logger } from '../log.js';
 import type { ObjectStore } from '../s3/object-store.js';
 import { PatientStore } from '../s3/patient-store.js';
+import { refusalOf } from '../s3/store-errors.js';
 import type { Views } from '../database/views.js';
 
 /** The keys of all objects under the prefix of the detection files, without those under the prefix of the chunks. */
@@ -34,7 +35,7 @@ function recordsOf(content: Buffer): string[][] {
 /**
  * Copies the rows of the detection files into file_rows: of the batches that are marked as exported, and of those whose
  * file is listed, because a process can end between writing a file and marking its batch.
- * @returns the batches whose files were read, and a line for each file that is gone, empty or not CSV.
+ * @returns the batches whose files were read, and a line for each file that is gone, empty, not CSV, or not handed out.
  */
 export async function readDetectionFiles(
   store: ObjectStore,
@@ -56,23 +57,24 @@ export async function readDetectionFiles(
   const faults: string[] = [];
   async function* rows() {
     for (const { batch_no: batchNo, object_key: key } of batches) {
-      const file = await patient.getWhole(key);
-      if (!file) {
-        faults.push(`${key}: the file of batch ${batchNo} is gone`);
+      const fault = (what: string) => faults.push(`${key}: the file of batch ${batchNo} ${what}`);
+      const file = await patient.getWhole(key).catch(refusalOf);
+      if (!file || typeof file === 'string') {
+        fault(file ? `cannot be read: ${file}` : 'is gone');
         continue;
       }
       let records: string[][];
       try {
         records = recordsOf(file.content);
       } catch (error) {
-        faults.push(`${key}: the file of batch ${batchNo} cannot be read: ${messageOf(error)}`);
+        fault(`cannot be read: ${messageOf(error)}`);
         continue;
       }
       readBatches.push(batchNo);
       for (const [row, fields] of records.entries()) {
         yield stringify([[batchNo, row, JSON.stringify(fields)]]);
       }
-      if (records.length === 0) faults.push(`${key}: the file of batch ${batchNo} is empty`);
+      if (records.length === 0) fault('is empty');
     }
   }
   const copying = scratch.query(copyFrom('copy pg_temp.file_rows from stdin with (format csv)'));

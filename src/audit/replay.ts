@@ -7,6 +7,7 @@ import { stageCsv } from '../loader/stage.js';
 import type { Logger } from '../log.js';
 import { PatientStore } from '../s3/patient-store.js';
 import type { ObjectStore } from '../s3/object-store.js';
+import { refusalOf } from '../s3/store-errors.js';
 import type { Views } from '../database/views.js';
 import { AuditFunctions } from './audit-functions.js';
 
@@ -36,7 +37,7 @@ interface LedgerChunk {
 export interface Replay {
   /** The last chunk that was replayed; the one that it began behind if none was. */
   lastChunkNo: number;
-  /** A line for each object that is gone or is not the one that was applied. */
+  /** A line for each object that is gone, is not the one that was applied, or is not handed out. */
   faults: string[];
 }
 
@@ -111,9 +112,9 @@ export async function replay(options: ReplayOptions): Promise<Replay> {
   const faults: string[] = [];
   let lastChunkNo = behindChunkNo;
   for (const [index, chunk] of chunks.entries()) {
-    const fault = await patient.retry(() =>
-      faults.length === 0 ? stage(chunk, options) : look(store, chunk, signal),
-    );
+    const fault = await patient
+      .retry(() => (faults.length === 0 ? stage(chunk, options) : look(store, chunk, signal)))
+      .catch((error: unknown) => `its object cannot be read: ${refusalOf(error)}`);
     if (fault !== undefined) faults.push(`chunk ${chunk.chunkNo} (${chunk.key}): ${fault}`);
     else if (faults.length === 0) {
       await functions.replayChunk(chunk.chunkNo, chunk.key, byLedger);

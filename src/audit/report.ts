@@ -1,5 +1,5 @@
 import type { Audit } from './audit.js';
-import type { Checkpoint } from './audit-functions.js';
+import type { AuditTotals, Checkpoint } from './audit-functions.js';
 import { readable } from '../text/numbers.js';
 import { printable } from '../text/printable.js';
 
@@ -15,13 +15,20 @@ function describeCheckpoint({ chunk_no, unverified_chunk_no }: Checkpoint): stri
   return `Begun at the checkpoint of chunk ${chunk_no} (${trust}): detections up to it are taken as given.`;
 }
 
+function describeFiles(totals: AuditTotals): string {
+  return (
+    `files       ${many(totals.file_count, 'read')}, ${many(totals.file_row_count, 'rows')}; ` +
+    `${many(totals.unwritten_batches, 'not written yet')}, ${many(totals.unbatched_detections, 'detections')} in no batch yet`
+  );
+}
+
 /** The result of an audit as text. Each difference is one line, because control characters in names are escaped. */
-export function describeAudit({ differences, totals, unjudged, checkpoint, lastChunkNo }: Audit): string {
+export function describeAudit(audit: Audit): string {
+  const { differences, hasFiles, totals, unjudged, checkpoint, lastChunkNo } = audit;
   const lines = [
     `chunks      ${many(totals.chunk_count, 'replayed')}, ${many(totals.row_count, 'rows')}`,
     `detections  ${many(totals.judged_detections, 'judged again')}, ${many(totals.given_detections, 'taken as given')}`,
-    `files       ${many(totals.file_count, 'read')}, ${many(totals.file_row_count, 'rows')}; ` +
-      `${many(totals.unwritten_batches, 'not written yet')}, ${many(totals.unbatched_detections, 'detections')} in no batch yet`,
+    hasFiles ? describeFiles(totals) : 'files       not compared',
     `state       ${many(totals.pair_count, 'pairs')} at ${many(totals.merchant_count, 'merchants')}`,
   ];
   if (checkpoint) lines.push(describeCheckpoint(checkpoint));

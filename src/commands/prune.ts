@@ -1,4 +1,4 @@
-import { lockAudit } from '../audit/audit.js';
+import { lockAudit, type Audit } from '../audit/audit.js';
 import { bringCheckpointUpTo, checkpointedChunk } from '../audit/checkpoint.js';
 import { planPrune, prune, type PrunePlan, type Pruned } from '../audit/prune.js';
 import { describeAudit } from '../audit/report.js';
@@ -13,18 +13,22 @@ export interface PruneFlags {
   olderThan: string;
   dryRun: boolean;
   unverified: boolean;
+  fromStart: boolean;
 }
 
 /**
  * `npm run prune -- --older-than DAYS`: stores a checkpoint, then removes what is older and nothing needs any more.
  * @returns the exit code: 1 if the state differs from a replay; then nothing is removed. @throws UsageError
  */
-export function runPrune({ olderThan, dryRun, unverified }: PruneFlags): Promise<number> {
+export function runPrune({ olderThan, dryRun, unverified, fromStart }: PruneFlags): Promise<number> {
   const days = /^(\d+\.?\d*|\.\d+)$/.test(olderThan) ? Number(olderThan) : NaN;
   if (!(days <= MOST_DAYS)) {
     throw new UsageError([
       `--older-than must be a number of days from 0 to ${MOST_DAYS}, not "${olderThan}"`,
     ]);
+  }
+  if (unverified && fromStart) {
+    throw new UsageError(['--unverified replays nothing, and --from-start all: give one of them']);
   }
   return withAuditedPipeline(async (options) => {
     const { session, log, signal } = options;
@@ -39,9 +43,9 @@ export function runPrune({ olderThan, dryRun, unverified }: PruneFlags): Promise
     }
     await assertMayDelete(session, 'bankpulse.chunks', 'prune the ledger');
     await lockAudit(session);
-    const found = await bringCheckpointUpTo(options, plan.newest_chunk_no, unverified);
+    const found = await bringCheckpointUpTo(options, plan.newest_chunk_no, { unverified, fromStart });
     if (found) {
-      print(describeAudit(found), 'Nothing is pruned, because the checkpoint would keep these differences.');
+      print(describeAudit(found), `Nothing is pruned${whyNot(found)}.`);
       return 1;
     }
     const checkpointNo = await checkpointedChunk(session);
@@ -55,6 +59,12 @@ export function runPrune({ olderThan, dryRun, unverified }: PruneFlags): Promise
     print(...describePruned(plan, pruned, checkpointNo));
     return 0;
   });
+}
+
+function whyNot({ lastChunkNo, totals }: Audit): string {
+  return lastChunkNo < totals.last_chunk_no
+    ? ': make these objects readable again, or run it with --unverified, which takes the state as it is'
+    : ', because the checkpoint would keep these differences';
 }
 
 function print(...lines: string[]): void {

@@ -31,6 +31,12 @@ export class UnreadableObject extends Error {
   }
 }
 
+/** Why the store does not hand out an object, if that concerns this object alone. @throws any other error. */
+export function refusalOf(error: unknown): string {
+  if (error instanceof UnreadableObject && !error.mayConcernAll) return error.reason;
+  throw error;
+}
+
 const TRANSIENT_NAMES =
   /^(IncompleteBody|ObjectChanged|TimeoutError|RequestTimeout|SlowDown|.*Thrott.*|OperationAborted|BadDigest|XAmzContentSHA256Mismatch|CredentialsProviderError)$/;
 const TRANSIENT_CODES = /^(ECONN|ENET|EHOST|EAI_|HPE_)|^(ENOTFOUND|EPIPE|ETIMEDOUT|EPROTO|EADDRNOTAVAIL)$/;
@@ -118,7 +124,7 @@ function causeOfRefusal(error: unknown): { what: string; remedy: string; mayConc
   if (name === 'InvalidObjectState' || /archived/i.test(answer)) {
     return {
       what: 'it is archived',
-      remedy: 'restore it from the archive, or move it out of CHUNKS_PREFIX',
+      remedy: 'restore it from the archive; a chunk may also be moved out of CHUNKS_PREFIX',
       mayConcernAll: false,
     };
   }

@@ -9,6 +9,7 @@ import { connect } from '../../src/database/connection.js';
 import { codeOf, messageOf } from '../../src/errors.js';
 import { withAudit } from '../support/audit.js';
 import { children, csv, rowsOf, until, useDetector } from '../support/detector.js';
+import { OddStore, refuse } from '../support/odd-store.js';
 import { Command, expectRefusal, run } from '../support/process.js';
 
 const BATCH_ROWS = 3;
@@ -31,7 +32,7 @@ describe('prune', function () {
     return withAudit(current, async (options) => {
       const plan = await planPrune(options.session, 0);
       await lockAudit(options.session);
-      const found = await bringCheckpointUpTo(options, plan.newest_chunk_no, unverified);
+      const found = await bringCheckpointUpTo(options, plan.newest_chunk_no, { unverified });
       expect(found?.differences ?? []).to.deep.equal([]);
       const pruned = { chunks: 0, rejectedRows: 0, runs: 0 };
       await prune(options.session, plan, options.signal, pruned);
@@ -205,6 +206,58 @@ describe('prune', function () {
     expect((await verify()).differences).to.deep.equal([]);
   });
 
+  it('takes an unverified checkpoint for verified only after a replay --from-start', async () => {
+    await stream();
+    const prune = (...flags: string[]) => run(['prune', '--older-than', '1000', ...flags], environment());
+    expect(await prune('--unverified')).to.include({ code: 0 });
+    expect(await prune()).to.include({ code: 0 });
+    const trusted = async () => describeAudit(await verify()).includes('(verified when it was taken)');
+    expect(await trusted()).to.be.false;
+    expect(await prune('--from-start')).to.include({ code: 0 });
+    expect(await trusted()).to.be.true;
+    const { code, stderr } = await prune('--from-start', '--unverified');
+    expect([code, stderr]).to.deep.equal([
+      2,
+      'configuration: --unverified replays nothing, and --from-start all: give one of them\n',
+    ]);
+  });
+
+  it('does without the detection files, and says what to do about a chunk that the store does not hand out', async () => {
+    const odd = await OddStore.start();
+    try {
+      const archived: string[] = [];
+      odd.oddity = ({ method, isListing, key }, res) => {
+        if (method !== 'GET' || isListing || !archived.some((part) => key.includes(part))) return false;
+        refuse(res, 403, 'InvalidObjectState', 'The operation is not valid');
+        return true;
+      };
+      const env = { ...environment(), AWS_ENDPOINT_URL_S3: odd.endpoint, S3_BUCKET: 'odd' };
+      odd.put(chunkKey(1), children(1, 4));
+      odd.put(chunkKey(2), quiet(2));
+      await detectOnce({ BATCH_ROWS }, { store: odd.open() });
+
+      archived.push('/detections-00000001.csv');
+      const verified = await run(['verify'], env);
+      expect(verified.stdout).to.match(
+        /\n1 difference:\n\S+\/detections-00000001\.csv: the file of batch 1 cannot be read: it is archived \(InvalidObjectState: The operation is not valid\): restore it from the archive; .*\n$/,
+      );
+      expect(verified).to.include({ code: 1 });
+      expect(await run(['prune', '--older-than', '0'], env)).to.include({ code: 0 });
+
+      odd.put(chunkKey(3), quiet(3));
+      await detectOnce({ BATCH_ROWS }, { store: odd.open() });
+      archived.push('/chunk_3.csv');
+      const refused = await run(['prune', '--older-than', '0'], env);
+      expect(refused.stdout).to.match(
+        /\nfiles {7}not compared\n[^]*\n1 difference:\nchunk 3 \(\S+\): its object cannot be read: it is archived .*\nNothing is pruned: make these objects readable again, or run it with --unverified, which takes the state as it is\.\n$/,
+      );
+      expect(refused).to.include({ code: 1 });
+      expect(await run(['prune', '--older-than', '0', '--unverified'], env)).to.include({ code: 0 });
+    } finally {
+      await odd.stop();
+    }
+  });
+
   it('lets verify find damage to what the checkpoint takes as given', async () => {
     await stream();
     await pruneAll(true);
@@ -228,7 +281,7 @@ describe('prune', function () {
 
   it('says in a line that a replay from the first chunk is not possible any more', async () => {
     await stream();
-    await withAudit(current, (options) => bringCheckpointUpTo(options, 6, true));
+    await withAudit(current, (options) => bringCheckpointUpTo(options, 6, { unverified: true }));
     expect((await verify({ fromStart: true })).totals.chunk_count).to.equal(6);
     await pruneAll(true);
     for (const command of [
@@ -293,7 +346,7 @@ describe('prune', function () {
     await ask('insert into bankpulse.runs default values'); // may be a Y that stands by
     const pruned = await withAudit(current, async (options) => {
       const plan = await planPrune(options.session, 9.5);
-      await bringCheckpointUpTo(options, plan.newest_chunk_no, true);
+      await bringCheckpointUpTo(options, plan.newest_chunk_no, { unverified: true });
       const removed = { chunks: 0, rejectedRows: 0, runs: 0 };
       await prune(options.session, plan, options.signal, removed);
       await prune(options.session, await planPrune(options.session, 8.5), options.signal, removed);
