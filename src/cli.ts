@@ -103,6 +103,13 @@ function programOf(end: (exitCode: number) => void): Command {
       end(await (await import('./commands/prune.js')).runPrune(options)),
     );
   program
+    .command('distribute')
+    .description('distribute the running state over the workers of Citus')
+    .option('--shards <number>', 'shards of each table, when it is distributed first (default: 6)')
+    .action(async (options: { shards?: string }) =>
+      (await import('./commands/distribute.js')).runDistribute(options),
+    );
+  program
     .command('psql')
     .description('run psql on the configured database')
     .argument('[args...]')

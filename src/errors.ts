@@ -96,6 +96,8 @@ export const SQLSTATE = {
   chunkOrderDiffers: 'BP008',
   /** take_checkpoint: the state does not agree with the ledger's counts. */
   checkpointDiffers: 'BP009',
+  /** open_staging: on a distributed database, each lane is held by another session. */
+  noLaneFree: 'BP010',
   invalidParameterValue: '22023',
   notNullViolation: '23502',
   uniqueViolation: '23505',
@@ -126,6 +128,7 @@ const TRANSIENT_SQLSTATES = [
   '57', // operator intervention: shutdown, crash, statement timeout
   '58', // system error: input or output failed
   SQLSTATE.leaseLost, // another Y has taken over: the retry stands by
+  SQLSTATE.noLaneFree, // the sessions that hold the lanes end
 ];
 
 /** The SQLSTATE of an error of PostgreSQL, or the code of one of the operating system. */
@@ -174,7 +177,9 @@ export function isTransientDatabaseError(error: unknown): boolean {
   const code = codeOf(error);
   if (code !== undefined && /^[0-9A-Z]{5}$/.test(code)) {
     if (code === SQLSTATE.configuredLimitExceeded) return false; // such as temp_file_limit
-    return TRANSIENT_SQLSTATES.some((transient) => code.startsWith(transient));
+    return (
+      TRANSIENT_SQLSTATES.some((transient) => code.startsWith(transient)) || isTransientCitusError(error, code)
+    );
   }
   return (
     (code !== undefined &&
@@ -184,6 +189,32 @@ export function isTransientDatabaseError(error: unknown): boolean {
       messageOf(error),
     )
   );
+}
+
+/**
+ * What Citus reports without an SQLSTATE of its own. A worker is lost in the middle of a statement; it does not find the
+ * shards that a rebalance has just moved; or it had not committed the chunk before when this one read the state there, and
+ * a key is there twice now: of a constraint of a shard, whose name ends with the shard's number. In each case the chunk is
+ * rolled back on all servers, and the retry finds them as they are then.
+ */
+function isTransientCitusError(error: unknown, code: string): boolean {
+  if (code === SQLSTATE.uniqueViolation) return /unique constraint "\w+_\d{6,}"/.test(messageOf(error));
+  return (
+    code === 'XX000' &&
+    /connection (marked as essential|not open|lost|to the remote node)|closed the connection unexpectedly|could not find shard placement|replaced shard|does not exist on worker/.test(
+      messageOf(error),
+    )
+  );
+}
+
+/**
+ * Whether the function of a pattern has failed. On a distributed database PostgreSQL does not catch the error, and its
+ * context tells.
+ */
+export function isPatternFailure(error: unknown): error is Error {
+  if (hasSqlState(error, 'patternFailed', 'thresholdMissing')) return true;
+  const where = (error as { where?: unknown } | null | undefined)?.where;
+  return typeof where === 'string' && where.includes('newly_matching(') && !isTransientDatabaseError(error);
 }
 
 /** Class 22 of SQLSTATE: PostgreSQL refuses the data, so a retry would fail, too. */

@@ -1,10 +1,9 @@
 -- Sorts the records that came the careful way: a valid record becomes a staged row, any other a rejected row with the
 -- reason.
 -- In: the object key or file name of the records. Reads: pg_temp.staged_records.
--- Writes: pg_temp.staged_rows, rejected_rows. Out: how many records were rejected.
+-- Writes: staged_rows, rejected_rows. Out: how many records were rejected.
 create or replace function bankpulse.accept_staged_records(p_object_key text) returns bigint
 language plpgsql volatile
-set search_path = bankpulse, pg_temp
 as $$
 declare
   v_rejected_count bigint;
@@ -41,11 +40,10 @@ begin
     from cleaned_records
   ),
   accepted_records as (
-    insert into pg_temp.staged_rows (customer_id, gender, merchant_id, amount)
-    select customer_id, gender, merchant_id, amount
+    insert into staged_rows (customer_id, placed_gender, merchant_id, amount)
+    select customer_id, placed_gender(line_number, gender), merchant_id, amount
     from checked_records
     where reason is null
-    order by line_number
   ),
   rejected_records as (
     insert into rejected_rows (object_key, line_number, line, reason)

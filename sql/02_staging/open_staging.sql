@@ -1,12 +1,16 @@
--- Creates the session's staging tables. COPY fills them, process_chunk or load_importance reads them in the same
--- transaction, and commit or rollback empties them. They are temporary tables: these write no WAL, and each session
--- has its own, so that one session can stage a chunk while another applies the chunk before.
--- Writes: pg_temp.staged_records, staged_rows, touched_pairs, touched_merchants. Safe to call again.
+-- Gives the session staging tables of its own and lets it find them by their names: so one session can stage a chunk while
+-- another applies the chunk before. A function that uses them has no search_path of its own; use_staging sets it.
+-- On one PostgreSQL they are temporary tables. On a distributed database they are those of a lane, a schema whose tables
+-- are distributed as the state is: the session takes the first lane that is free, and holds it by an advisory lock until
+-- it ends. staged_records is temporary in both cases.
+-- Writes: pg_temp.staged_records, and the tables of create_staging_tables in pg_temp; the session's search_path and
+-- bankpulse.staging_lane. Safe to call again. Raises BP010 (no_lane_free).
 create or replace function bankpulse.open_staging() returns void
 language plpgsql volatile
-set search_path = bankpulse, pg_temp
 set client_min_messages = warning
 as $$
+declare
+  v_lane text;
 begin
   -- the careful way: records as they came, for accept_staged_records
   create temporary table if not exists staged_records (
@@ -19,38 +23,24 @@ begin
     amount text -- of an importance file: the weight
   ) on commit delete rows;
 
-  -- accepted rows; the plain way copies into this table directly
-  create temporary table if not exists staged_rows (
-    customer_id text collate "C" not null,
-    gender text not null,
-    merchant_id text collate "C" not null,
-    amount numeric not null,
-    -- the order in the file; the table's rows need not be stored in it
-    row_number bigint generated always as identity (cache 1000)
-  ) on commit delete rows;
-
-  -- the pairs that the chunk changes, with their values after the chunk
-  create temporary table if not exists touched_pairs (
-    merchant_id text collate "C" not null,
-    customer_id text collate "C" not null,
-    gender text not null,
-    transaction_count bigint not null,
-    total_amount numeric not null,
-    added_count bigint not null,
-    is_new boolean not null,
-    stats_row tid -- ctid of the pair in customer_merchant_stats before the chunk; null if the pair is new
-  ) on commit delete rows;
-
-  -- the merchants that the chunk changes, with their values after the chunk
-  create temporary table if not exists touched_merchants (
-    merchant_id text collate "C" not null,
-    transaction_count bigint not null,
-    customer_count bigint not null,
-    female_count bigint not null,
-    male_count bigint not null
-  ) on commit delete rows;
+  if bankpulse.staging_lane() is null then
+    for v_lane in select nspname from pg_catalog.pg_namespace where nspname ~ '^bankpulse_lane_\d+$' order by nspname loop
+      -- 4242010 is arbitrary, the same in every version
+      if pg_try_advisory_lock(4242010, hashtext(v_lane)) then
+        perform set_config('bankpulse.staging_lane', v_lane, false);
+        exit;
+      end if;
+    end loop;
+    if found and bankpulse.staging_lane() is null then
+      raise exception 'each lane is held by another session' using errcode = 'BP010';
+    end if;
+  end if;
+  if bankpulse.staging_lane() is null then
+    perform bankpulse.create_staging_tables('pg_temp');
+  end if;
+  perform set_config('search_path', concat_ws(', ', 'bankpulse', bankpulse.staging_lane(), 'pg_temp'), false);
 end;
 $$;
 
 comment on function bankpulse.open_staging() is
-  'Creates the session''s temporary tables: staged_records and staged_rows, touched_pairs and touched_merchants.';
+  'Gives the session staging tables: temporary ones, or on a distributed database those of a free lane.';

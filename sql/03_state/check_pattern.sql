@@ -60,7 +60,7 @@ begin
   if new.is_enabled then
     -- no row is asked for: planning alone reads the thresholds, and raises BP004 if one is missing
     begin
-      execute format('select from bankpulse.%I($1) limit 0', new.match_function) using new.thresholds;
+      execute match_query(new.match_function) || ' limit 0' using new.thresholds;
     exception
       when sqlstate 'BP004' then
         raise exception 'pattern %: function bankpulse.%: %; the row has: %',

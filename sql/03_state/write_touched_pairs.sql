@@ -1,35 +1,44 @@
 -- Writes the touched pairs back to the state of each (merchant, customer).
--- Reads: pg_temp.touched_pairs. Writes: customer_merchant_stats. Raises 40001 if another session has changed the
--- state since the pairs were collected; only a session that ignores the lease can do that.
+-- In: the number of pairs. Reads: touched_pairs. Writes: customer_merchant_stats. Raises 40001 if the state has changed
+-- since the pairs were collected: by a session that ignores the lease, or, on a distributed database, because a worker
+-- had not committed the chunk before.
 --
 -- The update finds each pair by its ctid and needs no second index lookup; the row stays where it is, because no
 -- other session writes while this one holds the lease. execute plans the update anew each time, and the settings
 -- below keep the planner from reading the whole table while it is small.
-create or replace function bankpulse.write_touched_pairs() returns void
+create or replace function bankpulse.write_touched_pairs(p_pair_count bigint) returns void
 language plpgsql volatile
-set search_path = bankpulse, pg_temp
 set enable_hashjoin = off
 set enable_mergejoin = off
+set enable_indexscan = off
+set enable_bitmapscan = off
 as $$
 declare
   v_updated_count bigint;
+  v_inserted_count bigint;
 begin
   execute $sql$
     update customer_merchant_stats as stats
     set transaction_count = touched_pairs.transaction_count, total_amount = touched_pairs.total_amount
-    from pg_temp.touched_pairs
-    where stats.ctid = touched_pairs.stats_row and not touched_pairs.is_new
+    from touched_pairs
+    where
+      stats.ctid = touched_pairs.stats_row
+      -- Citus joins only by the column of distribution
+      and stats.merchant_id = touched_pairs.merchant_id
+      and not touched_pairs.is_new
   $sql$;
   get diagnostics v_updated_count = row_count;
-  if v_updated_count <> (select count(*) from pg_temp.touched_pairs where not is_new) then
-    raise exception 'customer_merchant_stats was changed while a chunk was applied' using errcode = '40001';
-  end if;
 
   insert into customer_merchant_stats (merchant_id, customer_id, gender, transaction_count, total_amount)
   select merchant_id, customer_id, gender, transaction_count, total_amount
-  from pg_temp.touched_pairs
+  from touched_pairs
   where is_new;
+  get diagnostics v_inserted_count = row_count;
+
+  if v_updated_count + v_inserted_count <> p_pair_count then
+    raise exception 'customer_merchant_stats was changed while a chunk was applied' using errcode = '40001';
+  end if;
 end;
 $$;
 
-comment on function bankpulse.write_touched_pairs() is 'Writes the touched pairs to customer_merchant_stats.';
+comment on function bankpulse.write_touched_pairs(bigint) is 'Writes the touched pairs to customer_merchant_stats.';

@@ -26,7 +26,6 @@ comment on function bankpulse.match_child(jsonb) is
 create or replace function bankpulse.detect_child(p_thresholds jsonb)
 returns table (merchant_id text, customer_id text, reason jsonb)
 language plpgsql stable
-set search_path = bankpulse, pg_temp
 as $$
 declare
   -- a whole number, because comparing a bigint with a numeric is slower
@@ -42,7 +41,7 @@ begin
       'total_amount', touched_pairs.total_amount,
       'average_amount', round(touched_pairs.total_amount / touched_pairs.transaction_count, 4)
     )
-  from pg_temp.touched_pairs
+  from touched_pairs
   where
     touched_pairs.transaction_count >= v_transactions_from
     and touched_pairs.total_amount < v_average_amount_below * touched_pairs.transaction_count;

@@ -29,7 +29,6 @@ comment on function bankpulse.match_dei_needed(jsonb) is
 create or replace function bankpulse.detect_dei_needed(p_thresholds jsonb)
 returns table (merchant_id text, customer_id text, reason jsonb)
 language plpgsql stable
-set search_path = bankpulse, pg_temp
 as $$
 declare
   v_female_customers_above constant numeric := threshold(p_thresholds, 'female_customers_above');
@@ -42,7 +41,7 @@ begin
       'female_customers', touched_merchants.female_count,
       'male_customers', touched_merchants.male_count
     )
-  from pg_temp.touched_merchants
+  from touched_merchants
   where
     touched_merchants.female_count > v_female_customers_above
     and touched_merchants.female_count < touched_merchants.male_count;

@@ -4,8 +4,10 @@
 -- This file is applied again when it has changed: its views are made anew, and what another version of detect_upgrade
 -- remembered is forgotten. The lease is locked first, so that this waits for the chunk that is being applied.
 drop view if exists bankpulse.derived_merchant_top_counts, bankpulse.derived_merchant_count_histogram,
-bankpulse.derived_upgrade_candidates, bankpulse.dashboard_low_weights, bankpulse.merchant_tops;
-drop function if exists bankpulse.rebuild_upgrade_candidates(); -- a former version had it
+bankpulse.derived_upgrade_candidates, bankpulse.dashboard_low_weights, bankpulse.merchant_tops,
+bankpulse.merchant_count_ranks;
+-- former versions had them
+drop function if exists bankpulse.rebuild_upgrade_candidates(), bankpulse.top_count_of(text, numeric);
 select from bankpulse.pipeline_lease for update;
 delete from bankpulse.merchant_count_histogram;
 delete from bankpulse.upgrade_candidates;
@@ -73,40 +75,42 @@ comment on column bankpulse.derived_merchant_count_histogram.merchant_id is 'A m
 comment on column bankpulse.derived_merchant_count_histogram.transaction_count is 'A number of transactions.';
 comment on column bankpulse.derived_merchant_count_histogram.customer_count is 'Customers with exactly that many.';
 
--- The smallest number of transactions in the top share of a merchant's customers, by its histogram.
--- In: a remembered merchant; the share's lower end as a percent_rank. Reads: merchant_count_histogram. Out: the number;
--- null if the share is empty, because too many customers tie.
-create or replace function bankpulse.top_count_of(p_merchant_id text, p_count_percent_rank_from numeric) returns bigint
-language sql stable
-return (
-  select min(transaction_count)
-  from (
-    select
-      transaction_count,
-      sum(customer_count) over (order by transaction_count) - customer_count as smaller_counts,
-      sum(customer_count) over () as all_customers
-    from bankpulse.merchant_count_histogram
-    where merchant_id = p_merchant_id collate "C"
-  ) as ranked_counts
-  where smaller_counts >= p_count_percent_rank_from * greatest(all_customers - 1, 1)
-);
+-- The numbers of transactions that occur at a remembered merchant, each with its rank. Select a few merchants: the view
+-- then reads the histogram of these only.
+create view bankpulse.merchant_count_ranks with (security_invoker = true) as
+select
+  merchant_id,
+  transaction_count,
+  sum(customer_count) over (partition by merchant_id order by transaction_count) - customer_count as smaller_counts,
+  sum(customer_count) over (partition by merchant_id) as customer_count
+from bankpulse.merchant_count_histogram;
 
-comment on function bankpulse.top_count_of(text, numeric) is
-  'The smallest number of transactions in the top share of a merchant''s customers; null if the share is empty.';
+comment on view bankpulse.merchant_count_ranks is
+  'The numbers of transactions that occur at a remembered merchant, each with its rank.';
+comment on column bankpulse.merchant_count_ranks.merchant_id is 'A merchant with a row in merchant_top_counts.';
+comment on column bankpulse.merchant_count_ranks.transaction_count is 'A number of transactions.';
+comment on column bankpulse.merchant_count_ranks.smaller_counts is 'Customers with fewer transactions at the merchant.';
+comment on column bankpulse.merchant_count_ranks.customer_count is 'All customers of the merchant.';
 
 create view bankpulse.derived_merchant_top_counts as
 select
   merchants.merchant_id,
-  bankpulse.top_count_of(
-    merchants.merchant_id, bankpulse.threshold(patterns.thresholds, 'count_percent_rank_from')
-  ) as top_count
+  min(ranks.transaction_count) filter (
+    where
+      ranks.smaller_counts
+      >= bankpulse.threshold(patterns.thresholds, 'count_percent_rank_from') * greatest(ranks.customer_count - 1, 1)
+  ) as top_count,
+  merchants.former_top_count
 from bankpulse.merchant_top_counts as merchants
-inner join bankpulse.patterns on patterns.pattern_id = 'PatId1';
+inner join bankpulse.patterns on patterns.pattern_id = 'PatId1'
+left join bankpulse.merchant_count_ranks as ranks on ranks.merchant_id = merchants.merchant_id
+group by merchants.merchant_id, merchants.former_top_count;
 
 comment on view bankpulse.derived_merchant_top_counts is 'The rows that merchant_top_counts must hold for the merchants it has.';
 comment on column bankpulse.derived_merchant_top_counts.merchant_id is 'A merchant with a row in merchant_top_counts.';
 comment on column bankpulse.derived_merchant_top_counts.top_count is
-  'The smallest number of transactions in the top share; null if the share is empty.';
+  'The smallest number of transactions in the top share; null if the share is empty, because too many customers tie.';
+comment on column bankpulse.derived_merchant_top_counts.former_top_count is 'As it is: it does not follow from the present state.';
 
 -- The pairs with a low weight: in the bottom share (10 % by default) of the weights for the merchant. Select a few
 -- merchants: the view then ranks the weights of these only. A threshold that is missing, as it may be while the pattern
@@ -163,9 +167,9 @@ comment on column bankpulse.derived_upgrade_candidates.average_weight is 'The cu
 comment on column bankpulse.derived_upgrade_candidates.smaller_weights is 'Customers with a strictly smaller weight for the merchant.';
 comment on column bankpulse.derived_upgrade_candidates.weight_count is 'Customers that have a weight for the merchant.';
 
--- In: the pattern's thresholds. Reads: pg_temp.touched_pairs, touched_merchants; customer_merchant_stats, the derived_*
--- views. Writes: merchant_count_histogram, upgrade_candidates, merchant_top_counts. Out: the pairs that satisfy the
--- pattern now and were not found before.
+-- In: the pattern's thresholds. Reads: touched_pairs, touched_merchants; customer_merchant_stats, the derived_* views.
+-- Writes: merchant_count_histogram, upgrade_candidates, merchant_top_counts. Out: the pairs that satisfy the pattern now
+-- and were not found before.
 --
 -- A pair that is found is removed from the candidates. A merchant's top_count is as of the last chunk that touched it,
 -- and every candidate was below it then. So there are two ways for a candidate to enter the top share:
@@ -173,10 +177,11 @@ comment on column bankpulse.derived_upgrade_candidates.weight_count is 'Customer
 --   uncovered  the top_count has fallen, which is rare; the function then looks up all candidates of the merchant
 -- The function also looks up all of them if there was no top_count: the merchant has just passed the threshold, too
 -- many of its customers tied, or the engine has emptied the tables, because rules changed or the state was rebuilt.
+--
+-- On a distributed database each worker does the work for its merchants: every statement joins by merchant_id.
 create or replace function bankpulse.detect_upgrade(p_thresholds jsonb)
 returns table (merchant_id text, customer_id text, reason jsonb)
 language plpgsql volatile
-set search_path = bankpulse, pg_temp
 -- the planner plans anew for the present size of the tables, and takes them to be in memory
 set plan_cache_mode = force_custom_plan
 set random_page_cost = 1.1
@@ -190,19 +195,19 @@ declare
   -- the touched merchants with enough transactions, and those of them that are not remembered yet
   v_merchants text[];
   v_new_merchants text[];
+  v_found record;
 begin
-  v_merchants := array(
-    select merchant_id from pg_temp.touched_merchants where transaction_count > v_merchant_transactions_above
-  );
+  select
+    coalesce(array_agg(merchants.merchant_id), '{}'),
+    coalesce(array_agg(merchants.merchant_id) filter (where tops.merchant_id is null), '{}')
+  into v_merchants, v_new_merchants
+  from touched_merchants as merchants
+  left join merchant_top_counts as tops on tops.merchant_id = merchants.merchant_id
+  where merchants.transaction_count > v_merchant_transactions_above;
   if v_merchants = '{}' then
     return;
   end if;
 
-  v_new_merchants := array(
-    select merchant_id
-    from unnest(v_merchants) as merchants (merchant_id)
-    where not exists (select from merchant_top_counts as tops where tops.merchant_id = merchants.merchant_id)
-  );
   if v_new_merchants <> '{}' then
     insert into merchant_top_counts (merchant_id) select unnest(v_new_merchants);
     delete from merchant_count_histogram where merchant_id = any (v_new_merchants);
@@ -221,10 +226,10 @@ begin
     select merchant_id, transaction_count, sum(change) as change
     from (
       select merchant_id, transaction_count, 1 as change
-      from pg_temp.touched_pairs
+      from touched_pairs
       union all
       select merchant_id, transaction_count - added_count, -1
-      from pg_temp.touched_pairs
+      from touched_pairs
       where not is_new
     ) as moves
     where merchant_id = any (v_merchants) and merchant_id <> all (v_new_merchants)
@@ -238,94 +243,73 @@ begin
     insert (merchant_id, transaction_count, customer_count)
     values (changes.merchant_id, changes.transaction_count, changes.change);
 
-  return query
-  with top_counts as materialized (
+  update merchant_top_counts as noted
+  set top_count = ranked.top_count, former_top_count = noted.top_count
+  from (
     select
-      merchants.merchant_id,
-      merchants.transaction_count,
-      merchants.customer_count,
-      top_count_of(merchants.merchant_id, v_count_percent_rank_from) as top_count,
-      former.top_count as former_top_count
-    from pg_temp.touched_merchants as merchants
-    inner join merchant_top_counts as former on former.merchant_id = merchants.merchant_id
-    where merchants.transaction_count > v_merchant_transactions_above
-  ),
-  noted_top_counts as (
-    update merchant_top_counts as noted
-    set top_count = top_counts.top_count
-    from top_counts
-    where
-      noted.merchant_id = top_counts.merchant_id
-      and noted.top_count is distinct from top_counts.top_count
-  ),
-  -- offset 0, here and below, forces a lookup per row: the planner cannot know how few rows there are, and might
-  -- otherwise read the whole table
-  risen_candidates as (
-    select candidates.*, touched_pairs.transaction_count
-    from top_counts
-    inner join pg_temp.touched_pairs
-      on
-        touched_pairs.merchant_id = top_counts.merchant_id
-        and touched_pairs.transaction_count >= top_counts.top_count
-        and touched_pairs.transaction_count - touched_pairs.added_count < top_counts.former_top_count
-        and top_counts.top_count >= top_counts.former_top_count
-    cross join lateral (
-      select candidates.ctid as candidate_row, candidates.*
-      from upgrade_candidates as candidates
-      where
-        candidates.merchant_id = touched_pairs.merchant_id
-        and candidates.customer_id = touched_pairs.customer_id
-      offset 0
-    ) as candidates
-  ),
-  uncovered_candidates as (
-    select candidates.*, stats.transaction_count
-    from top_counts
-    cross join lateral (
-      select candidates.ctid as candidate_row, candidates.*
-      from upgrade_candidates as candidates
-      where candidates.merchant_id = top_counts.merchant_id
-      offset 0
-    ) as candidates
-    cross join lateral (
-      select stats.transaction_count
-      from customer_merchant_stats as stats
-      where stats.merchant_id = candidates.merchant_id and stats.customer_id = candidates.customer_id
-      offset 0
-    ) as stats
-    where
-      (top_counts.former_top_count is null or top_counts.top_count < top_counts.former_top_count)
-      and stats.transaction_count >= top_counts.top_count
-  ),
-  found_candidates as materialized (
-    select * from risen_candidates
-    union all
-    select * from uncovered_candidates
-  ),
-  -- by ctid, as in write_touched_pairs: no other session writes while this one holds the lease
-  deleted_candidates as (
-    delete from upgrade_candidates
-    where ctid = any (array(select candidate_row from found_candidates))
-  )
-  select
-    found_candidates.merchant_id,
-    found_candidates.customer_id,
-    jsonb_build_object(
-      'merchant_transactions', top_counts.transaction_count,
-      'transactions', found_candidates.transaction_count,
-      'count_percent_rank', share_below(ranks.smaller_counts, top_counts.customer_count),
-      'average_weight', found_candidates.average_weight,
-      'weight_percent_rank', share_below(found_candidates.smaller_weights, found_candidates.weight_count)
-    )
-  from found_candidates
-  inner join top_counts on top_counts.merchant_id = found_candidates.merchant_id
-  cross join lateral (
-    select coalesce(sum(histogram.customer_count), 0)::bigint as smaller_counts
-    from merchant_count_histogram as histogram
-    where
-      histogram.merchant_id = found_candidates.merchant_id
-      and histogram.transaction_count < found_candidates.transaction_count
-  ) as ranks;
+      merchant_id,
+      min(transaction_count) filter (
+        where smaller_counts >= v_count_percent_rank_from * greatest(customer_count - 1, 1)
+      ) as top_count
+    from merchant_count_ranks
+    where merchant_id = any (v_merchants)
+    group by merchant_id
+  ) as ranked
+  where noted.merchant_id = ranked.merchant_id;
+
+  for v_found in
+    delete from upgrade_candidates as candidates
+    using (
+      select
+        pairs.merchant_id,
+        pairs.customer_id,
+        pairs.transaction_count,
+        merchants.transaction_count as merchant_transactions,
+        merchants.customer_count,
+        (
+          select coalesce(sum(histogram.customer_count), 0)::bigint
+          from merchant_count_histogram as histogram
+          where
+            histogram.merchant_id = pairs.merchant_id
+            and histogram.transaction_count < pairs.transaction_count
+        ) as smaller_counts
+      from (
+        select risen.merchant_id, risen.customer_id, risen.transaction_count
+        from touched_pairs as risen
+        inner join merchant_top_counts as tops on tops.merchant_id = risen.merchant_id
+        where
+          risen.transaction_count >= tops.top_count
+          and risen.transaction_count - risen.added_count < tops.former_top_count
+          and tops.top_count >= tops.former_top_count
+        union all
+        select uncovered.merchant_id, uncovered.customer_id, uncovered_stats.transaction_count
+        from merchant_top_counts as tops
+        inner join upgrade_candidates as uncovered on uncovered.merchant_id = tops.merchant_id
+        inner join customer_merchant_stats as uncovered_stats
+          on
+            uncovered_stats.merchant_id = uncovered.merchant_id
+            and uncovered_stats.customer_id = uncovered.customer_id
+            and uncovered_stats.transaction_count >= tops.top_count
+        where tops.former_top_count is null or tops.top_count < tops.former_top_count
+      ) as pairs
+      inner join touched_merchants as merchants on merchants.merchant_id = pairs.merchant_id
+      where merchants.transaction_count > v_merchant_transactions_above
+    ) as found
+    where candidates.merchant_id = found.merchant_id and candidates.customer_id = found.customer_id
+    returning
+      found.*, candidates.average_weight, candidates.smaller_weights, candidates.weight_count
+  loop
+    merchant_id := v_found.merchant_id;
+    customer_id := v_found.customer_id;
+    reason := jsonb_build_object(
+      'merchant_transactions', v_found.merchant_transactions,
+      'transactions', v_found.transaction_count,
+      'count_percent_rank', share_below(v_found.smaller_counts, v_found.customer_count),
+      'average_weight', v_found.average_weight,
+      'weight_percent_rank', share_below(v_found.smaller_weights, v_found.weight_count)
+    );
+    return next;
+  end loop;
 end;
 $$;
 

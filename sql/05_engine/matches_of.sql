@@ -2,8 +2,7 @@
 -- In: the row of the pattern; the thresholds to judge by; the merchants to look at, null for all. Reads: what the match
 -- function reads. Out: the matches. Raises BP005 (pattern_failed) as pattern_failure says.
 --
--- A match function in plain SQL is inlined into the statement below, so that for some merchants only their state is
--- read. A few merchants are asked for one by one: PostgreSQL applies an equation to every table that is joined on
+-- A few merchants are asked for one by one: PostgreSQL applies an equation to every table that is joined on
 -- merchant_id, a list only to the first. execute plans the statement anew each time: for the present size of the state,
 -- with the thresholds as constants.
 create or replace function bankpulse.matches_of(
@@ -16,8 +15,7 @@ rows 100
 set search_path = bankpulse, pg_temp
 as $$
 declare
-  -- only the name of the function is put into the text, quoted; it comes from the table patterns
-  v_query constant text := format('select merchant_id, customer_id, reason from %I($1) as matches', p_pattern.match_function);
+  v_query constant text := match_query(p_pattern.match_function);
   v_merchant_id text;
 begin
   if p_merchant_ids is null then

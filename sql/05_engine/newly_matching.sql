@@ -9,7 +9,6 @@ returns table (merchant_id text, customer_id text, reason jsonb)
 language plpgsql volatile
 -- a low estimate, so that the planner of the calling statement chooses index lookups into detections
 rows 100
-set search_path = bankpulse, pg_temp
 as $$
 begin
   if p_rules_changed then
@@ -17,8 +16,13 @@ begin
   elsif p_pattern.detect_function is null then
     return query
     select * from matches_of(
-      p_pattern, p_pattern.thresholds, array(select touched.merchant_id from pg_temp.touched_merchants as touched)
+      p_pattern, p_pattern.thresholds, array(select touched.merchant_id from touched_merchants as touched)
     );
+  elsif staging_lane() is not null then
+    -- A block that catches errors would cost each worker a savepoint and its release; mechanism Y sees by the context of
+    -- an error that it is a pattern's.
+    return query execute format('select merchant_id, customer_id, reason from %I($1)', p_pattern.detect_function)
+    using p_pattern.thresholds;
   else
     begin
       return query execute format('select merchant_id, customer_id, reason from %I($1)', p_pattern.detect_function)

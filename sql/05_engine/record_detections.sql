@@ -11,10 +11,9 @@ create or replace function bankpulse.record_detections(
   p_rules_changed boolean
 ) returns bigint
 language plpgsql volatile
-set search_path = bankpulse, pg_temp
 as $$
 declare
-  v_pattern patterns;
+  v_pattern bankpulse.patterns;
   v_found_count bigint;
   v_detection_count bigint := 0;
 begin

@@ -1,14 +1,14 @@
 -- Replaces the weights by those of the staged importance file: per merchant and customer the mean over all its rows.
--- In: the caller's run, the file's base name and sha256. Reads: pg_temp.staged_records, staged_rows.
+-- In: the caller's run, the file's base name and sha256. Reads: staged_records, staged_rows.
 -- Writes: customer_weights, importance_file, rejected_rows. Out: the importance_file row. Raises BP001 (lease_lost).
 create or replace function bankpulse.load_importance(p_run_id bigint, p_file_name text, p_fingerprint text)
 returns bankpulse.importance_file
 language plpgsql volatile
-set search_path = bankpulse, pg_temp
 as $$
 declare
-  v_file importance_file;
+  v_file bankpulse.importance_file;
 begin
+  perform bankpulse.use_staging();
   perform hold_lease(p_run_id);
   delete from rejected_rows
   where object_key = p_file_name or object_key in (select file_name from importance_file);
@@ -19,14 +19,14 @@ begin
   v_file.file_name := p_file_name;
   v_file.fingerprint := p_fingerprint;
   v_file.rejected_count := accept_staged_records(p_file_name);
-  select count(*) into v_file.row_count from pg_temp.staged_rows;
 
   insert into customer_weights (merchant_id, customer_id, average_weight)
   select merchant_id, customer_id, exact_average(sum(amount), count(*))
-  from pg_temp.staged_rows
+  from staged_rows
   group by merchant_id, customer_id
   order by merchant_id, customer_id;
 
+  v_file.row_count := empty_staged_rows();
   v_file.loaded_at := clock_timestamp();
   insert into importance_file select v_file.*;
   return v_file;

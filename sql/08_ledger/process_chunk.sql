@@ -2,7 +2,7 @@
 -- and closes the batches that became full. All of that commits together with the COPY before it, or none of it does.
 -- In: the caller's run; key, ETag and size of the object; how long the COPY took; size and prefix of the batches;
 -- CHUNK_ORDER. A quarantined row of this key gives way to the applied one.
--- Reads: pruned_objects. Reads and writes: pg_temp.staged_records, staged_rows, touched_pairs, touched_merchants; rejected_rows,
+-- Reads: pruned_objects. Reads and writes: staged_records, staged_rows, touched_pairs, touched_merchants; rejected_rows,
 -- customer_merchant_stats, merchant_stats, detections, detection_batches, rules_history, chunks; what the patterns
 -- remember.
 -- Out: the ledger row. Raises BP001 (lease_lost), BP002 (object_number_taken), BP003 (object_in_ledger), BP005
@@ -18,12 +18,11 @@ create or replace function bankpulse.process_chunk(
   p_chunk_order text default 'number'
 ) returns bankpulse.chunks
 language plpgsql volatile
-set search_path = bankpulse, pg_temp
 -- compiling a query costs more than it saves if the query takes a few milliseconds
 set jit = off
 as $$
 declare
-  v_chunk chunks;
+  v_chunk bankpulse.chunks;
   v_last_chunk_no bigint;
   v_last_rules_hash text;
   v_rules record; -- a row of present_rules
@@ -31,6 +30,7 @@ declare
   v_timings jsonb := jsonb_build_object('copy', p_copy_ms);
   v_step_started_at timestamptz := clock_timestamp();
 begin
+  perform bankpulse.use_staging();
   perform hold_lease(p_run_id);
   -- The transaction is read committed: each statement below sees what was committed while this one waited for the
   -- lease.
@@ -63,8 +63,8 @@ begin
   v_timings := add_timing(v_timings, 'accept', v_step_started_at);
   v_step_started_at := clock_timestamp();
 
-  v_chunk.row_count := collect_touched_pairs();
-  perform write_touched_pairs();
+  perform write_touched_pairs(collect_touched_pairs());
+  v_chunk.row_count := empty_staged_rows();
   v_timings := add_timing(v_timings, 'pairs', v_step_started_at);
   v_step_started_at := clock_timestamp();
 
@@ -94,6 +94,7 @@ begin
   end if;
   v_chunk.timings := add_timing(v_timings, 'detect', v_step_started_at);
 
+  perform empty_touched();
   insert into chunks select v_chunk.*;
   return v_chunk;
 end;

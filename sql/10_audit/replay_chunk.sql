@@ -2,7 +2,7 @@
 -- this chunk the rows of pattern_matches that were not there before, by the rules of the chunk in the ledger. If these
 -- are not known any more, it takes the chunk's detections as given.
 -- In: the chunk; its key; whether to judge by the rules of the ledger, or by the patterns as they are, for a backtest.
--- Reads: pg_temp.staged_records, staged_rows, chunks, rules_history, detections, pattern_matches and the tables it
+-- Reads: staged_records, staged_rows, chunks, rules_history, detections, pattern_matches and the tables it
 -- reads. Writes: customer_merchant_stats, rejected_rows, patterns, pg_temp.replayed_chunks, replayed_detections. Raises
 -- if open_audit was not called in the session.
 --
@@ -12,7 +12,6 @@
 create or replace function bankpulse.replay_chunk(p_chunk_no bigint, p_object_key text, p_by_ledger boolean)
 returns void
 language plpgsql volatile
-set search_path = bankpulse, pg_temp
 -- the tables grow from nothing and have no statistics: the planner would take them for small
 set enable_nestloop = off
 set jit = off
@@ -21,13 +20,14 @@ declare
   v_rejected_count bigint;
   v_unjudged_because text;
 begin
+  perform bankpulse.use_staging();
   v_rejected_count := accept_staged_records(p_object_key);
 
   insert into customer_merchant_stats as stats (
     merchant_id, customer_id, gender, transaction_count, total_amount
   )
-  select merchant_id, customer_id, (array_agg(gender order by row_number))[1], count(*), sum(amount)
-  from pg_temp.staged_rows
+  select merchant_id, customer_id, substr(min(placed_gender), 11), count(*), sum(amount)
+  from staged_rows
   group by merchant_id, customer_id
   on conflict (merchant_id, customer_id) do update
   set
@@ -39,7 +39,7 @@ begin
   end if;
   insert into pg_temp.replayed_chunks (chunk_no, row_count, rejected_count, unjudged_because)
   select p_chunk_no, count(*), v_rejected_count, v_unjudged_because
-  from pg_temp.staged_rows;
+  from staged_rows;
 
   if v_unjudged_because is null then
     insert into pg_temp.replayed_detections (pattern_id, merchant_id, customer_id, chunk_no)

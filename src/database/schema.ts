@@ -54,7 +54,7 @@ async function readSqlFiles(): Promise<SqlFile[]> {
 }
 
 /** Grants rights on all objects of the schema. Applied each time: a restored database has lost them, if dumped without. */
-const GRANTS = '13_grants/grants.sql';
+const GRANTS = '14_grants/grants.sql';
 
 /** Whether PostgreSQL refuses the file itself: its syntax, a name in it, or the row of the pattern. */
 function isPatternFault(error: unknown): boolean {
@@ -134,6 +134,9 @@ async function checkSchema(client: Queryable): Promise<boolean> {
   return schema !== undefined;
 }
 
+/** Citus says of each view and function that reads a local table that it does not create it on the workers, where nothing needs it. */
+const IS_LEFT_TO_COORDINATOR = /has dependency to .* that is not in Citus' metadata/;
+
 const LOCK_LEDGER =
   'lock table bankpulse.chunks, bankpulse.detections, bankpulse.detection_batches in share row exclusive mode';
 
@@ -189,8 +192,8 @@ export async function migrate(client: pg.Client, log: Logger): Promise<SchemaCha
   if (rows[0]?.server_encoding !== 'UTF8') {
     throw new UserError(`the database is encoded in ${rows[0]?.server_encoding}; BankPulse needs UTF8`);
   }
-  const warn = (notice: { severity?: string | undefined; message?: string | undefined }) => {
-    if (notice.severity === 'WARNING') log.warn(notice.message ?? '');
+  const warn = ({ severity, message = '' }: { severity?: string | undefined; message?: string | undefined }) => {
+    if (severity === 'WARNING' && !IS_LEFT_TO_COORDINATOR.test(message)) log.warn(message);
   };
   client.on('notice', warn);
   await client.query('select pg_advisory_lock($1)', [ADVISORY_LOCK.migration]);

@@ -1,6 +1,6 @@
 import type pg from 'pg';
 import { connectChecked } from '../database/connection.js';
-import { ContentError, UserError, hasSqlState, isDataError, messageOf } from '../errors.js';
+import { ContentError, UserError, hasSqlState, isDataError, isPatternFailure, messageOf } from '../errors.js';
 import { transactionColumns } from '../csv/header.js';
 import { stageCsv } from '../loader/stage.js';
 import { SqlFunctions, type AppliedChunk, type NewDetection } from '../database/functions.js';
@@ -113,7 +113,7 @@ export class Lane {
         return this.quarantine(object, message);
       }
       // the rows have been accepted by now, so an error about data can only come from a pattern
-      if (hasSqlState(error, 'patternFailed', 'thresholdMissing') || isDataError(error)) {
+      if (isPatternFailure(error) || isDataError(error)) {
         throw new UserError(
           `a pattern cannot be judged: ${messageOf(error)}; correct its row in bankpulse.patterns or its function, or disable it`,
         );

@@ -14,6 +14,8 @@ const QUOTE = 0x27;
 const TAB = 0x09;
 const SPACE = 0x20;
 const POINT = 0x2e;
+const ZERO = 0x30;
+const NINE = 0x39;
 
 // How the inner loop treats a byte: nearly all are ordinary, and skipped.
 const ORDINARY = 0;
@@ -32,6 +34,8 @@ kinds[CR] = RETURN;
 
 /** As in accept_staged_records: the size of an index entry is limited. */
 const MAX_NAME_BYTES = 1000;
+/** As placed_gender has it. */
+const PLACE_DIGITS = 10;
 /** Rows are handed on in pieces of about this many bytes, so that PostgreSQL takes one while the next is cut. */
 const PIECE_BYTES = 1 << 17;
 /** A file with a longer line goes the careful way, which checks the length of a record. */
@@ -42,12 +46,12 @@ function isPlainAmount(bytes: Buffer, start: number, end: number): boolean {
   const first = bytes[start];
   let at = first === 0x2b || first === 0x2d ? start + 1 : start;
   const wholeStart = at;
-  while (at < end && bytes[at]! >= 0x30 && bytes[at]! <= 0x39) at++;
+  while (at < end && bytes[at]! >= ZERO && bytes[at]! <= NINE) at++;
   const wholeDigits = at - wholeStart;
   if (at === end) return wholeDigits >= 1 && wholeDigits <= 30;
   if (bytes[at] !== POINT) return false;
   const fractionStart = ++at;
-  while (at < end && bytes[at]! >= 0x30 && bytes[at]! <= 0x39) at++;
+  while (at < end && bytes[at]! >= ZERO && bytes[at]! <= NINE) at++;
   const fractionDigits = at - fractionStart;
   return at === end && wholeDigits <= 30 && fractionDigits >= 1 && fractionDigits <= 15;
 }
@@ -59,6 +63,8 @@ class Projector {
   readonly #ends: Int32Array;
   #output = Buffer.alloc(0);
   #written = 0;
+  /** The place of the row in the file, in ten digits: the order of rows in a table is no order. */
+  readonly #place = Buffer.from('0'.repeat(PLACE_DIGITS));
 
   constructor(positions: ColumnPositions) {
     this.#positions = positions;
@@ -68,8 +74,8 @@ class Projector {
 
   /** Converts whole lines: `lines` ends with a line end. @throws NotPlain */
   project(lines: Buffer): Buffer {
-    // A line grows by at most one byte: the tab for a gender column that the file does not have.
-    this.#output = Buffer.allocUnsafe(lines.length * 2);
+    // A line of at least six bytes grows by eleven: its place, and the tab for a gender column that the file does not have.
+    this.#output = Buffer.allocUnsafe(lines.length * 3);
     this.#written = 0;
     const starts = this.#starts;
     const ends = this.#ends;
@@ -110,12 +116,21 @@ class Projector {
   #writeRow(lines: Buffer): void {
     const { customer, gender, merchant, amount } = this.#positions;
     this.#writeField(lines, customer, TAB, true);
+    this.#writePlace();
     if (gender === -1) this.#output[this.#written++] = TAB;
     else this.#writeField(lines, gender, TAB, false);
     this.#writeField(lines, merchant, TAB, true);
     const amountStart = this.#written;
     this.#writeField(lines, amount, LF, true);
     if (!isPlainAmount(this.#output, amountStart, this.#written - 1)) throw new NotPlain();
+  }
+
+  #writePlace(): void {
+    const place = this.#place;
+    let digit = PLACE_DIGITS - 1;
+    while (place[digit] === NINE) place[digit--] = ZERO;
+    place[digit]!++;
+    for (digit = 0; digit < PLACE_DIGITS; digit++) this.#output[this.#written++] = place[digit]!;
   }
 
   /** Writes a field without its pair of single quotes, and the delimiter behind it. */

@@ -7,13 +7,13 @@ import { carefulRecords } from './careful.js';
 import type { NeededColumns } from '../csv/header.js';
 import { NotPlain, plainRows } from './plain.js';
 
-const COPY_ROWS = 'copy pg_temp.staged_rows (customer_id, gender, merchant_id, amount) from stdin';
+const COPY_ROWS = 'copy staged_rows (customer_id, placed_gender, merchant_id, amount) from stdin';
 const COPY_RECORDS =
   'copy pg_temp.staged_records (line_number, problem, line, customer_id, gender, merchant_id, amount) from stdin ' +
   'with (format csv, force_not_null (line, customer_id, gender, merchant_id, amount))';
 
 /** With this level, whatever the server's default is, process_chunk sees what the chunk before it wrote. */
-const BEGIN = 'begin isolation level read committed';
+const BEGIN = 'begin isolation level read committed; select bankpulse.begin_staging()';
 
 /** Opens the file's bytes; called a second time if the file turns out not to be plain. */
 export type OpenSource = () => AsyncIterable<Buffer> | Promise<AsyncIterable<Buffer>>;

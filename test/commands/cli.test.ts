@@ -235,7 +235,7 @@ describe('the command line', () => {
       const first = await runProcess(['migrate'], env);
       expect(first).to.deep.include({ code: 0, stderr: '' });
       expect(first.stdout).to.match(
-        /^Applied:\n {2}migrations\/0001_create_tables\.sql\n[^]* {2}sql\/13_grants\/grants\.sql\n$/,
+        /^Applied:\n {2}migrations\/0001_create_tables\.sql\n[^]* {2}sql\/14_grants\/grants\.sql\n$/,
       );
       expect(await run(['migrate'], env)).to.deep.equal({
         code: 0,

@@ -163,7 +163,7 @@ describe('detect, of an object that the store lists and does not hand out,', () 
     let readCount = 0;
     odd.oddity = ({ method, isListing, key }) => {
       const isRead = method === 'GET' && !isListing && key === chunkKey(2);
-      if (isRead && ++readCount === 1) link.resetAt('copy pg_temp.staged_rows');
+      if (isRead && ++readCount === 1) link.resetAt('copy staged_rows');
       return false;
     };
     const log: LogLine[] = [];

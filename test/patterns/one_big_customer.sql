@@ -45,18 +45,17 @@ comment on column bankpulse.derived_merchant_largest_counts.largest_count is 'Th
 create or replace function bankpulse.detect_one_big_customer(p_thresholds jsonb)
 returns table (merchant_id text, customer_id text, reason jsonb)
 language plpgsql volatile
-set search_path = bankpulse, pg_temp
 as $$
 #variable_conflict use_column
 begin
   -- a merchant that is not remembered is looked up whole; any other can only have got a greater count
   insert into merchant_largest_counts as largest (merchant_id, largest_count)
   select touched.merchant_id, counts.largest_count
-  from pg_temp.touched_merchants as touched
+  from touched_merchants as touched
   left join merchant_largest_counts as former on former.merchant_id = touched.merchant_id
   cross join lateral (
     select max(pairs.transaction_count) as largest_count
-    from pg_temp.touched_pairs as pairs
+    from touched_pairs as pairs
     where former.merchant_id is not null and pairs.merchant_id = touched.merchant_id
     union all
     select max(stats.transaction_count)
@@ -75,7 +74,7 @@ begin
       'merchant_transactions', touched.transaction_count,
       'largest_share', round(largest.largest_count::numeric / touched.transaction_count, 4)
     )
-  from pg_temp.touched_merchants as touched
+  from touched_merchants as touched
   inner join merchant_largest_counts as largest on largest.merchant_id = touched.merchant_id
   where
     touched.transaction_count >= threshold(p_thresholds, 'merchant_transactions_from')

@@ -39,7 +39,7 @@ describe('accept_staged_records', () => {
       [file],
     );
     const accepted = await client.query<Record<string, string>>(
-      'select customer_id as customer, gender, merchant_id as merchant, amount from pg_temp.staged_rows order by ctid',
+      'select customer_id as customer, substr(placed_gender, 11) as gender, merchant_id as merchant, amount from staged_rows order by placed_gender',
     );
     const rejected = await client.query<{ place: number; line: string; reason: string }>(
       `select line_number::int as place, line, reason from bankpulse.rejected_rows

@@ -198,8 +198,8 @@ const disagreements = `
   ) as rows
   union all
   select 'merchant_top_counts', to_jsonb(rows) from (
-    (table expected_top_counts except table bankpulse.merchant_top_counts)
-    union all (table bankpulse.merchant_top_counts except table expected_top_counts)
+    (table expected_top_counts except select merchant_id, top_count from bankpulse.merchant_top_counts)
+    union all (select merchant_id, top_count from bankpulse.merchant_top_counts except table expected_top_counts)
   ) as rows
   -- the view that rebuild and verify use
   union all

@@ -27,7 +27,6 @@ async function wholeState(client: pg.Client): Promise<Record<string, unknown>> {
     state[name] = (
       await client.query(`select jsonb_agg(to_jsonb(t) order by to_jsonb(t)::text) from ${name} as t`)
     ).rows;
-  await client.query('reset search_path');
   return state;
 }
 

@@ -306,7 +306,7 @@ describe('bankpulse_reader', () => {
       `load_importance(1, 'f', 'h')`,
       `quarantine_chunk(1, 'k.csv', 'e', 0, 'x')`,
       `retry_quarantined_chunk('k.csv')`,
-      'open_staging(), bankpulse.collect_touched_pairs(), bankpulse.write_touched_pairs()',
+      'open_staging(), bankpulse.collect_touched_pairs(), bankpulse.write_touched_pairs(0)',
       'record_listing(1, 0, null)',
       'mark_batch_exported(1)',
       'end_run(1)',
@@ -333,7 +333,7 @@ describe('a role that may not create roles', () => {
 
   it('is warned once where the roles are missing, and goes on', async () => {
     // this server has the two roles by now, so the file is applied for two that it does not have
-    const grants = await readFile(new URL('../../sql/13_grants/grants.sql', import.meta.url), 'utf8');
+    const grants = await readFile(new URL('../../sql/14_grants/grants.sql', import.meta.url), 'utf8');
     const { client, name } = role();
     const missing = `missing_${randomBytes(4).toString('hex')}`;
     const warnings: string[] = [];

@@ -100,6 +100,7 @@ describe('migrating', () => {
         '0009_totals',
         '0010_checkpoint',
         '0011_listing_expires_at',
+        '0012_former_top_count',
       ]);
       const { rows } = await client.query(
         `select object_key, applied_at, quarantined_at, timings from bankpulse.chunks order by object_key`,
@@ -162,7 +163,7 @@ describe('migrating', () => {
       await forget('08_ledger/last_object_number.sql');
       const changes = {
         migrations: [],
-        sqlFiles: ['08_ledger/last_object_number.sql', '13_grants/grants.sql'],
+        sqlFiles: ['08_ledger/last_object_number.sql', '14_grants/grants.sql'],
       };
       expect(await pendingChanges(client)).to.deep.equal(changes);
       expect(await migrate(client, log)).to.deep.equal(changes);
@@ -241,14 +242,16 @@ describe('the schema', () => {
     expect(names.filter((name) => /_check\d*$/.test(name))).to.deep.equal([]);
   });
 
-  it('has functions that pin their search_path, or whose names were resolved when they were made', async () => {
+  it('has functions that pin their search_path, or use the staging tables, or had their names resolved when they were made', async () => {
     const loose = await column(
       database().client,
       `select proname from pg_proc
        where
          pronamespace = 'bankpulse'::regnamespace
          and prosqlbody is null
-         and not exists (select from unnest(proconfig) as setting where setting like 'search_path=bankpulse, pg_temp')`,
+         and not exists (select from unnest(proconfig) as setting where setting like 'search_path=bankpulse, pg_temp')
+         -- the session's search_path leads to its own staging tables
+         and prosrc !~ '\\m(\\w*staging\\w*|staged_\\w+|touched_\\w+|merchant_additions|newly_matching)\\M'`,
     );
     expect(loose).to.deep.equal([]);
   });
@@ -354,7 +357,11 @@ describe('the schema', () => {
        where
          pronamespace = 'bankpulse'::regnamespace
          -- plpgsql_check does not see that "return query execute" sets the columns of the result
-         and not (checked.proname = 'matches_of' and message like 'OUT variable % is maybe unmodified')`,
+         and not (checked.proname = 'matches_of' and message like 'OUT variable % is maybe unmodified')
+         -- nor that match_query takes its text from the catalog, and quotes the name in it
+         and not (checked.proname in ('matches_of', 'check_pattern') and message like '%variable is not sanitized')
+         -- its tables are those of Citus
+         and checked.proname <> 'distribute_table'`,
     );
     expect(faults).to.deep.equal([]);
   });

@@ -125,11 +125,10 @@ export class ChunkDriver {
     rows: { customer: string; gender: string; merchant: string; amount: string | number }[],
   ): Promise<void> {
     await this.client.query(
-      `insert into pg_temp.staged_rows (customer_id, gender, merchant_id, amount)
-       select customer, gender, merchant, amount
+      `insert into staged_rows (customer_id, placed_gender, merchant_id, amount)
+       select customer, bankpulse.placed_gender(place, gender), merchant, amount
        from unnest($1::text[], $2::text[], $3::text[], $4::numeric[]) with ordinality
-         as staged (customer, gender, merchant, amount, place)
-       order by place`,
+         as staged (customer, gender, merchant, amount, place)`,
       [
         rows.map(({ customer }) => customer),
         rows.map(({ gender }) => gender),

@@ -11,7 +11,7 @@ export async function installTestPatterns(client: pg.Client): Promise<void> {
   for (const file of [
     'test/patterns/big_spender.sql',
     'test/patterns/one_big_customer.sql',
-    'sql/13_grants/grants.sql',
+    'sql/14_grants/grants.sql',
   ]) {
     await client.query(await readFile(join(projectDir, file), 'utf8'));
   }

@@ -24,7 +24,7 @@ export function useStaging() {
       const way = await stageCsv(client, () => blocksOf(file, sizes), needed);
       await client.query(`select bankpulse.accept_staged_records('a file')`);
       const { rows } = await client.query<string[]>({
-        text: 'select customer_id, gender, merchant_id, amount::text from pg_temp.staged_rows order by row_number',
+        text: 'select customer_id, substr(placed_gender, 11), merchant_id, amount::text from staged_rows order by placed_gender',
         rowMode: 'array',
       });
       const { rows: rejected } = await client.query<Staged['rejected'][number]>(

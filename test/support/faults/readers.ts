@@ -2,7 +2,7 @@ import type { Piece, Reader } from './gate.js';
 
 /** Statements of mechanism Y, by what stands in them. */
 const STATEMENTS: [text: string, step: string][] = [
-  ['copy pg_temp.staged_rows', 'copy'],
+  ['copy staged_rows', 'copy'],
   ['commit\0', 'commit'], // not the isolation level
   ['process_chunk', 'process'],
   ['newest_detections', 'newest'], // asked between process_chunk and the commit

@@ -97,6 +97,16 @@ begin
     select format('grant insert, update, delete on bankpulse.%I to bankpulse_writer', name)
     from (select distinct unnest(remembers) as name from bankpulse.patterns) as remembered
     order by name
+  ) || array(
+    -- the staging tables of a distributed database
+    select format(statement, nspname)
+    from pg_namespace
+    cross join unnest(array[
+      'grant usage on schema %I to bankpulse_writer',
+      'grant select, insert, delete, truncate on all tables in schema %I to bankpulse_writer'
+    ]) as statements (statement)
+    where nspname ~ '^bankpulse_lane_\d+$'
+    order by nspname, statement desc
   ) loop
     continue when not exists (select from pg_roles where rolname = substring(v_statement from '\w+$'));
     begin

@@ -1,0 +1,74 @@
+import type pg from 'pg';
+import { UserError, hasSqlState, messageOf } from '../errors.js';
+import { SqlFunctions } from './functions.js';
+
+/**
+ * How many sessions can stage at once. A mechanism Y has two; those of one that hangs are free when the server ends them.
+ */
+const LANES = 8;
+
+/** Shards of each table unless the user says otherwise: enough for six workers, and each costs the coordinator a little. */
+export const DEFAULT_SHARDS = 6;
+
+/** What `distribute` has done. */
+export interface Distribution {
+  workers: number;
+  shards: number;
+  /** The tables and lanes that were distributed now. */
+  distributed: string[];
+}
+
+/** @throws UserError if the extension is not in this database, or if it knows no worker. */
+async function countWorkers(client: pg.Client): Promise<number> {
+  const { rows } = await client.query<{ has_citus: boolean }>(
+    `select exists (select from pg_extension where extname = 'citus') as has_citus`,
+  );
+  const [first, second] = ['create extension citus', "select citus_add_node('HOST', PORT)"];
+  const steps = `say "${first}" in this database and in the one of the same name on each worker, and "${second}" here for each worker, then run this again`;
+  if (!rows[0]?.has_citus) throw new UserError(`this database has no extension citus: ${steps}`);
+  const workers = await client.query('select from citus_get_active_worker_nodes()');
+  if (!workers.rowCount) throw new UserError(`Citus knows no worker: ${steps}`);
+  return workers.rowCount;
+}
+
+/** Whether the running state is distributed over workers. */
+export async function isDistributed(client: Pick<pg.ClientBase, 'query'>): Promise<boolean> {
+  const { rows } = await client.query<{ has_lanes: boolean }>(
+    `select to_regnamespace('bankpulse_lane_1') is not null as has_lanes`,
+  );
+  return rows[0]?.has_lanes === true;
+}
+
+/**
+ * Distributes the running state over the workers that Citus knows, with all that it holds, in one transaction, as the
+ * holder of the lease: no mechanism Y works meanwhile. What is distributed already stays as it is.
+ * @throws UserError if there is no Citus or no worker, if a mechanism Y works, or if this role does not own the tables.
+ */
+export async function distribute(client: pg.Client, shards: number): Promise<Distribution> {
+  const workers = await countWorkers(client);
+  const functions = new SqlFunctions(client);
+  await client.query('begin isolation level read committed');
+  try {
+    const runId = await functions.registerRun();
+    if (!(await functions.tryTakeOver(runId))) {
+      throw new UserError('mechanism Y is at work, or a rebuild: stop it first, then run this again');
+    }
+    const { rows } = await client.query<{ name: string }>(
+      'select name from bankpulse.distribute_state(p_shard_count => $1, p_lane_count => $2) as name',
+      [shards, LANES],
+    );
+    await functions.endRun(runId);
+    const tables = await client.query<{ shard_count: string }>(
+      `select shard_count from citus_tables where table_name = 'bankpulse.customer_merchant_stats'::regclass`,
+    );
+    // without a trace, if there was nothing to do
+    await client.query(rows.length > 0 ? 'commit' : 'rollback');
+    return { workers, shards: Number(tables.rows[0]?.shard_count), distributed: rows.map(({ name }) => name) };
+  } catch (error) {
+    await client.query('rollback').catch(() => undefined);
+    if (!hasSqlState(error, 'insufficientPrivilege')) throw error;
+    throw new UserError(
+      `this role may not distribute the tables: run this as the role that owns them and migrates (${messageOf(error)})`,
+    );
+  }
+}
