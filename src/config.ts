@@ -1,7 +1,7 @@
 import { isIP } from 'node:net';
 import { dirname, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { z } from 'zod';
+import type { output } from 'zod';
 import { readDatabaseUrl } from './environment/database-url.js';
 import { environmentFileWarnings, readEnvironmentFiles } from './environment/env-file.js';
 import { isOfAnother, misspeltNames } from './environment/likely-names.js';
@@ -14,6 +14,7 @@ import {
   namesOfStore,
   unfollowedNames,
 } from './environment/named-services.js';
+import { z } from './environment/zod.js';
 import { UsageError } from './errors.js';
 import { readHostPattern } from './text/hosts.js';
 
@@ -153,7 +154,7 @@ const variables = {
 };
 
 type Variables = typeof variables;
-export type Settings = { [Name in keyof Variables]: z.output<Variables[Name]> };
+export type Settings = { [Name in keyof Variables]: output<Variables[Name]> };
 export type SettingName = keyof Settings;
 
 export const settingNames = Object.keys(variables);

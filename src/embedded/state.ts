@@ -12,7 +12,8 @@ import {
 } from 'node:fs';
 import { dirname, join } from 'node:path';
 import getPort from 'get-port';
-import { z } from 'zod';
+import type { output } from 'zod';
+import { z } from '../environment/zod.js';
 import { UserError, codeOf, messageOf } from '../errors.js';
 import { isRoot } from './postgres/account.js';
 
@@ -29,7 +30,7 @@ const schema = z.object({
 });
 
 /** The ports and secrets stay the same from start to start, so that URLs of the services stay valid. */
-export type EmbeddedState = z.output<typeof schema>;
+export type EmbeddedState = output<typeof schema>;
 
 /** The bucket that the embedded S3 server makes when it starts. */
 export const BUCKET = 'bankpulse';

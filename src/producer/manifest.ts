@@ -1,11 +1,12 @@
-import { z } from 'zod';
+import type { output } from 'zod';
 import { chunkNumber, isChunkKey } from '../s3/chunk-names.js';
+import { z } from '../environment/zod.js';
 import { UserError } from '../errors.js';
 import type { ObjectStore } from '../s3/object-store.js';
 
 const manifestSchema = z.object({ source_sha256: z.string(), source_rows: z.int(), chunk_rows: z.int() });
 /** The source that the chunks in a bucket were cut from, and their size. */
-export type Manifest = z.output<typeof manifestSchema>;
+export type Manifest = output<typeof manifestSchema>;
 
 /**
  * Makes sure that the chunks in the bucket come from this source and have this size. If there are none, it writes the
