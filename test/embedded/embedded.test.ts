@@ -28,6 +28,7 @@ import { usableBinaries } from '../../src/embedded/postgres/binaries.js';
 import { useEmbedded, type EmbeddedServices } from '../../src/embedded/client.js';
 import { assertPortFree } from '../../src/embedded/ports.js';
 import { choosePort, loadState, stateFile } from '../../src/embedded/state.js';
+import { embeddedClient } from '../support/program.js';
 
 const isRoot = process.getuid?.() === 0;
 const both = { postgres: true, s3: true };
@@ -64,11 +65,11 @@ describe('embedded services', () => {
   /** A process of its own that uses the services until it is killed. */
   async function startUser(in_: string, needs = both, account: { uid?: number; gid?: number } = {}) {
     const program = `
-      const { useEmbedded } = await import(${JSON.stringify(join(projectDir, 'src/embedded/client.ts'))});
+      const { useEmbedded } = await import(${JSON.stringify(embeddedClient())});
       const services = await useEmbedded(${JSON.stringify(in_)}, ${JSON.stringify(needs)});
       console.log(JSON.stringify(services));
       setInterval(() => {}, 1000);`;
-    const args = ['--import', 'tsx', '--input-type=module', '-e', program];
+    const args = ['--input-type=module', '-e', program];
     const child = spawn(process.execPath, args, {
       cwd: projectDir,
       stdio: ['ignore', 'pipe', 'inherit'],
@@ -82,10 +83,10 @@ describe('embedded services', () => {
   /** Why a process of this account, started by this program if one is named, cannot use the services. */
   async function refusalOf(in_: string, account: Account, by: readonly string[] = []): Promise<string> {
     const program = `
-      const { useEmbedded } = await import(${JSON.stringify(join(projectDir, 'src/embedded/client.ts'))});
+      const { useEmbedded } = await import(${JSON.stringify(embeddedClient())});
       await useEmbedded(${JSON.stringify(in_)}, ${JSON.stringify(database)}).catch((error) => console.log(error.message));
       process.exit();`;
-    const args = [...by, process.execPath, '--import', 'tsx', '--input-type=module', '-e', program];
+    const args = [...by, process.execPath, '--input-type=module', '-e', program];
     const child = spawn(args[0]!, args.slice(1), {
       cwd: projectDir,
       stdio: ['ignore', 'pipe', 'inherit'],

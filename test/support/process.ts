@@ -8,7 +8,7 @@ import { expect } from 'chai';
 import { main } from '../../src/cli.js';
 import { projectDir } from '../../src/config.js';
 import { printable } from '../../src/text/printable.js';
-import { programArguments } from './program.js';
+import { COPY, programArguments } from './program.js';
 
 /**
  * As in package.json's scripts. Without a bound Node lets garbage grow to four times what is alive before it looks: Y
@@ -72,6 +72,17 @@ export class Command {
   static startFromSources(args: readonly string[], env: Record<string, string>, cwd: string): Command {
     const program = ['src/run.cjs', 'src/cli.ts'];
     return Command.#spawn(process.execPath, [...NODE_OPTIONS, ...program, ...args], env, { cwd });
+  }
+
+  /** With the settings, the SQL and the data of a copy of the project, but the same program as the others. */
+  static startInCopy(args: readonly string[], env: Record<string, string>, cwd: string): Command {
+    const program = programArguments();
+    return Command.#spawn(
+      process.execPath,
+      [...NODE_OPTIONS, ...program, ...args],
+      { ...env, [COPY]: cwd },
+      { cwd },
+    );
   }
 
   /** As users do, with npm in front of it, which is what gets the signals. A process group of their own. */

