@@ -6,6 +6,9 @@ export type Service = 'database' | 'object_store';
 /** The role of mechanism Y: starting, also between two terms; standing by while another Y works; elected. */
 export type Role = 'starting' | 'standing_by' | 'working';
 
+/** For whom a Y stands by: another Y, or npm run rebuild. */
+export type Leader = 'another mechanism Y' | 'npm run rebuild';
+
 /** The events of the pipeline. Times are in seconds. */
 export interface PipelineEvents {
   /** X has read its file once, before the first chunk. */
@@ -13,6 +16,8 @@ export interface PipelineEvents {
   /** X has written a chunk (`isNew`), or the bucket had it. `seconds`: the time of the put, if one was tried. */
   chunkProduced: [chunk: { number: number; rows: number; isNew: boolean; seconds?: number }];
   roleChanged: [role: Role];
+  /** A Y that stands by has seen for whom. */
+  leaderSeen: [leader: Leader];
   /** This process's Y has its row in the table runs. */
   runRegistered: [runId: number];
   /** Y is about to apply chunks, by these enabled patterns. */

@@ -48,7 +48,7 @@ comment on column bankpulse.pipeline_status.batches_pending is 'Closed batches w
 comment on column bankpulse.pipeline_status.lag_seconds is 'How long the oldest waiting object has been in S3; 0 if none waits; null if no Y has listed the bucket lately.';
 comment on column bankpulse.pipeline_status.run_id is 'The run that holds the lease.';
 comment on column bankpulse.pipeline_status.run_state is
-  'none: no Y has ever worked; ended; silent: its session is gone, and no other works; not_listing: it works, and cannot list the bucket; working: chunks wait; waiting: no chunk waits.';
+  'none: no Y has ever worked; rebuilding: npm run rebuild is at work, and every Y stands by; ended; silent: its session is gone, and no other works; not_listing: it works, and cannot list the bucket; working: chunks wait; waiting: no chunk waits.';
 comment on column bankpulse.pipeline_status.run_started_at is 'When that run started.';
 comment on column bankpulse.pipeline_status.listed_at is 'When its last listing of S3 ended: chunks_pending is as of then.';
 comment on column bankpulse.pipeline_status.last_applied_at is 'When the newest chunk was applied.';

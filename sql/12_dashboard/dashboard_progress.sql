@@ -67,4 +67,4 @@ comment on column bankpulse.dashboard_progress.last_applied_at is 'When the newe
 comment on column bankpulse.dashboard_progress.run_id is 'The run that holds the lease.';
 comment on column bankpulse.dashboard_progress.run_started_at is 'When that run started.';
 comment on column bankpulse.dashboard_progress.run_state is
-  'none: no Y has ever worked; ended; silent: its session is gone, and no other works; not_listing: it works, and cannot list the bucket; working: chunks wait; waiting: no chunk waits.';
+  'none: no Y has ever worked; rebuilding: npm run rebuild is at work, and every Y stands by; ended; silent: its session is gone, and no other works; not_listing: it works, and cannot list the bucket; working: chunks wait; waiting: no chunk waits.';

@@ -1,4 +1,5 @@
 import type pg from 'pg';
+import { lockAudit } from '../audit/audit.js';
 import { copyReplayedPairs } from '../audit/copy-tables.js';
 import { SqlFunctions } from '../database/functions.js';
 import { UserError, hasSqlState } from '../errors.js';
@@ -10,6 +11,8 @@ export function runRebuild({ fromStart }: { fromStart: boolean }): Promise<numbe
     const { log, session } = options;
     // before the replay, which may take a while
     await assertMayDelete(session, 'bankpulse.customer_merchant_stats', 'empty the state');
+    // before the lease: a session that holds both is known as a rebuild, see sql/09_views/leading_run.sql
+    await lockAudit(session);
     const runId = await takeLease(session);
     return printAudit(options, {
       fromStart,

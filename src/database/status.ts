@@ -118,10 +118,10 @@ export async function readStatusText(views: Kysely<Views>): Promise<string> {
   );
 }
 
-function describeLag({ lag_seconds, listed_at }: Status): string {
+function describeLag({ lag_seconds, listed_at, run_id }: Status): string {
   if (lag_seconds !== null) return `${lag_seconds} s`;
   return listed_at === null
-    ? 'unknown: no mechanism Y has listed the bucket yet'
+    ? `unknown: ${run_id === null ? 'no mechanism Y has' : `run ${run_id} has not`} listed the bucket yet`
     : `unknown: the last listing of mechanism Y is ${readableAge(new Date(listed_at))} old`;
 }
 
@@ -138,6 +138,7 @@ export function describeRun({
   const works = `works since ${startedAt} (run ${run_id})`;
   const states: Record<Status['run_state'], string> = {
     none: 'none has worked yet',
+    rebuilding: `stands by: npm run rebuild is at work since ${startedAt} (run ${run_id})`,
     ended: `does not work: run ${run_id} has ended, and no other has taken over`,
     silent: `does not work: run ${run_id} is gone, and no other has taken over`,
     not_listing: `${works}, and cannot list the bucket`,

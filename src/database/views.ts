@@ -43,7 +43,7 @@ export interface Status {
   /** Null if no Y has listed the bucket lately. */
   lag_seconds: number | null;
   run_id: number | null;
-  run_state: 'none' | 'ended' | 'silent' | 'not_listing' | 'working' | 'waiting';
+  run_state: 'none' | 'rebuilding' | 'ended' | 'silent' | 'not_listing' | 'working' | 'waiting';
   /** Times are ISO 8601. */
   run_started_at: string | null;
   listed_at: string | null;

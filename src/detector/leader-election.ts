@@ -1,12 +1,14 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import type pg from 'pg';
 import { connectChecked } from '../database/connection.js';
-import { pipelineEvents } from '../events.js';
+import { pipelineEvents, type Leader } from '../events.js';
 import { SqlFunctions } from '../database/functions.js';
 import type { LeaderOptions } from './options.js';
 
 /** How often a Y that stands by tries to take over. */
 const STAND_BY_MS = 200;
+/** How often it looks for whom. */
+const LOOK_MS = 5000;
 /** How often the elected Y sends a heartbeat. */
 const HEARTBEAT_MS = 300;
 /** The server ends the session after this time without a heartbeat. Plus STAND_BY_MS, another Y works within 2 s. */
@@ -22,6 +24,8 @@ const ANSWER_MS = 5000;
  */
 export class LeaderElection {
   readonly #functions: SqlFunctions;
+  #leader: Leader | undefined;
+  #lookAt = -Infinity;
 
   private constructor(
     private readonly client: pg.Client,
@@ -50,13 +54,27 @@ export class LeaderElection {
         return true;
       }
       onStandBy();
-      if (isFirst) {
-        pipelineEvents.publish('roleChanged', 'standing_by');
-        log.info('another mechanism Y is at work; standing by');
-      }
+      if (isFirst) pipelineEvents.publish('roleChanged', 'standing_by');
+      await this.#lookForWhom();
       await sleep(STAND_BY_MS, undefined, { signal }).catch(() => undefined);
     }
     return false;
+  }
+
+  /** Says for whom it stands by, now and then again if that changes. */
+  async #lookForWhom(): Promise<void> {
+    if (performance.now() < this.#lookAt) return;
+    this.#lookAt = performance.now() + LOOK_MS;
+    const { answers, log } = this.options;
+    const { rows } = await answers.waitFor(
+      this.client.query<{ run_state: string }>('select run_state from bankpulse.leading_run'),
+      SILENT_MS,
+    );
+    const leader = rows[0]?.run_state === 'rebuilding' ? 'npm run rebuild' : 'another mechanism Y';
+    if (leader === this.#leader) return;
+    this.#leader = leader;
+    pipelineEvents.publish('leaderSeen', leader);
+    log.info(`${leader} is at work; standing by`);
   }
 
   /** Sends heartbeats until the signal is aborted. @throws if the lease is lost, or the session is lost or hangs. */

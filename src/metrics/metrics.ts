@@ -70,6 +70,10 @@ export class Metrics {
       'is_working',
       '1 if this is the mechanism Y that works, 0 if another one does, or none yet.',
     );
+    const isRebuilding = gauge(
+      'is_rebuilding',
+      '1 while this mechanism Y stands by for npm run rebuild, which is at work.',
+    );
     const quarantined = gauge(
       'objects_quarantined',
       'Objects that are quarantined, as of the last listing; only of the mechanism Y that works.',
@@ -141,6 +145,7 @@ export class Metrics {
         filesToWrite.set(totals.filesToWrite);
         if (totals.lastAppliedAt) lastChunk.set(totals.lastAppliedAt.getTime() / 1000);
       },
+      leaderSeen: (leader) => isRebuilding.set(leader === 'npm run rebuild' ? 1 : 0),
       runRegistered: (runId) => {
         info.reset();
         info.set({ version, command, run: String(runId) }, 1);
@@ -148,6 +153,7 @@ export class Metrics {
       roleChanged: (role) => {
         isInTerm = role === 'working';
         isWorking.set(isInTerm ? 1 : 0);
+        isRebuilding.set(0);
         if (isInTerm) return;
         this.#listing = undefined;
         quarantined.remove();

@@ -73,10 +73,10 @@ function describeX(progress: Progress, bar: Bar, now: number): string[] {
 }
 
 function describeY(progress: Progress, bar: Bar, now: number): string[] {
-  const { role, applied, applying, lag, lagUntil } = progress;
+  const { role, leader, applied, applying, lag, lagUntil } = progress;
   if (role === undefined) return [];
   const trouble = waitedFor(progress);
-  if (role === 'standing_by') return ['Y', 'standing by: another mechanism Y is at work', ...trouble];
+  if (role === 'standing_by') return ['Y', `standing by: ${leader} is at work`, ...trouble];
   if (!applied) return ['Y', ...(trouble.length > 0 ? trouble : ['starting'])];
   const waiting = lag?.oldestPendingAt ? Math.max(0, (Date.now() - lag.oldestPendingAt.getTime()) / 1000) : 0;
   const rate = applying.perSecond(now);

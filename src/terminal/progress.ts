@@ -1,4 +1,4 @@
-import { pipelineEvents, type Role, type Service } from '../events.js';
+import { pipelineEvents, type Leader, type Role, type Service } from '../events.js';
 import { Rate } from './rate.js';
 
 /** A detection as the display shows it. */
@@ -23,6 +23,8 @@ export class Progress {
   readonly producing = new Rate();
   /** Undefined without Y. */
   role: Role | undefined;
+  /** For whom it stands by. */
+  leader: Leader = 'another mechanism Y';
   /** Applied so far, of all runs; undefined until the baseline is known. */
   applied: Baseline | undefined;
   readonly applying = new Rate();
@@ -57,6 +59,9 @@ export class Progress {
         this.lag = undefined;
         this.#since = [];
         if (role === 'working') onElected();
+      },
+      leaderSeen: (leader) => {
+        this.leader = leader;
       },
       listed: (listing) => {
         this.lag = listing;

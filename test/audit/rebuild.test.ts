@@ -2,7 +2,9 @@ import { writeFile } from 'node:fs/promises';
 import { isDeepStrictEqual } from 'node:util';
 import { DeleteObjectCommand } from '@aws-sdk/client-s3';
 import { expect } from 'chai';
-import { connect } from '../../src/database/connection.js';
+import { connect, openViews } from '../../src/database/connection.js';
+import { describeRun, readStatus } from '../../src/database/status.js';
+import { Metrics } from '../../src/metrics/metrics.js';
 import { csv, until, useDetector } from '../support/detector.js';
 import { Command, expectRefusal, run } from '../support/process.js';
 
@@ -152,6 +154,40 @@ describe('rebuild', function () {
     expect(await state()).to.deep.equal(before);
   });
 
+  it('is told from a Y that hangs, by status, log and metrics, while a Y stands by for it', async () => {
+    const views = openViews(current.database.config);
+    const metrics = new Metrics('detect');
+    const isRebuilding = async () =>
+      (await metrics.registry.getSingleMetric('bankpulse_is_rebuilding')!.get()).values[0]?.value;
+    const holder = await connect(current.database.config);
+    // the rebuild waits for this table
+    await holder.query('begin; lock table bankpulse.merchant_stats');
+    const rebuilding = run(['rebuild'], environment());
+    try {
+      await until('it holds the lease', async () => (await readStatus(views)).run_state === 'rebuilding');
+      // longer than a Y may take to its first listing
+      await ask(`update bankpulse.pipeline_lease set taken_at = taken_at - interval '2 min'`);
+      expect((await readStatus(views)).lag_seconds).to.equal(null);
+      expect(describeRun(await readStatus(views))[0]).to.match(
+        /^mechanism Y stands by: npm run rebuild is at work since 20\S+Z \(run \d+\)$/,
+      );
+      const detector = startDetector();
+      const says = (text: string) => () => Promise.resolve(detector.log.some(({ msg }) => msg === text));
+      await until('it says for whom it stands by', says('npm run rebuild is at work; standing by'));
+      expect(await isRebuilding()).to.equal(1);
+      await holder.end();
+      expect(await rebuilding).to.include({ code: 0 });
+      await until('it takes over', says('taking over'));
+      expect(await isRebuilding()).to.equal(0);
+      await detector.stop();
+    } finally {
+      await holder.end();
+      await rebuilding;
+      metrics.close();
+      await views.destroy();
+    }
+  });
+
   it('is refused when an object is gone or changed; the state stays as it was', async () => {
     await ask(DAMAGE);
     const before = await state();
@@ -210,7 +246,9 @@ describe('rebuild', function () {
       url.username = role;
       url.password = 'secret';
       const { code, stderr } = await run(['rebuild'], { ...environment(), DATABASE_URL: url.href });
-      expect(stderr).to.match(/^error: this role may not empty the state: /m);
+      expect(stderr).to.match(
+        /^error: \w+ may not empty the state: run this as the owner of the tables, \w+$/m,
+      );
       expect(code).to.equal(1);
       expect(await state()).to.deep.equal(damaged);
     } finally {

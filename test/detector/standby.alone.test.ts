@@ -165,7 +165,7 @@ describe('detect', () => {
         for (const count of [1, 2]) {
           await current.database.client.query(
             `select pg_terminate_backend(pid) from pg_stat_activity
-             where datname = current_database() and query like '%try_take_over%' and pid <> pg_backend_pid()`,
+             where datname = current_database() and query similar to '%(try_take_over|leading_run)%' and pid <> pg_backend_pid()`,
           );
           await until('it works again', () => Promise.resolve(news().length === 2 * count));
         }

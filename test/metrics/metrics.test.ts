@@ -288,7 +288,7 @@ describe('the metrics', () => {
       pipelineEvents.eventNames().reduce((count, name) => count + pipelineEvents.listenerCount(name), 0);
     const during = listeners();
     await server.close();
-    expect(during - listeners()).to.equal(13);
+    expect(during - listeners()).to.equal(14);
   });
 
   describe('/healthz and /readyz', () => {

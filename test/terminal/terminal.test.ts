@@ -82,6 +82,8 @@ describe('the live display', () => {
     progress.lagUntil = Infinity;
     progress.role = 'standing_by';
     expect(frameOf(progress, space, 1000)[1]).to.match(/^Y {2}standing by: another mechanism Y is at work/);
+    progress.leader = 'npm run rebuild';
+    expect(frameOf(progress, space, 1000)[1]).to.match(/^Y {2}standing by: npm run rebuild is at work/);
   });
 
   it('fits into any terminal, whatever names there are', () => {

@@ -8,6 +8,8 @@ export function Banner({ live }) {
       ? 'The database does not answer. The page shows the last known state, and goes on by itself.'
       : live.progress?.run_state === 'not_listing'
         ? 'The detector cannot list the bucket: what waits there is not known. The log says more.'
-        : '';
+        : live.progress?.run_state === 'rebuilding'
+          ? 'The running state is being rebuilt (npm run rebuild). The detector stands by, and goes on afterwards.'
+          : '';
   return html`<div role="status" class=${text ? 'banner' : ''}>${text}</div>`;
 }

@@ -12,6 +12,7 @@ const places = [
 
 const states = {
   none: 'No detector has worked yet',
+  rebuilding: 'Being rebuilt',
   ended: 'Detector ended',
   silent: 'Detector silent',
   not_listing: 'Bucket not listed',
