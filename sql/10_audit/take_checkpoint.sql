@@ -1,5 +1,5 @@
--- Stores the state as it is as the checkpoint, without a replay. To be called in a transaction of repeatable read, so
--- that chunk and state are of one moment; mechanism Y may go on meanwhile. Only the tables' owner may call it.
+-- Stores the state as it is as the checkpoint, without a replay. To be called in a transaction that reads
+-- all tables as of one moment (src/audit/snapshot.ts). Only the tables' owner may call it.
 -- Reads: chunks, customer_merchant_stats. Writes: checkpoint, checkpoint_pairs. Raises BP009 (checkpoint_differs) if the
 -- state does not agree with the ledger's counts.
 create or replace function bankpulse.take_checkpoint() returns void

@@ -2,6 +2,7 @@ import type pg from 'pg';
 import { UserError, hasSqlState, messageOf } from '../errors.js';
 import { audit, type Audit, type AuditOptions } from './audit.js';
 import { copyReplayedPairs } from './copy-tables.js';
+import { beginSnapshot } from './snapshot.js';
 
 /** The chunk of the checkpoint; 0 if there is none. */
 export async function checkpointedChunk(session: pg.Client): Promise<number> {
@@ -48,7 +49,8 @@ async function storeReplayedState(
   chunkNo: number,
   fromStart: boolean,
 ): Promise<void> {
-  await inTransaction(session, 'begin isolation level read committed', async () => {
+  const begin = (client: pg.Client) => client.query('begin isolation level read committed');
+  await inTransaction(session, begin, async () => {
     // else the new one would say up to which chunk the former was not verified
     if (fromStart) await session.query('select bankpulse.drop_checkpoint()');
     await session.query('select bankpulse.open_checkpoint(p_chunk_no => $1, p_is_verified => true)', [
@@ -60,12 +62,12 @@ async function storeReplayedState(
 }
 
 /**
- * Stores the running state as it is, without a replay, as of one moment: mechanism Y may go on meanwhile.
+ * Stores the running state as it is, without a replay, as of one moment.
  * @throws UserError if its number of transactions is not that of the ledger.
  */
 async function storeStateAsIs(session: pg.Client): Promise<void> {
   try {
-    await inTransaction(session, 'begin isolation level repeatable read', async () => {
+    await inTransaction(session, beginSnapshot, async () => {
       await session.query('select bankpulse.take_checkpoint()');
     });
   } catch (error) {
@@ -76,9 +78,13 @@ async function storeStateAsIs(session: pg.Client): Promise<void> {
   }
 }
 
-async function inTransaction(session: pg.Client, begin: string, work: () => Promise<void>): Promise<void> {
-  await session.query(begin);
+async function inTransaction(
+  session: pg.Client,
+  begin: (session: pg.Client) => Promise<unknown>,
+  work: () => Promise<void>,
+): Promise<void> {
   try {
+    await begin(session);
     await work();
     await session.query('commit');
   } catch (error) {

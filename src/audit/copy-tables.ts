@@ -2,6 +2,7 @@ import { pipeline } from 'node:stream/promises';
 import type pg from 'pg';
 import type { Queryable } from '../database/connection.js';
 import { from as copyFrom, to as copyTo } from 'pg-copy-streams';
+import { beginSnapshot } from './snapshot.js';
 
 /** A table of the audited database, and its place in the scratch database, where it has the same columns. */
 type Copy = readonly [from: string, to: string];
@@ -53,16 +54,13 @@ async function copyTables(source: pg.Client, target: pg.Client, copies: readonly
   }
 }
 
-/**
- * Copies everything that an audit compares, as of one moment: mechanism Y may go on meanwhile. `fromStart`: without the
- * checkpoint.
- */
+/** Copies everything that an audit compares, as of one moment. `fromStart`: without the checkpoint. */
 export async function copyAuditedDatabase(
   source: pg.Client,
   scratch: pg.Client,
   fromStart: boolean,
 ): Promise<void> {
-  await source.query('begin isolation level repeatable read read only');
+  await beginSnapshot(source);
   await copyTables(source, scratch, [
     ...LEDGER,
     ...(fromStart ? [] : CHECKPOINT),
@@ -74,7 +72,7 @@ export async function copyAuditedDatabase(
 
 /** Copies the ledger and all that belongs to it, for a backtest. */
 export async function copyAuditedLedger(source: pg.Client, scratch: pg.Client): Promise<void> {
-  await source.query('begin isolation level repeatable read read only');
+  await beginSnapshot(source);
   await copyTables(source, scratch, LEDGER);
   await source.query('commit');
 }
@@ -83,7 +81,7 @@ export async function copyAuditedLedger(source: pg.Client, scratch: pg.Client): 
 export async function copyAuditedState(source: pg.Client, scratch: pg.Client): Promise<void> {
   await scratch.query('truncate pg_temp.audited_pairs, bankpulse.merchant_stats');
   await scratch.query('select bankpulse.forget_remembered()');
-  await source.query('begin isolation level repeatable read read only');
+  await beginSnapshot(source);
   await copyTables(source, scratch, [...STATE, ...(await rememberedTables(source, scratch))]);
   await source.query('commit');
 }
