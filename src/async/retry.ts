@@ -14,7 +14,12 @@ export interface RetryOptions {
   signal?: AbortSignal | undefined;
   /** True for errors that may pass by themselves; any other error is thrown at once. */
   isTransient: (error: unknown) => boolean;
+  /** How often the log says that the trouble goes on. Default: REMIND_MS. */
+  remindMs?: number | undefined;
 }
+
+/** Trouble that goes on is said again after so long, with its reason of then: who reads the log later must find it. */
+const REMIND_MS = 60_000;
 
 /** If the service takes longer for an answer, it is in trouble, whatever comes of the answer. */
 export const ANSWER_MS = 5000;
@@ -38,17 +43,17 @@ export interface Attempt {
 
 /**
  * Repeats `work` until it succeeds, and pauses after each transient error: 100 ms at first, then twice as long each
- * time, up to 5 s. The log says once that the service is in trouble, also when it does not answer, and once that it works
- * again, with the time from the first call without an answer. Work that succeeded counts, even if the signal was aborted
+ * time, up to 5 s. The log says that the service is in trouble, also when it does not answer, says it again each minute, and
+ * says once that it works again, with the time from the first call without an answer. Work that succeeded counts, even if the signal was aborted
  * meanwhile.
  * @throws every error that is not transient; the signal's reason.
  */
 export async function retryForever<Result>(
   service: Service,
-  { log, signal, isTransient }: RetryOptions,
+  { log, signal, isTransient, remindMs }: RetryOptions,
   work: (attempt: Attempt) => Promise<Result>,
 ): Promise<Result> {
-  const trouble = new Trouble(service, log);
+  const trouble = new Trouble(service, log, remindMs);
   let failures = 0;
   let pausedMs = 0;
   const works = () => {
@@ -117,8 +122,11 @@ class WatchedAnswers implements Answers {
   }
 }
 
-/** By service, the calls in trouble, and since when the first of them was: several at once make one message in the log. */
-const troubles = new Map<Service, { calls: number; since: number }>();
+/** By service, the calls in trouble, since when the first of them was, and why: several at once make one message in the log. */
+const troubles = new Map<
+  Service,
+  { calls: number; since: number; reason: string; reminding: NodeJS.Timeout }
+>();
 
 /** Whether a call to the service is not answered, or has failed and is being retried. */
 export function isInTrouble(service: Service): boolean {
@@ -134,21 +142,33 @@ class Trouble {
   constructor(
     private readonly service: Service,
     private readonly log: Logger,
+    private readonly remindMs = REMIND_MS,
   ) {}
 
   /** An attempt failed, and another will follow, or it is not answered. `since`: on the clock of `performance.now()`. */
   begin(reason: string, since: number): void {
-    if (this.#isOn) return;
-    this.#isOn = true;
-    const others = troubles.get(this.service);
-    if (others) {
-      others.calls++;
-      others.since = Math.min(others.since, since);
+    const all = troubles.get(this.service);
+    if (all) {
+      all.reason = reason;
+      all.since = Math.min(all.since, since);
+      if (!this.#isOn) all.calls++;
+      this.#isOn = true;
       return;
     }
-    troubles.set(this.service, { calls: 1, since });
+    this.#isOn = true;
+    const reminding = setInterval(() => this.#remind(), this.remindMs).unref();
+    troubles.set(this.service, { calls: 1, since, reason, reminding });
     pipelineEvents.publish('troubleBegan', this.service);
     this.log.warn({ reason }, `${NAMES[this.service]} is in trouble; trying again until it works`);
+  }
+
+  #remind(): void {
+    const { since, reason } = troubles.get(this.service)!;
+    const seconds = Math.round((performance.now() - since) / 1000);
+    this.log.warn(
+      { reason, seconds },
+      `${NAMES[this.service]} is still in trouble; trying again until it works`,
+    );
   }
 
   /** The call works, or is given up. Does nothing if there was no trouble. */
@@ -157,6 +177,7 @@ class Trouble {
     this.#isOn = false;
     const all = troubles.get(this.service)!;
     if (--all.calls > 0) return;
+    clearInterval(all.reminding);
     troubles.delete(this.service);
     pipelineEvents.publish('troubleEnded', this.service);
     const ms = Math.round(performance.now() - all.since);

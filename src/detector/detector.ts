@@ -99,15 +99,15 @@ async function leadUntilOver(options: DetectorOptions, runId: number): Promise<v
       works();
     };
     // If two Ys fail in turn, for example because the disk is full, one stands by while the other tries. So standing by
-    // proves that the database works only after it has lasted as long as the last pause.
+    // proves that the database works only after it has lasted as long as the last pause; so does a wait for the object store.
     const provenAt = performance.now() + pausedMs;
-    const onStandBy = () => {
+    const onWaiting = () => {
       hasWorked = true; // with all that lasts, what is short now may be there later
       if (performance.now() >= provenAt) works();
     };
     while (!signal.aborted) {
       try {
-        return await lead({ ...options, runId, answers, loadWeights, quietSince, onProgress, onStandBy });
+        return await lead({ ...options, runId, answers, loadWeights, quietSince, onProgress, onWaiting });
       } catch (error) {
         // the term may have applied chunks, the last one perhaps without an answer to its commit
         quietSince = performance.now();

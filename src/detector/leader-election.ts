@@ -1,5 +1,6 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import type pg from 'pg';
+import { isInTrouble } from '../async/retry.js';
 import { connectChecked } from '../database/connection.js';
 import { pipelineEvents, type Leader } from '../events.js';
 import { SqlFunctions } from '../database/functions.js';
@@ -47,13 +48,13 @@ export class LeaderElection {
 
   /** Stands by until elected. @returns false if the signal was aborted first. */
   async acquire(): Promise<boolean> {
-    const { runId, log, signal, answers, onStandBy } = this.options;
+    const { runId, log, signal, answers, onWaiting } = this.options;
     for (let isFirst = true; !signal.aborted; isFirst = false) {
       if (await answers.waitFor(this.#functions.tryTakeOver(runId), SILENT_MS)) {
         log.info(isFirst ? 'elected: this mechanism Y works' : 'taking over');
         return true;
       }
-      onStandBy();
+      onWaiting();
       if (isFirst) pipelineEvents.publish('roleChanged', 'standing_by');
       await this.#lookForWhom();
       await sleep(STAND_BY_MS, undefined, { signal }).catch(() => undefined);
@@ -79,9 +80,10 @@ export class LeaderElection {
 
   /** Sends heartbeats until the signal is aborted. @throws if the lease is lost, or the session is lost or hangs. */
   async keepAlive(signal: AbortSignal): Promise<void> {
-    const { runId, answers } = this.options;
+    const { runId, answers, onWaiting } = this.options;
     while (!signal.aborted) {
       await answers.waitFor(this.#functions.checkLease(runId), SILENT_MS);
+      if (isInTrouble('object_store')) onWaiting();
       await sleep(HEARTBEAT_MS, undefined, { signal }).catch(() => undefined);
     }
   }

@@ -36,6 +36,6 @@ export interface LeaderOptions extends DetectorOptions {
   quietSince: number;
   /** Called when a chunk is applied, or nothing waits: the database and the object store work. */
   onProgress: () => void;
-  /** Called repeatedly while another Y is at work, each time the database has said so. */
-  onStandBy: () => void;
+  /** Called repeatedly while another Y is at work, or the object store is away, each time the database has answered. */
+  onWaiting: () => void;
 }

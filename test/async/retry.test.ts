@@ -9,7 +9,7 @@ const failureOf = (promise: Promise<unknown>): Promise<unknown> =>
   );
 
 describe('retryForever', () => {
-  const lines: { level: number; msg: string; reason?: string }[] = [];
+  const lines: { level: number; msg: string; reason?: string; seconds?: number }[] = [];
   const log = pino(
     { level: 'trace' },
     { write: (line: string) => void lines.push(JSON.parse(line) as (typeof lines)[number]) },
@@ -26,6 +26,22 @@ describe('retryForever', () => {
       { level: 40, msg: 'the object store is in trouble; trying again until it works', reason: 'gone' },
       { level: 30, msg: 'the object store works again', reason: undefined },
     ]);
+  });
+
+  it('says again, now and then, that there still is trouble: why, and for how long', async () => {
+    let left = 4;
+    const transient = ['gone', 'refused', 'refused', 'refused'].map((text) => new Error(text));
+    const work = () => (left-- > 0 ? Promise.reject(transient[3 - left]!) : Promise.resolve());
+    await retryForever('database', { log, isTransient: () => true, remindMs: 150 }, work);
+    expect(lines[0]).to.include({ msg: 'the database is in trouble; trying again until it works' });
+    expect(lines.at(-1)).to.include({ msg: 'the database works again' });
+    const reminders = lines.slice(1, -1);
+    expect(reminders).to.have.length.above(0);
+    for (const line of reminders) {
+      expect(line).to.include({ level: 40, reason: 'refused' });
+      expect(line).to.include({ msg: 'the database is still in trouble; trying again until it works' });
+      expect(line).to.have.property('seconds').that.is.within(0, 5);
+    }
   });
 
   it('says it once for calls that are in trouble at the same time', async () => {

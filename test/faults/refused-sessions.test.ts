@@ -1,10 +1,12 @@
 import { expect } from 'chai';
 import type pg from 'pg';
+import { isInTrouble } from '../../src/async/retry.js';
 import { connectionConfig, connect, openViews } from '../../src/database/connection.js';
 import { READS, connectOrExplain } from '../../src/database/server-check.js';
 import { UserError, isTransientDatabaseError } from '../../src/errors.js';
 import type { DatabaseSettings } from '../../src/config.js';
 import { children, logInto, until, useDetector, type LogLine } from '../support/detector.js';
+import { OddStore, refuse } from '../support/odd-store.js';
 import { TcpProxy, fatal } from '../support/tcp-proxy.js';
 
 /** Why a server refuses sessions, though it lives. */
@@ -70,6 +72,37 @@ describe('a session that is refused', () => {
       .catch((thrown: unknown) => thrown);
     expect(isTransientDatabaseError(error)).to.be.false;
     await client.end();
+  });
+
+  it('is over once the database answers, though the object store is still away', async () => {
+    const odd = await OddStore.start();
+    try {
+      const lines: LogLine[] = [];
+      const says = (text: string) => () => Promise.resolve(lines.some(({ msg }) => msg === text));
+      odd.put(current.chunkKey(1), children(1, 1));
+      const options = { config, log: logInto(lines), store: odd.open() };
+      const detector = current.startDetector({}, options);
+      await untilApplied(1);
+      odd.oddity = (_, res) => {
+        refuse(res, 503, 'ServiceUnavailable');
+        return true;
+      };
+      proxy.refuse(refusals['its password service is away']);
+      await until('both are in trouble', () => Promise.resolve(isInTrouble('database')));
+      proxy.refuse(undefined);
+      await until('the database is well', says('the database works again'));
+      expect(isInTrouble('object_store')).to.be.true;
+      odd.oddity = () => undefined;
+      odd.put(current.chunkKey(2), children(2, 1));
+      await untilApplied(2);
+      await detector.stop();
+      expect(lines.filter(({ msg }) => msg.startsWith('the database')).map(({ msg }) => msg)).to.deep.equal([
+        'the database is in trouble; trying again until it works',
+        'the database works again',
+      ]);
+    } finally {
+      await odd.stop();
+    }
   });
 
   for (const why of ['its disk is full', 'its password service is away'])
