@@ -10,14 +10,15 @@ language plpgsql volatile
 -- a low estimate, so that the planner of the calling statement chooses index lookups into detections
 rows 100
 as $$
+declare
+  v_merchant_ids text[];
 begin
   if p_rules_changed then
     return query select * from matches_of(p_pattern, p_pattern.thresholds);
   elsif p_pattern.detect_function is null then
-    return query
-    select * from matches_of(
-      p_pattern, p_pattern.thresholds, array(select touched.merchant_id from touched_merchants as touched)
-    );
+    -- by itself: with a distributed table in it, Citus would run the query below on a worker
+    v_merchant_ids := array(select touched.merchant_id from touched_merchants as touched);
+    return query select * from matches_of(p_pattern, p_pattern.thresholds, v_merchant_ids);
   elsif staging_lane() is not null then
     -- A block that catches errors would cost each worker a savepoint and its release; mechanism Y sees by the context of
     -- an error that it is a pattern's.

@@ -1,0 +1,128 @@
+import { randomBytes } from 'node:crypto';
+import { connect } from '../../src/database/connection.js';
+import { distribute } from '../../src/database/distribution.js';
+import { migrate } from '../../src/database/schema.js';
+import { readDatabaseUrl } from '../../src/environment/database-url.js';
+import { createLog } from '../../src/log.js';
+import type { TestDatabase } from './database.js';
+import { FlakyLink } from './flaky-link.js';
+import { administer, onDatabase } from './servers.js';
+
+/** Names a database on a coordinator, in which Citus knows its workers. */
+const COORDINATOR_URL = process.env.TEST_CITUS_URL;
+
+interface Worker {
+  /** The test's own way to it. */
+  url: string;
+  /** The coordinator's way to it, if the test asks for one that it can cut. */
+  link: FlakyLink | undefined;
+}
+
+export interface CitusDatabase extends TestDatabase {
+  workers: Worker[];
+}
+
+interface Wishes {
+  workers: number;
+  /** The coordinator reaches the workers through a `link`. */
+  linked?: boolean;
+  /** Whether the schema is there and distributed; else the database has only the extension and its workers. */
+  shards?: number;
+}
+
+/** A suite that needs Citus; without it, one pending test that says so. */
+export function describeOnCitus(title: string, suite: (coordinatorUrl: string) => void): void {
+  describe(title, function () {
+    this.timeout(300_000);
+    if (COORDINATOR_URL) suite(COORDINATOR_URL);
+    else {
+      it('(TEST_CITUS_URL is not set: it names a database in which Citus knows its workers)', function () {
+        this.skip();
+      });
+    }
+  });
+}
+
+function atNode(url: string, { host, port }: { host: string; port: number }): string {
+  const changed = new URL(url);
+  changed.hostname = host;
+  changed.port = String(port);
+  return changed.href;
+}
+
+/** The addresses of the first workers that the coordinator knows. */
+async function workerUrls(coordinatorUrl: string, count: number): Promise<string[]> {
+  const client = await connect({ connectionString: coordinatorUrl });
+  try {
+    const { rows } = await client.query<{ host: string; port: number }>(
+      `select node_name as host, node_port::int as port from citus_get_active_worker_nodes()
+       order by node_name, node_port limit $1`,
+      [count],
+    );
+    if (rows.length < count)
+      throw new Error(`Citus knows ${rows.length} workers at TEST_CITUS_URL, not ${count}`);
+    return rows.map((node) => atNode(coordinatorUrl, node));
+  } finally {
+    await client.end();
+  }
+}
+
+/** A new database on a coordinator and its workers, as the user would make it by hand. Whoever makes it drops it. */
+export async function createCitusDatabase(coordinatorUrl: string, wishes: Wishes): Promise<CitusDatabase> {
+  const name = `bankpulse_test_${process.pid}_${randomBytes(4).toString('hex')}`;
+  const servers = [coordinatorUrl, ...(await workerUrls(coordinatorUrl, wishes.workers))];
+  for (const server of servers) {
+    await administer(server, `create database ${name} template template0 encoding 'UTF8'`);
+    await administer(onDatabase(server, name), 'create extension citus');
+  }
+  const [url, ...workersUrls] = servers.map((server) => onDatabase(server, name)) as [string, ...string[]];
+  const { config } = readDatabaseUrl(url);
+  const client = await connect(config);
+  const workers: Worker[] = [];
+  for (const workerUrl of workersUrls) {
+    const { config: straight } = readDatabaseUrl(workerUrl);
+    const link = wishes.linked ? await FlakyLink.open(straight) : undefined;
+    const { host, port } = link?.config ?? straight;
+    await client.query('select citus_add_node($1, $2)', [host, port]);
+    workers.push({ url: workerUrl, link });
+  }
+  if (wishes.shards !== undefined) {
+    await migrate(client, createLog('error'));
+    await distribute(client, wishes.shards);
+    await migrate(client, createLog('error'));
+  }
+  return { name, url, config, client, workers };
+}
+
+/** What a worker, or the coordinator, has prepared and neither committed nor rolled back. */
+export async function preparedOn(url: string): Promise<string[]> {
+  const client = await connect({ connectionString: url });
+  try {
+    const { rows } = await client.query<{ gid: string }>(
+      'select gid from pg_prepared_xacts where database = current_database() order by gid',
+    );
+    return rows.map(({ gid }) => gid);
+  } finally {
+    await client.end();
+  }
+}
+
+export async function dropCitusDatabase({ name, url, client, workers }: CitusDatabase): Promise<void> {
+  await client.end();
+  for (const { link } of workers) await link?.close();
+  for (const server of [url, ...workers.map((worker) => worker.url)]) {
+    // a database is not dropped while it holds prepared transactions
+    for (const gid of await preparedOn(server)) await administer(server, `rollback prepared '${gid}'`);
+    await administer(onDatabase(server, 'postgres'), `drop database if exists ${name} with (force)`);
+  }
+}
+
+/** A database for the suite it is called in. */
+export function useCitusDatabase(coordinatorUrl: string, wishes: Wishes): () => CitusDatabase {
+  let database: CitusDatabase;
+  before(async () => {
+    database = await createCitusDatabase(coordinatorUrl, wishes);
+  });
+  after(() => dropCitusDatabase(database));
+  return () => database;
+}
