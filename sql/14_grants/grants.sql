@@ -40,6 +40,31 @@ begin
 end;
 $$;
 
+-- Citus makes a role on the workers when it is made here, in a database with the extension, while they are known. Whatever
+-- came in another order is made up for.
+do $$
+declare
+  v_failure text;
+begin
+  if not exists (select from pg_extension where extname = 'citus') then
+    return;
+  end if;
+  select string_agg(distinct result, '; ') into v_failure
+  from pg_roles
+  cross join lateral run_command_on_workers(
+    format(
+      'do %L',
+      format('begin create role %I nologin; exception when duplicate_object or unique_violation then null; end', rolname)
+    )
+  )
+  where rolname in ('bankpulse_writer', 'bankpulse_reader') and not success;
+  if v_failure is not null then
+    raise warning 'the roles bankpulse_writer and bankpulse_reader were not made on each worker (%); create them there and migrate again',
+      v_failure;
+  end if;
+end;
+$$;
+
 do $$
 declare
   v_owner constant name := (select pg_get_userbyid(nspowner) from pg_namespace where nspname = 'bankpulse');
@@ -112,7 +137,8 @@ begin
     begin
       execute v_statement;
     exception
-      when insufficient_privilege then
+      -- a worker may lack the role
+      when insufficient_privilege or undefined_object then
         v_refused := v_refused || format('%s (%s)', v_statement, sqlerrm);
     end;
   end loop;
