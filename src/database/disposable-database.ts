@@ -10,6 +10,8 @@ const MAX_NAME_BYTES = 63;
 /** Autovacuum may have come back at the next attempt. */
 const DROP_ATTEMPTS = 3;
 
+type Run = (statement: RawBuilder<unknown>) => Promise<unknown[]>;
+
 /**
  * A database beside the configured one, named after it, that is created for some work and dropped afterwards. A
  * database of that name is replaced if it has the mark, as after a killed process, and never otherwise.
@@ -36,55 +38,63 @@ export class DisposableDatabase {
     const { name, mark } = this;
     if (Buffer.byteLength(name) > MAX_NAME_BYTES)
       throw new UserError(`the database's name is too long for one beside it, "${name}"`);
-    await this.drop();
-    try {
-      await this.#run(sql`create database ${sql.id(name)} template ${sql.id(template)} encoding 'UTF8'`);
-    } catch (error) {
-      if (hasSqlState(error, 'databaseExists'))
-        throw new UserError(`database "${name}" exists, and BankPulse did not create it: rename or drop it`);
-      if (!hasSqlState(error, 'insufficientPrivilege')) throw error;
-      const role = await currentRole(this.configured);
-      throw new UserError(
-        `${role} may not create database "${name}": let an administrator say "alter role ${role} createdb"`,
-      );
-    }
-    await this.#run(sql`comment on database ${sql.id(name)} is ${sql.lit(mark)}`);
+    await this.#beside(async (run) => {
+      await this.#drop(run);
+      try {
+        await run(sql`create database ${sql.id(name)} template ${sql.id(template)} encoding 'UTF8'`);
+      } catch (error) {
+        if (hasSqlState(error, 'databaseExists'))
+          throw new UserError(
+            `database "${name}" exists, and BankPulse did not create it: rename or drop it`,
+          );
+        if (!hasSqlState(error, 'insufficientPrivilege')) throw error;
+        const role = await currentRole(this.configured);
+        throw new UserError(
+          `${role} may not create database "${name}": let an administrator say "alter role ${role} createdb"`,
+        );
+      }
+      await run(sql`comment on database ${sql.id(name)} is ${sql.lit(mark)}`);
+    });
   }
 
   /** Drops the database if it exists, and ends all sessions in it. */
-  async drop(): Promise<void> {
+  drop(): Promise<void> {
+    return this.#beside((run) => this.#drop(run));
+  }
+
+  async #drop(run: Run): Promise<void> {
     const { name, mark } = this;
-    const marked = await this.#run(
+    const marked = await run(
       sql`select from pg_database where datname = ${name} and shobj_description(oid, 'pg_database') = ${mark}`,
     );
     if (marked.length === 0) return;
     for (let attempt = 1; ; attempt++) {
       try {
-        await this.#run(sql`drop database if exists ${sql.id(name)} with (force)`);
+        await run(sql`drop database if exists ${sql.id(name)} with (force)`);
         return;
       } catch (error) {
         // If this role may not end one of the sessions, such as autovacuum, `force` ends none of them.
         if (attempt === DROP_ATTEMPTS || !hasSqlState(error, 'insufficientPrivilege', 'objectInUse'))
           throw error;
-        await this.#dropPatiently();
+        await this.#dropPatiently(run);
       }
     }
   }
 
   /** Without force, PostgreSQL ends autovacuum itself and waits 5 s for other sessions to end; some may remain. */
-  async #dropPatiently(): Promise<void> {
+  async #dropPatiently(run: Run): Promise<void> {
     try {
-      await this.#run(sql`drop database if exists ${sql.id(this.name)}`);
+      await run(sql`drop database if exists ${sql.id(this.name)}`);
     } catch (error) {
       if (!hasSqlState(error, 'objectInUse')) throw error;
     }
   }
 
-  /** Runs a statement in the configured database: a database cannot be dropped by its own session. */
-  async #run<Row>(statement: RawBuilder<Row>): Promise<Row[]> {
+  /** Lets `work` run statements in the configured database: a database cannot be dropped by its own session. */
+  async #beside(work: (run: Run) => Promise<void>): Promise<void> {
     const database = openViews(this.configured);
     try {
-      return (await statement.execute(database)).rows;
+      await work(async (statement) => (await statement.execute(database)).rows);
     } finally {
       await database.destroy();
     }
