@@ -3,7 +3,7 @@ import type { Suite } from 'mocha';
 import type pg from 'pg';
 import { readDatabaseUrl } from '../../src/environment/database-url.js';
 import { connect } from '../../src/database/connection.js';
-import { administer, cloneOf, onDatabase, sharedDatabase, type Template } from './servers.js';
+import { cloneOf, onDatabase, sharedDatabase, type Template } from './servers.js';
 
 export interface TestDatabase {
   name: string;
@@ -13,12 +13,27 @@ export interface TestDatabase {
   client: pg.Client;
 }
 
+let administrator: Promise<pg.Client> | undefined;
+
+/** On the one session that this process has for that, since a test opens enough of them. */
+async function administerServer(statement: string): Promise<void> {
+  administrator ??= sharedDatabase.address().then(({ url }) => connect({ connectionString: url }));
+  await (await administrator).query(statement);
+}
+
+/** For the root hook that runs after all tests of a process, or of a file. */
+export async function endAdministration(): Promise<void> {
+  const ending = administrator;
+  administrator = undefined;
+  await (await ending)?.end();
+}
+
 /** A new database: a clone of a template, or without even the schema. Whoever makes it drops it. */
 export async function createTestDatabase(template: Template | 'bare'): Promise<TestDatabase> {
   const { url: serverUrl, templates } = await sharedDatabase.address();
   // with this process's number: no other worker makes or drops it
   const name = `bankpulse_test_${process.pid}_${randomBytes(4).toString('hex')}`;
-  await administer(serverUrl, cloneOf(name, template === 'bare' ? 'template0' : templates[template]));
+  await administerServer(cloneOf(name, template === 'bare' ? 'template0' : templates[template]));
   const url = onDatabase(serverUrl, name);
   const { config } = readDatabaseUrl(url);
   return { name, url, config, client: await connect(config) };
@@ -26,7 +41,7 @@ export async function createTestDatabase(template: Template | 'bare'): Promise<T
 
 export async function dropTestDatabase({ name, client }: TestDatabase): Promise<void> {
   await client.end();
-  await administer((await sharedDatabase.address()).url, `drop database if exists ${name} with (force)`);
+  await administerServer(`drop database if exists ${name} with (force)`);
 }
 
 /** Of the roles that tests make; has what must be escaped in URLs and password files. */

@@ -1,5 +1,6 @@
 import type { Context } from 'mocha';
 import { buildProgram, removeProgram } from './program.js';
+import { endAdministration } from './database.js';
 import { closeTestStores } from './s3.js';
 import { sharedDatabase, sharedStore } from './servers.js';
 import { keepTemporaryFilesInMemory } from './temporary-files.js';
@@ -24,6 +25,6 @@ export async function mochaGlobalTeardown(): Promise<void> {
 export const mochaHooks = {
   async afterAll(this: Context) {
     this.timeout(60_000);
-    await closeTestStores();
+    await Promise.all([closeTestStores(), endAdministration()]);
   },
 };
