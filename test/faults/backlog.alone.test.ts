@@ -138,7 +138,7 @@ describe('with much to do, mechanism Y', function () {
   it('reads no more ahead than PREFETCH_BYTES beside the object in hand, with little memory', async () => {
     const content = rowsOf(10 * MIB);
     const sizes = await putAll(
-      Array.from({ length: isLargeDose ? 24 : 10 }, (_, index) => [`chunk_${index + 1}.csv`, content]),
+      Array.from({ length: isLargeDose ? 24 : 7 }, (_, index) => [`chunk_${index + 1}.csv`, content]),
     );
     const { ahead } = await detectAll(sizes);
     // beside what is read ahead there is one chunk being staged, and one being applied

@@ -9,18 +9,26 @@ import { keepTemporaryFilesInMemory } from './temporary-files.js';
 process.env.NODE_ENV = 'test';
 keepTemporaryFilesInMemory();
 
-/** In mocha's first process, before the first file. */
-export async function mochaGlobalSetup(this: { isParallelMode(): boolean }): Promise<void> {
+/** Makes what all files need, unless another process has: the program, and the servers, if processes share them. */
+export async function setUp({ isShared }: { isShared: boolean }): Promise<void> {
   await Promise.all([
     buildProgram(),
-    ...(this.isParallelMode() ? [sharedDatabase.announce(), sharedStore.announce()] : []),
+    ...(isShared ? [sharedDatabase.announce(), sharedStore.announce()] : []),
   ]);
 }
 
-/** In mocha's first process, after the last file. */
-export async function mochaGlobalTeardown(): Promise<void> {
+/** Ends what this process has made. */
+export async function tearDown(): Promise<void> {
   await Promise.all([sharedDatabase.stop(), sharedStore.stop(), removeProgram()]);
 }
+
+/** In mocha's first process, before the first file. */
+export function mochaGlobalSetup(this: { isParallelMode(): boolean }): Promise<void> {
+  return setUp({ isShared: this.isParallelMode() });
+}
+
+/** In mocha's first process, after the last file. */
+export const mochaGlobalTeardown = tearDown;
 
 export const mochaHooks = {
   async afterAll(this: Context) {

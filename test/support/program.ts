@@ -39,8 +39,9 @@ let folder: string | undefined;
 /** Kept, since `run` gives this process another environment for a while. */
 let program = process.env[VARIABLE];
 
-/** For this process and the workers, which inherit the environment. */
+/** For this process and those that inherit its environment, unless one before it has done so. */
 export async function buildProgram(): Promise<void> {
+  if (program !== undefined) return;
   const { build } = await import('esbuild');
   // below node_modules, from where the packages are found
   const parent = join(projectDir, 'node_modules', '.cache');

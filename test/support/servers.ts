@@ -9,8 +9,8 @@ import { useEmbedded, type EmbeddedServices } from '../../src/embedded/client.js
 import { createLog } from '../../src/log.js';
 
 /**
- * The servers that all tests share. With `--parallel` mocha's first process starts both before the first file, and the
- * workers find their addresses in the environment; otherwise each server starts when a test first asks for it.
+ * The servers that all tests share. `npm test`, and with `--parallel` mocha's first process, start both before the first
+ * file, and the workers find their addresses in the environment; otherwise each server starts when a test first asks for it.
  */
 
 /** Databases that each test's own is cloned from: one with the schema alone, one with test/seed.sql too. */
@@ -33,9 +33,9 @@ interface Running<Address> {
   stop: () => Promise<void>;
 }
 
-/** One server: started at most once, by this process or by mocha's first one. */
+/** One server: started at most once, by this process or by one before it. */
 class SharedServer<Address> {
-  /** What the first process has announced. */
+  /** What a process before this one has announced. */
   readonly #announced: string | undefined;
   #running: Promise<Running<Address>> | undefined;
 
@@ -53,7 +53,7 @@ class SharedServer<Address> {
     return (await this.#running).address;
   }
 
-  /** For the workers, which inherit the environment. */
+  /** For the processes that inherit the environment. */
   async announce(): Promise<void> {
     process.env[this.variable] = JSON.stringify(await this.address());
   }
