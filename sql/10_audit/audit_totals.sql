@@ -41,8 +41,11 @@ begin
     (select count(distinct batch_no) from pg_temp.file_rows),
     (select count(*) from pg_temp.file_rows where row_number > 0),
     (
-      select count(*) from detection_batches
-      where exported_at is null and batch_no not in (select file_rows.batch_no from pg_temp.file_rows)
+      select count(*)
+      from detection_batches as batches
+      where
+        batches.exported_at is null
+        and not exists (select from pg_temp.file_rows where file_rows.batch_no = batches.batch_no)
     ),
     (select count(*) from detections where batch_no is null),
     (select count(*) from customer_merchant_stats),

@@ -9,7 +9,7 @@ begin
   return query
   select format('%s: no batch has this file', listed.object_key)
   from unnest(p_listed_keys) as listed (object_key)
-  where listed.object_key not in (select detection_batches.object_key from detection_batches)
+  where not exists (select from detection_batches as batches where batches.object_key = listed.object_key)
   order by listed.object_key collate "C";
 
   return query
@@ -17,7 +17,7 @@ begin
   from generate_series(
     1, greatest((select max(detection_batches.batch_no) from detection_batches), (select max(detections.batch_no) from detections))
   ) as numbers (batch_no)
-  where numbers.batch_no not in (select detection_batches.batch_no from detection_batches)
+  where not exists (select from detection_batches as batches where batches.batch_no = numbers.batch_no)
   order by numbers.batch_no;
 
   return query

@@ -49,7 +49,7 @@ begin
       select merchant_id, count(*) as detection_count from detections group by merchant_id
     ) as found using (merchant_id)
   )
-  select format('total of %s: %s is recorded, the tables have %s', what, total, expected)
+  select format('total of %s: %s is recorded, the tables have %s; recount_totals() counts anew', what, total, expected)
   from compared_totals
   where total <> expected
   order by what collate "C";
