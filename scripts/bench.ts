@@ -5,6 +5,7 @@ import { interruptSignal } from '../src/async/signals.js';
 import { UsageError, UserError } from '../src/errors.js';
 import { createLog } from '../src/log.js';
 import { apply, dashboard } from './bench/apply.js';
+import { citus } from './bench/citus.js';
 import { figureLines, figuresJson, targetLines, targetsJson, type Figure } from './bench/figures.js';
 import { growthPart } from './bench/growth.js';
 import { ledger } from './bench/ledger.js';
@@ -14,13 +15,14 @@ import { catchUp, latency } from './bench/pipeline.js';
 import { openBench, type Bench, type Part } from './bench/set-up.js';
 
 const usual: readonly Part[] = [apply, dashboard, catchUp, peers, latency];
-/** The last one only by `--only`: it takes ten minutes and 10 GB of disk. */
-const parts = [...usual, ledger];
+/** Only by `--only`: one takes ten minutes and 10 GB of disk, the other a cluster. */
+const special: readonly Part[] = [ledger, citus];
+const parts = [...usual, ...special];
 const namesOf = (some: readonly Part[]) => some.map(({ name }) => name);
 
 const options = ((): BenchOptions => {
   try {
-    return readOptions(process.argv.slice(2), namesOf(usual), {}, [ledger.name]);
+    return readOptions(process.argv.slice(2), namesOf(usual), {}, namesOf(special));
   } catch (error) {
     if (error instanceof CommanderError) process.exit(error.exitCode);
     throw error;
@@ -50,7 +52,7 @@ async function measure(bench: Bench, chosen: readonly Part[]): Promise<void> {
   for (const part of chosen) {
     const partStart = performance.now();
     say(`\n${part.about}`);
-    const figures = await part.measure(bench);
+    const figures = await part.measure(bench, say);
     figureLines(figures).forEach(say);
     say(`  (${secondsSince(partStart).toFixed(0)} s)`);
     results.push([part.name.replaceAll('-', '_'), figures]);

@@ -1,6 +1,7 @@
 import { quantile } from 'simple-statistics';
 
-type Countable = 'rows' | 'chunks' | 'pairs' | 'customers' | 'merchants' | 'detections' | 'files';
+type Countable =
+  'rows' | 'chunks' | 'pairs' | 'customers' | 'merchants' | 'detections' | 'files' | 'statements';
 export type Unit = 'ms' | 'µs' | 'rows/s' | 'MB' | 'times' | Countable;
 type Spread = { median: number; p95: number; p99?: number };
 /** undefined if the input is too small to measure it. */

@@ -19,7 +19,8 @@ import type { Figure } from './figures.js';
 import { openInput, type GivenFiles } from './input.js';
 import { openLane } from './timed-lane.js';
 
-const MARK = 'Made by bankpulse bench; may be dropped.'; // a comment on the databases; only one that has it is dropped
+/** Of the databases that are made: only one that has it is dropped. */
+export const MARK = 'Made by bankpulse bench; may be dropped.';
 /** The settings of the server that decide the cost of a commit. */
 const SETTINGS = ['shared_buffers', 'max_wal_size', 'wal_compression', 'synchronous_commit', 'fsync'];
 const DESCRIBE_SERVER = `
@@ -33,8 +34,12 @@ export type BenchDatabase = { config: pg.ClientConfig; env: Record<string, strin
 /** What every part works with. */
 export type Bench = Awaited<ReturnType<typeof openBench>>;
 
-/** One group of figures: its name for `--only` and the JSON, what is printed above it, and the work. */
-export type Part = { name: string; about: string; measure(bench: Bench): Promise<Figure[]> };
+/** One group of figures: its name for `--only` and the JSON, what is printed above it, and the work, which may say more. */
+export type Part = {
+  name: string;
+  about: string;
+  measure(bench: Bench, say: (text: string) => void): Promise<Figure[]>;
+};
 
 /** Opens the configured bucket and chooses a prefix, whose objects are deleted in the end. @throws UserError */
 async function openPrefix(settings: Parameters<typeof findBucket>[0], log: Logger, closeLater: CloseLater) {

@@ -62,23 +62,30 @@ export async function openLane(config: pg.ClientConfig) {
   const runId = await functions.registerRun();
   while (!(await functions.tryTakeOver(runId))) await sleep(50);
   const lane = await Lane.open(config, { runId, batchRows: 50, detectionsPrefix: 'detections/' });
+  /** Y's own transaction. */
+  async function apply({ number, content }: InputChunk) {
+    const key = chunkName(number);
+    const found = { number: BigInt(number), size: content.length, etag: '', lastModified: new Date() };
+    const start = performance.now();
+    const staged = await lane.stage({ key, ...found }, bufferedObject('', content, Infinity));
+    const outcome = await lane.apply(staged);
+    const applyMs = performance.now() - start;
+    if (outcome.kind !== 'applied') throw new Error(`chunk ${number} was not applied`);
+    const { timings, detectionCount } = outcome.chunk;
+    return { applyMs, steps: { ...timings, rest: applyMs - sum(Object.values(timings)) }, detectionCount };
+  }
   return {
     control,
+    runId,
+    apply,
     async loadWeights(importanceCsv: string, log: Logger): Promise<void> {
       const views = openViews(config);
       await loadImportance(control, views, runId, importanceCsv, log).finally(() => views.destroy());
     },
-    async time({ number, rows, content }: InputChunk): Promise<ChunkTiming> {
-      const bare = await timeBareCopy(control, content);
-      const key = chunkName(number);
-      const found = { number: BigInt(number), size: content.length, etag: '', lastModified: new Date() };
-      const start = performance.now();
-      const staged = await lane.stage({ key, ...found }, bufferedObject('', content, Infinity));
-      const outcome = await lane.apply(staged);
-      const applyMs = performance.now() - start;
-      if (outcome.kind !== 'applied') throw new Error(`chunk ${number} was not applied`);
-      const { timings } = outcome.chunk;
-      return { rows, ...bare, applyMs, steps: { ...timings, rest: applyMs - sum(Object.values(timings)) } };
+    async time(chunk: InputChunk): Promise<ChunkTiming> {
+      const bare = await timeBareCopy(control, chunk.content);
+      const { applyMs, steps } = await apply(chunk);
+      return { rows: chunk.rows, ...bare, applyMs, steps };
     },
     close: async (): Promise<void> => {
       await lane.close();
