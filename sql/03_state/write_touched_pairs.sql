@@ -23,8 +23,10 @@ begin
     from touched_pairs
     where
       stats.ctid = touched_pairs.stats_row
-      -- Citus joins only by the column of distribution
+      -- Citus joins only by the column of distribution. Workers plan without the settings above, and would look up a pair by
+      -- its merchant alone; by both keys either way costs a lookup.
       and stats.merchant_id = touched_pairs.merchant_id
+      and stats.customer_id = touched_pairs.customer_id
       and not touched_pairs.is_new
   $sql$;
   get diagnostics v_updated_count = row_count;
