@@ -41,6 +41,13 @@ export class ChunkDriver {
     return new ChunkDriver(client, functions, runId);
   }
 
+  /** A second session of the same run, as mechanism Y has. */
+  async startSecond(client: pg.Client): Promise<ChunkDriver> {
+    const functions = new SqlFunctions(client);
+    await functions.openStaging();
+    return new ChunkDriver(client, functions, this.runId);
+  }
+
   async apply(
     rows: readonly Row[],
     { key = this.#nextKey(), batchRows = 50 }: { key?: string; batchRows?: number } = {},

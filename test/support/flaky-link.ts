@@ -2,12 +2,18 @@ import { once } from 'node:events';
 import { connect, createServer, type AddressInfo, type Server, type Socket } from 'node:net';
 import pg from 'pg';
 
+/** A connection that waits before a text, see `holdAt`. */
+export interface HeldConnection {
+  /** Lets it go on. */
+  release(): void;
+}
+
 /** A way to the database that can be cut and mended, as a whole or for one connection. */
 export class FlakyLink {
   readonly #sockets = new Set<Socket>();
   #isCut = false;
-  /** The connection over which this text is sent is reset. */
-  #fatalText: string | undefined;
+  /** What is done to the next connection over which a text is sent, before it is passed on. */
+  #ambush: { text: string; spring: (client: Socket, passOn: () => void) => void } | undefined;
 
   private constructor(
     private readonly server: Server,
@@ -35,13 +41,21 @@ export class FlakyLink {
         database.destroy();
       });
     }
+    if (this.#isCut) {
+      client.destroy();
+      return;
+    }
+    database.pipe(client);
     client.on('data', (bytes: Buffer) => {
-      if (this.#fatalText === undefined || !bytes.includes(this.#fatalText)) return;
-      this.#fatalText = undefined;
-      client.resetAndDestroy();
+      const passOn = () => void database.write(bytes);
+      const ambush = this.#ambush;
+      if (!ambush || !bytes.includes(ambush.text)) {
+        passOn();
+        return;
+      }
+      this.#ambush = undefined;
+      ambush.spring(client, passOn);
     });
-    if (this.#isCut) client.destroy();
-    else client.pipe(database).pipe(client);
   }
 
   cut(): void {
@@ -49,9 +63,32 @@ export class FlakyLink {
     for (const socket of this.#sockets) socket.destroy();
   }
 
-  /** Resets the next connection over which this text is sent to the database. */
+  /** Resets the next connection over which this text is sent; the database does not get it. */
   resetAt(text: string): void {
-    this.#fatalText = text;
+    this.#ambush = { text, spring: (client) => client.resetAndDestroy() };
+  }
+
+  /** Holds the next connection over which this text is sent, before the database gets it. */
+  holdAt(text: string): Promise<HeldConnection> {
+    return new Promise((resolve) => {
+      this.#ambush = {
+        text,
+        spring: (client, passOn) => {
+          client.pause();
+          resolve({
+            release() {
+              passOn();
+              client.resume();
+            },
+          });
+        },
+      };
+    });
+  }
+
+  /** Whether what `resetAt` or `holdAt` waits for has not come. */
+  get isArmed(): boolean {
+    return this.#ambush !== undefined;
   }
 
   mend(): void {
