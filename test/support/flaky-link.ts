@@ -5,7 +5,7 @@ import pg from 'pg';
 /** A connection that waits before a text, see `holdAt`. */
 export interface HeldConnection {
   /** Lets it go on. */
-  release(): void;
+  release: () => void;
 }
 
 /** A way to the database that can be cut and mended, as a whole or for one connection. */
@@ -76,7 +76,7 @@ export class FlakyLink {
         spring: (client, passOn) => {
           client.pause();
           resolve({
-            release() {
+            release: () => {
               passOn();
               client.resume();
             },
