@@ -75,15 +75,6 @@ export async function setThresholds(
   ]);
 }
 
-/** With thresholds that small chunks reach. */
-async function newDatabase(): Promise<TestDatabase> {
-  const made = await createTestDatabase('empty');
-  await setThresholds(made, 'PatId1', { merchant_transactions_above: 20 });
-  await setThresholds(made, 'PatId2', { transactions_from: 2 });
-  await setThresholds(made, 'PatId3', { female_customers_above: 2 });
-  return made;
-}
-
 /** The rows of files, without header and times. */
 export const rowsOf = (content: string | undefined) => {
   const [, ...rows] = parse(content ?? '');
@@ -113,7 +104,7 @@ export function useDetector() {
 
   beforeEach(async () => {
     prefix = `test-${++testCount}/`;
-    database = await newDatabase();
+    database = await createTestDatabase('sensitive');
     importanceCsv = join(folder, `importance-${testCount}.csv`);
     await writeFile(importanceCsv, 'Source,Target,Weight\nC1,shop,1\n');
   });
@@ -125,7 +116,7 @@ export function useDetector() {
   /** Goes on with another database, as empty as at first. */
   async function renewDatabase(): Promise<void> {
     await dropTestDatabase(database);
-    database = await newDatabase();
+    database = await createTestDatabase('sensitive');
   }
 
   const chunkKey = (name: number | string) =>

@@ -13,8 +13,11 @@ import { createLog } from '../../src/log.js';
  * file, and the workers find their addresses in the environment; otherwise each server starts when a test first asks for it.
  */
 
-/** Databases that each test's own is cloned from: one with the schema alone, one with test/seed.sql too. */
-export type Template = 'empty' | 'seeded';
+/**
+ * Databases that each test's own is cloned from: one with the schema alone, one with thresholds that small chunks reach, one
+ * with test/seed.sql.
+ */
+export type Template = 'empty' | 'sensitive' | 'seeded';
 
 export interface SharedDatabase {
   /** Of a role that may create databases and roles. */
@@ -104,15 +107,31 @@ export function onDatabase(url: string, database: string): string {
 export const cloneOf = (name: string, template: string) =>
   `create database ${name} template ${template} strategy file_copy`;
 
+const SENSITIVE = `
+  update bankpulse.patterns as pattern
+  set thresholds = pattern.thresholds || lower.thresholds
+  from (values
+    ('PatId1', jsonb '{"merchant_transactions_above": 20}'),
+    ('PatId2', jsonb '{"transactions_from": 2}'),
+    ('PatId3', jsonb '{"female_customers_above": 2}')
+  ) as lower (pattern_id, thresholds)
+  where pattern.pattern_id = lower.pattern_id`;
+
 async function makeTemplates(url: string): Promise<SharedDatabase['templates']> {
   // random, since a run that was killed leaves its own behind, and process numbers come again
   const run = randomBytes(4).toString('hex');
-  const templates = { empty: `bankpulse_test_${run}_empty`, seeded: `bankpulse_test_${run}_seeded` };
+  const nameOf = (template: Template) => `bankpulse_test_${run}_${template}`;
+  const templates = { empty: nameOf('empty'), sensitive: nameOf('sensitive'), seeded: nameOf('seeded') };
   await administer(url, `create database ${templates.empty} template template0 encoding 'UTF8'`);
   const empty = await connect({ connectionString: onDatabase(url, templates.empty) });
   await migrate(empty, createLog('error'));
   await empty.end();
-  await administer(url, cloneOf(templates.seeded, templates.empty));
+  await administer(
+    url,
+    cloneOf(templates.sensitive, templates.empty),
+    cloneOf(templates.seeded, templates.empty),
+  );
+  await administer(onDatabase(url, templates.sensitive), SENSITIVE);
   await administer(
     onDatabase(url, templates.seeded),
     await readFile(join(projectDir, 'test', 'seed.sql'), 'utf8'),
