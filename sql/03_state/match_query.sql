@@ -8,18 +8,19 @@ language sql stable
 set search_path = bankpulse, pg_temp
 as $$
   select
-    coalesce(
-      format(
-        'select merchant_id, customer_id, reason from (%s) as matches (merchant_id, customer_id, reason)',
-        -- PostgreSQL writes the argument as function.argument where a table is in scope
-        regexp_replace(
-          body[1],
-          format('(%s\.)?\m%s\M', quote_ident(proname), quote_ident(proargnames[1])),
-          '$1', 'g'
+    case
+      when body is null then format('select merchant_id, customer_id, reason from %I($1) as matches', proname)
+      else
+        format(
+          'select merchant_id, customer_id, reason from (%s) as matches (merchant_id, customer_id, reason)',
+          -- PostgreSQL writes the argument as function.argument where a table is in scope
+          regexp_replace(
+            body[1],
+            format('(%s\.)?\m%s\M', quote_ident(proname), quote_ident(proargnames[1])),
+            '$1', 'g'
+          )
         )
-      ),
-      format('select merchant_id, customer_id, reason from %I($1) as matches', proname)
-    )
+    end
   from pg_proc
   left join lateral regexp_match(
     pg_get_function_sqlbody(oid), '^\s*BEGIN ATOMIC\s((?:(?!;\n).)*);\s*END\s*$'
