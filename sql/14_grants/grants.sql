@@ -40,16 +40,18 @@ begin
 end;
 $$;
 
--- Citus makes a role on the workers when it is made here, in a database with the extension, while they are known. Whatever
--- came in another order is made up for.
+-- Citus makes a role on the workers when it is made here, in a database with the extension, while they are known. These two
+-- are made there whatever the order was; a login role has its own way to log in, so an administrator makes it.
 do $$
 declare
-  v_failure text;
+  v_group_roles constant text[] := '{bankpulse_writer, bankpulse_reader}';
+  v_failures text;
+  v_missing text;
 begin
   if not exists (select from pg_extension where extname = 'citus') then
     return;
   end if;
-  select string_agg(distinct result, '; ') into v_failure
+  select string_agg(distinct result, '; ') into v_failures
   from pg_roles
   cross join lateral run_command_on_workers(
     format(
@@ -57,10 +59,35 @@ begin
       format('begin create role %I nologin; exception when duplicate_object or unique_violation then null; end', rolname)
     )
   )
-  where rolname in ('bankpulse_writer', 'bankpulse_reader') and not success;
-  if v_failure is not null then
-    raise warning 'the roles bankpulse_writer and bankpulse_reader were not made on each worker (%); create them there and migrate again',
-      v_failure;
+  where rolname = any (v_group_roles) and not success;
+  if v_failures is not null then
+    raise warning 'the roles bankpulse_writer and bankpulse_reader were not made on each worker (%); make them there and migrate again',
+      v_failures;
+  end if;
+
+  select string_agg(distinct result, ', ') into v_missing
+  from run_command_on_workers(
+    format(
+      'select string_agg(quote_ident(name), %L) from unnest(%L::text[]) as names (name)
+      where not exists (select from pg_roles where rolname = name)',
+      ', ',
+      array(
+        select members.rolname
+        from pg_roles as members
+        where
+          members.rolcanlogin
+          and exists (
+            select from pg_roles as groups
+            where groups.rolname = any (v_group_roles) and pg_has_role(members.oid, groups.oid, 'member')
+          )
+        order by members.rolname
+      )
+    )
+  )
+  where success and result <> '';
+  if v_missing is not null then
+    raise warning 'the coordinator must log in to each worker as the role that asks it, and these do not exist on each: %; make them there, for example: create role NAME login in role bankpulse_writer',
+      v_missing;
   end if;
 end;
 $$;
