@@ -91,7 +91,10 @@ function programOf(end: (exitCode: number) => void): Command {
   program
     .command('doctor')
     .description('try everything that the pipeline needs, and say what to do')
-    .action(async () => end(await (await import('./commands/doctor.js')).runDoctor()));
+    .option('--all', 'show every setting, and each thing that was not tried', false)
+    .action(async (options: { all: boolean }) =>
+      end(await (await import('./commands/doctor.js')).runDoctor(options)),
+    );
   program
     .command('prune')
     .description('store a checkpoint, then remove what is old and nothing needs any more')

@@ -1,5 +1,6 @@
 import { isDoneWithin } from '../async/time-limit.js';
 import { messageOf } from '../errors.js';
+import { counted } from '../text/numbers.js';
 import { printable } from '../text/printable.js';
 
 /** Each line has this long; what hangs ends with it. Some ask several things, each of which has its own limit of 5 s. */
@@ -14,19 +15,28 @@ type Result = 'ok' | 'note' | 'to do' | 'not tried';
 export interface Finding {
   result: Exclude<Result, 'not tried'>;
   text: string;
+  /** Nothing a person would look for: left out, unless all is to be shown. */
+  isUsual?: boolean;
 }
 
+/** A setting that nobody has made. */
+export const usual = (text: string): Finding => ({ result: 'ok', text, isUsual: true });
 export const ok = (text: string): Finding => ({ result: 'ok', text });
 export const note = (text: string): Finding => ({ result: 'note', text });
 export const toDo = (text: string): Finding => ({ result: 'to do', text });
 
-/** The lines of the doctor's table: each is tried, whatever became of those before it, and written at once. */
+/**
+ * The lines of the doctor's table: each is tried, whatever became of those before it, and written at once. Unless all is
+ * shown, what is usual is left out, and what was not tried for one reason is one line.
+ */
 export class Examination {
   #thingsToDo = 0;
   #notTried = 0;
+  #usual = 0;
 
   constructor(
     private readonly write: (text: string) => void,
+    private readonly showsAll: boolean,
     private readonly limitMs = LIMIT_MS,
   ) {}
 
@@ -43,15 +53,25 @@ export class Examination {
     await isDoneWithin(this.limitMs, trying);
     finding ??= toDo(`no answer within ${this.limitMs / 1000} s: look at what it asks, and at the network`);
     limit.abort();
-    this.#line(name, finding.result, finding.text);
+    if (finding.isUsual && !this.showsAll) this.#usual++;
+    else this.#line(name, finding.result, finding.text);
     if (finding.result === 'to do') this.#thingsToDo++;
     return finding.result !== 'to do';
   }
 
   /** Says why nothing was tried. */
   skip(why: string, ...names: string[]): void {
-    for (const name of names) this.#line(name, 'not tried', why);
+    const [first = '', ...others] = names;
+    const told = this.showsAll || others.length === 0 ? names : [`${first} and ${others.length} more`];
+    for (const name of told) this.#line(name, 'not tried', why);
     this.#notTried += names.length;
+  }
+
+  /** Says how many usual findings were left out. */
+  sumUp(what: string): void {
+    if (this.#usual > 0)
+      this.#line(counted(this.#usual, 'other'), 'ok', `${what}; npm run doctor -- --all shows each`);
+    this.#usual = 0;
   }
 
   heading(name: string): void {

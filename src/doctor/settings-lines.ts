@@ -3,7 +3,7 @@ import { dirname } from 'node:path';
 import { environmentWarnings, inspectSettings, type FoundSetting } from '../config.js';
 import { LIBRARY_NAMES } from '../environment/named-services.js';
 import { UsageError, codeOf } from '../errors.js';
-import { note, ok, toDo, type Examination, type Finding } from './examination.js';
+import { note, ok, toDo, usual, type Examination, type Finding } from './examination.js';
 
 /** What Node and libraries read, besides; shown where it is set. */
 const OTHERS = [
@@ -40,6 +40,7 @@ export async function examineSettings(examination: Examination): Promise<void> {
   });
   if (!found) return examination.skip('the files cannot be read', 'each setting');
   for (const setting of found.settings) await examination.try(setting.name, () => findingOf(setting));
+  examination.sumUp('not set, or as by default');
   for (const name of OTHERS) {
     const text = process.env[name];
     if (text) await examination.try(name, () => ok(shown(name, text)));
@@ -56,8 +57,8 @@ function findingOf({ name, text, value, problems }: FoundSetting): Finding {
   if (problems.length > 0) return toDo(problems.map((problem) => problem.replace(`${name} `, '')).join('; '));
   const isPlain = typeof value === 'string' || typeof value === 'number' || typeof value === 'boolean';
   const words = isPlain ? shown(name, String(value)) : text;
-  if (words === undefined || words === '') return ok('not set');
-  return findingOfFile(name, String(value)) ?? ok(text === undefined ? `${words} (default)` : words);
+  if (words === undefined || words === '') return usual('not set');
+  return findingOfFile(name, String(value)) ?? (text === undefined ? usual(`${words} (default)`) : ok(words));
 }
 
 const READERS: Record<string, string> = { TRANSACTIONS_CSV: 'mechanism X', IMPORTANCE_CSV: 'mechanism Y' };

@@ -50,7 +50,7 @@ describe('doctor', () => {
     TRANSACTIONS_CSV: 'package.json',
     IMPORTANCE_CSV: 'package.json',
   });
-  const doctor = (env: Record<string, string>): Promise<Ended> => run(['doctor'], env);
+  const doctor = (env: Record<string, string>): Promise<Ended> => run(['doctor', '--all'], env);
 
   before(async () => {
     folder = await mkdtemp(join(tmpdir(), 'bankpulse-test-'));
@@ -101,6 +101,21 @@ describe('doctor', () => {
     expect(resultsOf(stdout, 'put', 'delete', 'owner')).to.deep.equal(['ok', 'ok', 'not tried']);
   });
 
+  it('shows what a person acts upon, unless all is asked for', async () => {
+    const { stdout } = await run(['doctor'], {
+      ...environment(),
+      DATABASE_URL: 'postgres://u@127.0.0.1:1/d',
+    });
+    expect(stdout).not.to.match(/not set$|\(default\)$/m);
+    expect(stdout).to.match(
+      /^ {2}\d+ others +ok +not set, or as by default; npm run doctor -- --all shows each$/m,
+    );
+    expect(stdout).to.match(/^ {2}S3_BUCKET +ok /m);
+    expect(stdout).to.match(/^ {2}version and 8 more +not tried +there is no connection$/m);
+    expect(stdout).to.match(/\n1 thing to do, 10 not tried\n$/);
+    expect(stdout.split('\n').length).to.be.below(40);
+  });
+
   it('goes on with the bucket when the database cannot be reached, or does not answer', async () => {
     const silent = createServer().listen(0, '127.0.0.1');
     await once(silent, 'listening');
@@ -142,7 +157,7 @@ describe('doctor', () => {
       const { code, stdout } = await doctor({ ...environment(), DATABASE_URL: url });
       expect(code).to.equal(1);
       expect(linesOf(stdout).get('rights')).to.equal(
-        `to do: grant bankpulse_writer to ${role} (or bankpulse_reader, to read)`,
+        `to do: ${role} may only read: grant bankpulse_writer to ${role}, to write`,
       );
       expect(resultsOf(stdout, 'schema', 'owner')).to.deep.equal(['ok', 'ok']);
       await database().client.query(`alter role ${role} connection limit 4`);
@@ -197,7 +212,7 @@ describe('doctor', () => {
     async function examined(oddity: Oddity, limitMs?: number): Promise<Map<string, string>> {
       odd.oddity = oddity;
       let text = '';
-      const examination = new Examination((line) => (text += line), limitMs);
+      const examination = new Examination((line) => (text += line), true, limitMs);
       await examineBucket(examination, odd.open(), { CHUNKS_PREFIX: 'in/', DETECTIONS_PREFIX: 'out/' });
       return linesOf(text);
     }
