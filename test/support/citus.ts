@@ -87,9 +87,12 @@ export async function createCitusDatabase(coordinatorUrl: string, wishes: Wishes
     workers.push({ url: workerUrl, link });
   }
   if (wishes.shards !== undefined) {
-    await migrate(client, createLog('error'));
-    await distribute(client, wishes.shards);
-    await migrate(client, createLog('error'));
+    // in a session of its own, which holds the lock of the election until it ends
+    const owner = await connect(config);
+    await migrate(owner, createLog('error'));
+    await distribute(owner, wishes.shards);
+    await migrate(owner, createLog('error'));
+    await owner.end();
   }
   return { name, url, config, client, workers };
 }
