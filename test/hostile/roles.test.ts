@@ -439,13 +439,26 @@ describe('the pipeline on the server of strangers', () => {
     });
 
     it('pins the search path of every function that is looked up by name, temporary objects last', async () => {
+      // those without one use the session's staging tables, and run with the rights of their caller
       const rows = await postgres.query(
         `select proname, proconfig from pg_proc
          where pronamespace = 'bankpulse'::regnamespace and prosqlbody is null
-           and not coalesce(proconfig, '{}') @> array['search_path=bankpulse, pg_temp']`,
+           and not coalesce(proconfig, '{}') @> array['search_path=bankpulse, pg_temp']
+           and (
+             prosecdef
+             or prosrc !~ '\\m(\\w*staging\\w*|staged_\\w+|touched_\\w+|merchant_additions|newly_matching)\\M'
+           )`,
         'banking',
       );
       expect(rows).to.deep.equal([]);
+    });
+
+    it('lets the transaction of a chunk look for temporary objects last', async () => {
+      const rows = await postgres.query(
+        `select current_setting('search_path') as path from bankpulse.use_staging()`,
+        'banking',
+      );
+      expect(rows).to.deep.equal([{ path: 'bankpulse, pg_temp' }]);
     });
 
     it('runs two functions with the rights of their owner, which strangers may not call', async () => {
