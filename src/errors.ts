@@ -178,7 +178,8 @@ export function isTransientDatabaseError(error: unknown): boolean {
   if (code !== undefined && /^[0-9A-Z]{5}$/.test(code)) {
     if (code === SQLSTATE.configuredLimitExceeded) return false; // such as temp_file_limit
     return (
-      TRANSIENT_SQLSTATES.some((transient) => code.startsWith(transient)) || isTransientCitusError(error, code)
+      TRANSIENT_SQLSTATES.some((transient) => code.startsWith(transient)) ||
+      isTransientCitusError(error, code)
     );
   }
   return (
@@ -215,6 +216,16 @@ export function isPatternFailure(error: unknown): error is Error {
   if (hasSqlState(error, 'patternFailed', 'thresholdMissing')) return true;
   const where = (error as { where?: unknown } | null | undefined)?.where;
   return typeof where === 'string' && where.includes('newly_matching(') && !isTransientDatabaseError(error);
+}
+
+/** What has failed in a pattern; by the name of its function, if the message does not name the pattern. */
+export function describePatternFailure(error: Error): string {
+  const { where } = error as { where?: unknown };
+  // the innermost function that takes thresholds alone
+  const name =
+    typeof where === 'string' ? /function (?:bankpulse\.)?([^\s(]+)\(jsonb\)/.exec(where)?.[1] : undefined;
+  const isNamed = hasSqlState(error, 'patternFailed', 'thresholdMissing') || name === undefined;
+  return isNamed ? messageOf(error) : `function bankpulse.${name}: ${messageOf(error)}`;
 }
 
 /** Class 22 of SQLSTATE: PostgreSQL refuses the data, so a retry would fail, too. */

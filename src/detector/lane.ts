@@ -1,6 +1,13 @@
 import type pg from 'pg';
 import { connectChecked } from '../database/connection.js';
-import { ContentError, UserError, hasSqlState, isDataError, isPatternFailure, messageOf } from '../errors.js';
+import {
+  ContentError,
+  UserError,
+  describePatternFailure,
+  hasSqlState,
+  isDataError,
+  isPatternFailure,
+} from '../errors.js';
 import { transactionColumns } from '../csv/header.js';
 import { stageCsv } from '../loader/stage.js';
 import { SqlFunctions, type AppliedChunk, type NewDetection } from '../database/functions.js';
@@ -115,7 +122,7 @@ export class Lane {
       // the rows have been accepted by now, so an error about data can only come from a pattern
       if (isPatternFailure(error) || isDataError(error)) {
         throw new UserError(
-          `a pattern cannot be judged: ${messageOf(error)}; correct its row in bankpulse.patterns or its function, or disable it`,
+          `a pattern cannot be judged: ${describePatternFailure(error)}; correct its row in bankpulse.patterns or its function, or disable it`,
         );
       }
       throw error;
