@@ -15,7 +15,7 @@ const merchants = Array.from({ length: 8 }, (_, index) => `M${index}`);
 function rowsOf(chunk: number): Row[] {
   return Array.from({ length: 60 }, (_, index) => ({
     customer: `C${index % 3 ? (index * 7) % 11 : chunk * 100 + index}`,
-    gender: index % 2 ? 'F' : 'M',
+    gender: index % 5 < 2 ? 'F' : 'M',
     merchant: merchants[index % merchants.length]!,
     amount: (index % 5) + 1,
   }));
@@ -60,7 +60,7 @@ async function prepare(client: pg.Client): Promise<ChunkDriver> {
     weight_percent_rank_up_to: 0.5,
   });
   await driver.setThresholds('PatId2', { transactions_from: 4 });
-  await driver.setThresholds('PatId3', { female_customers_above: 5 });
+  await driver.setThresholds('PatId3', { female_customers_above: 2 });
   await driver.loadWeights(weights);
   return driver;
 }
