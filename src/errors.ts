@@ -98,6 +98,8 @@ export const SQLSTATE = {
   checkpointDiffers: 'BP009',
   /** open_staging: on a distributed database, each lane is held by another session. */
   noLaneFree: 'BP010',
+  /** await_workers: a worker has not committed what the coordinator has, or does not say so. */
+  workersUnsettled: 'BP011',
   invalidParameterValue: '22023',
   notNullViolation: '23502',
   uniqueViolation: '23505',
@@ -129,6 +131,7 @@ const TRANSIENT_SQLSTATES = [
   '58', // system error: input or output failed
   SQLSTATE.leaseLost, // another Y has taken over: the retry stands by
   SQLSTATE.noLaneFree, // the sessions that hold the lanes end
+  SQLSTATE.workersUnsettled, // a worker comes back, and Citus commits there what is left
 ];
 
 /** The SQLSTATE of an error of PostgreSQL, or the code of one of the operating system. */
@@ -192,17 +195,21 @@ export function isTransientDatabaseError(error: unknown): boolean {
   );
 }
 
+/** Whatever the language of the message. */
+const STATE_SHARD_KEY =
+  /\b(customer_merchant_stats|merchant_stats|customer_weights|merchant_count_histogram|merchant_top_counts|upgrade_candidates)_pkey_\d{6,}\b/;
+
 /**
  * What Citus reports without an SQLSTATE of its own. A worker is lost in the middle of a statement; it does not find the
  * shards that a rebalance has just moved; or it had not committed the chunk before when this one read the state there, and
- * a key is there twice now: of a constraint of a shard, whose name ends with the shard's number. In each case the chunk is
+ * a key of the state is there twice now: its constraint has the number of the shard in its name. In each case the chunk is
  * rolled back on all servers, and the retry finds them as they are then.
  */
 function isTransientCitusError(error: unknown, code: string): boolean {
-  if (code === SQLSTATE.uniqueViolation) return /unique constraint "\w+_\d{6,}"/.test(messageOf(error));
+  if (code === SQLSTATE.uniqueViolation) return STATE_SHARD_KEY.test(messageOf(error));
   return (
     code === 'XX000' &&
-    /connection (marked as essential|not open|lost|to the remote node)|closed the connection unexpectedly|could not find shard placement|replaced shard|does not exist on worker/.test(
+    /connection (marked as essential|not open|to the remote node)|closed the connection unexpectedly|could not find valid entry for shard/.test(
       messageOf(error),
     )
   );

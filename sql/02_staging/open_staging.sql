@@ -23,7 +23,7 @@ begin
     amount text -- of an importance file: the weight
   ) on commit delete rows;
 
-  if bankpulse.staging_lane() is null then
+  if bankpulse.staging_lane() is null and bankpulse.is_distributed() then
     for v_lane in select nspname from pg_catalog.pg_namespace where nspname ~ '^bankpulse_lane_\d+$' order by nspname loop
       -- 4242010 is arbitrary, the same in every version
       if pg_try_advisory_lock(4242010, hashtext(v_lane)) then
@@ -31,7 +31,7 @@ begin
         exit;
       end if;
     end loop;
-    if found and bankpulse.staging_lane() is null then
+    if bankpulse.staging_lane() is null then
       raise exception 'each lane is held by another session' using errcode = 'BP010';
     end if;
   end if;

@@ -23,10 +23,13 @@ begin
     from touched_pairs
     where
       stats.ctid = touched_pairs.stats_row
-      -- Citus joins only by the column of distribution. Workers plan without the settings above, and would look up a pair by
-      -- its merchant alone; by both keys either way costs a lookup.
+      -- Citus joins only by the column of distribution. Workers plan without the settings above: by both keys they look up
+      -- one row, by the merchant alone all of its customers.
       and stats.merchant_id = touched_pairs.merchant_id
       and stats.customer_id = touched_pairs.customer_id
+      -- A row that changed while this waited for it is compared again, and PostgreSQL compares ctid then only since 15.15,
+      -- 16.11, 17.7 and 18.1.
+      and stats.transaction_count = touched_pairs.transaction_count - touched_pairs.added_count
       and not touched_pairs.is_new
   $sql$;
   get diagnostics v_updated_count = row_count;

@@ -278,7 +278,8 @@ begin
         from touched_pairs as risen
         inner join merchant_top_counts as tops on tops.merchant_id = risen.merchant_id
         where
-          risen.transaction_count >= tops.top_count
+          risen.merchant_id = any (v_merchants)
+          and risen.transaction_count >= tops.top_count
           and risen.transaction_count - risen.added_count < tops.former_top_count
           and tops.top_count >= tops.former_top_count
         union all
@@ -290,10 +291,11 @@ begin
             uncovered_stats.merchant_id = uncovered.merchant_id
             and uncovered_stats.customer_id = uncovered.customer_id
             and uncovered_stats.transaction_count >= tops.top_count
-        where tops.former_top_count is null or tops.top_count < tops.former_top_count
+        where
+          tops.merchant_id = any (v_merchants)
+          and (tops.former_top_count is null or tops.top_count < tops.former_top_count)
       ) as pairs
       inner join touched_merchants as merchants on merchants.merchant_id = pairs.merchant_id
-      where merchants.transaction_count > v_merchant_transactions_above
     ) as found
     where candidates.merchant_id = found.merchant_id and candidates.customer_id = found.customer_id
     returning

@@ -18,7 +18,7 @@ declare
   v_detection_count bigint := 0;
 begin
   if p_rules_changed then
-    -- what a worker has not committed of the chunk before, or of the weights, would be judged by nobody
+    -- what a worker has not committed of the chunk before, or of the weights, would be missed, now and later
     if staging_lane() is not null then
       perform await_workers();
     end if;

@@ -19,17 +19,18 @@ begin
 
   for v_table in
     select name
-    from unnest(array['customer_merchant_stats', 'merchant_stats', 'customer_weights', 'checkpoint_pairs'])
-      with ordinality as names (name, place)
-    union all
-    (
-      select distinct remembered.name
+    from (
+      -- the first decides the number of shards
+      select name, place
+      from unnest(array['customer_merchant_stats', 'merchant_stats', 'customer_weights', 'checkpoint_pairs'])
+        with ordinality as names (name, place)
+      union all
+      select distinct name, 5
       from patterns
       cross join lateral unnest(remembers) as remembered (name)
-      inner join pg_attribute
-        on attrelid = to_regclass(format('bankpulse.%I', remembered.name)) and attname = 'merchant_id'
-      order by name
-    )
+      where (key_columns(to_regclass(format('bankpulse.%I', name))))[1] = 'merchant_id'
+    ) as tables
+    order by place, name
   loop
     if distribute_table(format('bankpulse.%I', v_table)::regclass, p_shard_count) then
       return next v_table;

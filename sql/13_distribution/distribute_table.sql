@@ -15,6 +15,8 @@ begin
   else
     perform create_distributed_table(p_table, 'merchant_id', shard_count => p_shard_count, colocate_with => 'none');
   end if;
+  -- the rows are on the workers now, and Citus leaves them here, too
+  perform truncate_local_data_after_distributing_table(p_table);
   return true;
 end;
 $$;

@@ -56,7 +56,10 @@ begin
   cross join lateral run_command_on_workers(
     format(
       'do %L',
-      format('begin create role %I nologin; exception when duplicate_object or unique_violation then null; end', rolname)
+      format(
+        'begin if not exists (select from pg_roles where rolname = %L) then create role %I nologin; end if; end',
+        rolname, rolname
+      )
     )
   )
   where rolname = any (v_group_roles) and not success;

@@ -1,4 +1,4 @@
-import { DEFAULT_SHARDS, distribute } from '../database/distribution.js';
+import { distribute, prepareDistribution } from '../database/distribution.js';
 import { explainRefusal } from '../database/explain-refusal.js';
 import { migrate } from '../database/schema.js';
 import { WRITES_IN_SESSIONS } from '../database/server-check.js';
@@ -11,13 +11,16 @@ const MOST_SHARDS = 1024;
 
 /** `npm run distribute [-- --shards N]`: distributes the running state over the workers of Citus. @throws UsageError */
 export async function runDistribute(options: { shards?: string }): Promise<void> {
-  const shards = Number(options.shards ?? DEFAULT_SHARDS);
-  if (!/^\d{1,4}$/.test(options.shards ?? '1') || shards < 1 || shards > MOST_SHARDS) {
-    throw new UsageError([`--shards must be a whole number from 1 to ${MOST_SHARDS}, not "${options.shards}"`]);
+  const shards = options.shards === undefined ? undefined : Number(options.shards);
+  if (shards !== undefined && !(/^\d{1,4}$/.test(options.shards!) && shards >= 1 && shards <= MOST_SHARDS)) {
+    throw new UsageError([
+      `--shards must be a whole number from 1 to ${MOST_SHARDS}, not "${options.shards}"`,
+    ]);
   }
   await withDatabase(async (config, log) => {
     const done = await explainRefusal(config, () =>
       withClient(config, WRITES_IN_SESSIONS, async (client) => {
+        await prepareDistribution(client);
         await migrate(client, log);
         const found = await distribute(client, shards);
         // it grants the rights on what is new
@@ -25,6 +28,10 @@ export async function runDistribute(options: { shards?: string }): Promise<void>
         return found;
       }),
     );
+    if (done.shards < done.workers)
+      log.warn(
+        `with ${counted(done.shards, 'shard')}, ${counted(done.workers, 'worker')} cannot all have one`,
+      );
     const where = `over ${counted(done.workers, 'worker')} in ${counted(done.shards, 'shard')}`;
     process.stdout.write(
       done.distributed.length === 0

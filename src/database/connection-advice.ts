@@ -18,6 +18,8 @@ const refusedByHba = (error: unknown) => (error as { routine?: unknown }).routin
 /** What to do about an error that a connection failed with. */
 export function connectionAdvice(error: unknown, config: pg.ClientConfig): string {
   const message = messageOf(error);
+  if (/^connection to the remote node/.test(message))
+    return 'the coordinator must be able to log in there as this role: check that the worker runs, and that the role exists and may log in';
   if (
     hasSqlState(error, 'noSuchDatabase') ||
     /^(no such database|database ".*" does not exist)/.test(message)

@@ -1,13 +1,15 @@
 import type pg from 'pg';
 import { UserError, hasSqlState, messageOf } from '../errors.js';
 import { SqlFunctions } from './functions.js';
+import { ADVISORY_LOCK } from './schema.js';
 
 /**
- * How many sessions can stage at once. A mechanism Y has two; those of one that hangs are free when the server ends them.
+ * How many sessions can stage at once. A mechanism Y has two, and a third if it has loaded weights. Those of one that is stopped
+ * in the middle of a chunk are free after a second, when the server ends them.
  */
 const LANES = 8;
 
-/** Shards of each table unless the user says otherwise: enough for six workers, and each costs the coordinator a little. */
+/** Shards of each table unless the user says otherwise: for three workers, two each; each costs the coordinator a little. */
 export const DEFAULT_SHARDS = 6;
 
 /** What `distribute` has done. */
@@ -33,10 +35,22 @@ async function countWorkers(client: pg.Client): Promise<number> {
 
 /** Whether the running state is distributed over workers. */
 export async function isDistributed(client: Pick<pg.ClientBase, 'query'>): Promise<boolean> {
-  const { rows } = await client.query<{ has_lanes: boolean }>(
-    `select to_regnamespace('bankpulse_lane_1') is not null as has_lanes`,
-  );
-  return rows[0]?.has_lanes === true;
+  const { rows } = await client.query<{ value: boolean }>('select bankpulse.is_distributed() as value');
+  return rows[0]?.value === true;
+}
+
+/**
+ * Checks what `distribute` needs, before anything is changed, and keeps every mechanism Y standing by while this session lives.
+ * @throws UserError if there is no Citus or no worker, or if a mechanism Y works.
+ */
+export async function prepareDistribution(client: pg.Client): Promise<void> {
+  await countWorkers(client);
+  // the lock of the election, see try_take_over
+  const { rows } = await client.query<{ is_free: boolean }>('select pg_try_advisory_lock($1) as is_free', [
+    ADVISORY_LOCK.election,
+  ]);
+  if (!rows[0]?.is_free)
+    throw new UserError('mechanism Y is at work, or a rebuild: stop it first, then run this again');
 }
 
 /**
@@ -44,7 +58,7 @@ export async function isDistributed(client: Pick<pg.ClientBase, 'query'>): Promi
  * holder of the lease: no mechanism Y works meanwhile. What is distributed already stays as it is.
  * @throws UserError if there is no Citus or no worker, if a mechanism Y works, or if this role does not own the tables.
  */
-export async function distribute(client: pg.Client, shards: number): Promise<Distribution> {
+export async function distribute(client: pg.Client, wantedShards?: number): Promise<Distribution> {
   const workers = await countWorkers(client);
   const functions = new SqlFunctions(client);
   await client.query('begin isolation level read committed');
@@ -55,15 +69,22 @@ export async function distribute(client: pg.Client, shards: number): Promise<Dis
     }
     const { rows } = await client.query<{ name: string }>(
       'select name from bankpulse.distribute_state(p_shard_count => $1, p_lane_count => $2) as name',
-      [shards, LANES],
+      [wantedShards ?? DEFAULT_SHARDS, LANES],
     );
     await functions.endRun(runId);
     const tables = await client.query<{ shard_count: string }>(
       `select shard_count from citus_tables where table_name = 'bankpulse.customer_merchant_stats'::regclass`,
     );
+    const shards = Number(tables.rows[0]?.shard_count);
+    if (wantedShards !== undefined && wantedShards !== shards) {
+      throw new UserError(
+        `the state is distributed in ${shards} shards already; to change that, let an administrator say "select alter_distributed_table('bankpulse.customer_merchant_stats', shard_count => ${wantedShards}, cascade_to_colocated => true)" while no mechanism Y works`,
+      );
+    }
+    await client.query('select bankpulse.await_workers()');
     // without a trace, if there was nothing to do
     await client.query(rows.length > 0 ? 'commit' : 'rollback');
-    return { workers, shards: Number(tables.rows[0]?.shard_count), distributed: rows.map(({ name }) => name) };
+    return { workers, shards, distributed: rows.map(({ name }) => name) };
   } catch (error) {
     await client.query('rollback').catch(() => undefined);
     if (!hasSqlState(error, 'insufficientPrivilege')) throw error;

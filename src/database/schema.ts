@@ -14,10 +14,12 @@ const migrationsDir = join(projectDir, 'migrations');
 const sqlDir = join(projectDir, 'sql');
 
 /**
- * Keys of advisory locks: arbitrary numbers that nothing else in the database locks. 4242001 is taken, too: with it,
- * sql/06_runs/try_take_over.sql elects the one mechanism Y that works.
+ * Keys of advisory locks: arbitrary numbers that nothing else in the database locks. 4242010 is taken, too: with it,
+ * sql/02_staging/open_staging.sql takes a lane.
  */
 export const ADVISORY_LOCK = {
+  /** sql/06_runs/try_take_over.sql elects the one mechanism Y that works. */
+  election: 4242001,
   /** Two migrations at once run one after the other. */
   migration: 4242002,
   /** One audit at a time. */
@@ -192,7 +194,13 @@ export async function migrate(client: pg.Client, log: Logger): Promise<SchemaCha
   if (rows[0]?.server_encoding !== 'UTF8') {
     throw new UserError(`the database is encoded in ${rows[0]?.server_encoding}; BankPulse needs UTF8`);
   }
-  const warn = ({ severity, message = '' }: { severity?: string | undefined; message?: string | undefined }) => {
+  const warn = ({
+    severity,
+    message = '',
+  }: {
+    severity?: string | undefined;
+    message?: string | undefined;
+  }) => {
     if (severity === 'WARNING' && !IS_LEFT_TO_COORDINATOR.test(message)) log.warn(message);
   };
   client.on('notice', warn);

@@ -366,7 +366,7 @@ describe('verify', () => {
       await ask(`update bankpulse.merchant_top_counts set top_count = 2 where merchant_id = 'shop'`);
       await expectDifferences(
         'upgrade_candidates, merchant shop, customer nobody: {"weight_count": 1, "average_weight": 1, "smaller_weights": 0}; the replay has no row',
-        'merchant_top_counts, merchant shop: {"top_count": 2}; the replay has {"top_count": 25}',
+        'merchant_top_counts, merchant shop: {"top_count": 2, "former_top_count": 25}; the replay has {"top_count": 25, "former_top_count": 25}',
       );
     });
   });

@@ -130,7 +130,7 @@ describeOnCitus('npm run distribute', (coordinatorUrl) => {
     const runs = async () =>
       (await database().client.query<object>('select run_id from bankpulse.runs order by run_id')).rows;
     const before = await runs();
-    expect((await withOwner((client) => distribute(client, 9))).distributed).to.deep.equal([]);
+    expect((await withOwner((client) => distribute(client))).distributed).to.deep.equal([]);
     expect(await runs()).to.deep.equal(before);
   });
 
