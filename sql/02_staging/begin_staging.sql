@@ -18,10 +18,18 @@ begin
   set local enable_mergejoin = off;
   set local jit = off;
   v_turn := coalesce(nullif(current_setting('bankpulse.staging_turn', true), ''), '0')::bigint;
-  if v_turn % 20 = 0 then
-    truncate staged_rows, touched_pairs, merchant_additions;
-  end if;
   perform set_config('bankpulse.staging_turn', (v_turn + 1)::text, false);
+  if v_turn % 20 = 0 then
+    -- A shard that is being moved lets rows be written, and nothing be truncated. To wait for the end would be a deadlock that no
+    -- server sees: the move waits for the transactions on the worker, of which this is one. So the next turn tries again.
+    begin
+      set local lock_timeout = '100ms';
+      truncate staged_rows, touched_pairs, merchant_additions;
+      set local lock_timeout to default;
+    exception
+      when lock_not_available then null;
+    end;
+  end if;
 end;
 $$;
 

@@ -106,7 +106,7 @@ describe(`kills of X, Y and PostgreSQL, on ${OBJECTS} tiny objects (FAULT_SEED=$
       throw error;
     }
     const expected = await reference;
-    expect(expected.detections).to.have.length.above(isLargeDose ? 100 : 30);
+    expect(expected.detections).to.have.length.above(isLargeDose ? 100 : 20);
     const found = [
       ...differences(expected, await readOutcome(place)),
       ...(await faultsOfFiles(place, faulty.spans)),

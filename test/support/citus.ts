@@ -1,5 +1,5 @@
 import { randomBytes } from 'node:crypto';
-import { connect } from '../../src/database/connection.js';
+import { connect, type Queryable } from '../../src/database/connection.js';
 import { distribute } from '../../src/database/distribution.js';
 import { migrate } from '../../src/database/schema.js';
 import { readDatabaseUrl } from '../../src/environment/database-url.js';
@@ -24,6 +24,8 @@ export interface CitusDatabase extends TestDatabase {
 
 interface Wishes {
   workers: number;
+  /** So many of them are known to Citus at first; default: all. `addWorker` adds another. */
+  known?: number;
   /** The coordinator reaches the workers through a `link`. */
   linked?: boolean;
   /** Whether the schema is there and distributed; else the database has only the extension and its workers. */
@@ -67,6 +69,12 @@ async function workerUrls(coordinatorUrl: string, count: number): Promise<string
   }
 }
 
+/** Makes a worker known to Citus. */
+export async function addWorker(coordinator: Queryable, { url, link }: Worker): Promise<void> {
+  const { host, port } = link?.config ?? readDatabaseUrl(url).config;
+  await coordinator.query('select citus_add_node($1, $2)', [host, port]);
+}
+
 /** A new database on a coordinator and its workers, as the user would make it by hand. Whoever makes it drops it. */
 export async function createCitusDatabase(coordinatorUrl: string, wishes: Wishes): Promise<CitusDatabase> {
   const name = `bankpulse_test_${process.pid}_${randomBytes(4).toString('hex')}`;
@@ -80,11 +88,10 @@ export async function createCitusDatabase(coordinatorUrl: string, wishes: Wishes
   const client = await connect(config);
   const workers: Worker[] = [];
   for (const workerUrl of workersUrls) {
-    const { config: straight } = readDatabaseUrl(workerUrl);
-    const link = wishes.linked ? await FlakyLink.open(straight) : undefined;
-    const { host, port } = link?.config ?? straight;
-    await client.query('select citus_add_node($1, $2)', [host, port]);
-    workers.push({ url: workerUrl, link });
+    const link = wishes.linked ? await FlakyLink.open(readDatabaseUrl(workerUrl).config) : undefined;
+    const worker = { url: workerUrl, link };
+    if (workers.length < (wishes.known ?? wishes.workers)) await addWorker(client, worker);
+    workers.push(worker);
   }
   if (wishes.shards !== undefined) {
     // in a session of its own, which holds the lock of the election until it ends
