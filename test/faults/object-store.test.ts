@@ -368,7 +368,8 @@ describe('with an object store at its worst, mechanism Y', () => {
       expect(proxy.injected).to.equal(1);
       expect(await counts()).to.deep.equal([{ customer_id: 'after', transaction_count: 50_000 }]);
       expect(count(log, IN_TROUBLE)).to.equal(0);
-      expect(gets).to.equal(2);
+      // once to see that it is large, then as a stream; once more, if a listing has shown the other ETag meanwhile
+      expect(gets).to.be.within(2, 3);
     });
   });
 
