@@ -38,7 +38,7 @@ begin
   if bankpulse.staging_lane() is null then
     perform bankpulse.create_staging_tables('pg_temp');
   end if;
-  perform set_config('search_path', concat_ws(', ', 'bankpulse', bankpulse.staging_lane(), 'pg_temp'), false);
+  perform set_config('search_path', bankpulse.staging_path(), false);
 end;
 $$;
 

@@ -4,7 +4,7 @@ create or replace function bankpulse.use_staging() returns void
 language plpgsql volatile
 as $$
 begin
-  perform set_config('search_path', concat_ws(', ', 'bankpulse', bankpulse.staging_lane(), 'pg_temp'), true);
+  perform set_config('search_path', bankpulse.staging_path(), true);
 end;
 $$;
 

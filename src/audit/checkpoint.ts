@@ -21,7 +21,7 @@ export interface Trust {
 /**
  * Stores a checkpoint of this chunk, or of a later one, unless there is one. What is pruned afterwards cannot be
  * replayed any more, so no later audit could find damage that the checkpoint holds. So the checkpoint is the state that an
- * audit has found to be right. The detection files are not asked: what is pruned is not needed to compare them.
+ * audit has found to be right. It does not read the detection files: no later comparison of them needs what is pruned.
  * @returns the audit, if it has found differences: then no checkpoint is stored.
  */
 export async function bringCheckpointUpTo(

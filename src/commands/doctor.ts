@@ -24,7 +24,8 @@ const NOT_RUNNING = 'it does not run now: a command that needs it starts it';
 
 /**
  * `npm run doctor`: tries all that the pipeline needs, one line each, and goes on after one that failed. It changes nothing
- * but a probe object, which it deletes, and starts no server. `all`: shows also what nobody has set. @returns the exit code: 1 if there is something to do.
+ * but a probe object, which it deletes, and starts no server. `all`: it shows the usual settings, too.
+ * @returns the exit code: 1 if there is something to do.
  */
 export async function runDoctor({ all }: { all: boolean }): Promise<number> {
   const examination = new Examination((text) => process.stdout.write(text), all);

@@ -40,17 +40,18 @@ export async function isDistributed(client: Pick<pg.ClientBase, 'query'>): Promi
 }
 
 /**
- * Checks what `distribute` needs, before anything is changed, and keeps every mechanism Y standing by while this session lives.
- * @throws UserError if there is no Citus or no worker, or if a mechanism Y works.
+ * Checks what `distribute` needs, and changes nothing; keeps every mechanism Y standing by while this session lives.
+ * @returns the number of workers. @throws UserError if there is no Citus or no worker, or if a mechanism Y works.
  */
-export async function prepareDistribution(client: pg.Client): Promise<void> {
-  await countWorkers(client);
+export async function prepareDistribution(client: pg.Client): Promise<number> {
+  const workers = await countWorkers(client);
   // the lock of the election, see try_take_over
   const { rows } = await client.query<{ is_free: boolean }>('select pg_try_advisory_lock($1) as is_free', [
     ADVISORY_LOCK.election,
   ]);
   if (!rows[0]?.is_free)
     throw new UserError('mechanism Y is at work, or a rebuild: stop it first, then run this again');
+  return workers;
 }
 
 /**
@@ -59,14 +60,12 @@ export async function prepareDistribution(client: pg.Client): Promise<void> {
  * @throws UserError if there is no Citus or no worker, if a mechanism Y works, or if this role does not own the tables.
  */
 export async function distribute(client: pg.Client, wantedShards?: number): Promise<Distribution> {
-  const workers = await countWorkers(client);
+  const workers = await prepareDistribution(client);
   const functions = new SqlFunctions(client);
   await client.query('begin isolation level read committed');
   try {
     const runId = await functions.registerRun();
-    if (!(await functions.tryTakeOver(runId))) {
-      throw new UserError('mechanism Y is at work, or a rebuild: stop it first, then run this again');
-    }
+    await functions.tryTakeOver(runId); // this session has the lock of the election
     const { rows } = await client.query<{ name: string }>(
       'select name from bankpulse.distribute_state(p_shard_count => $1, p_lane_count => $2) as name',
       [wantedShards ?? DEFAULT_SHARDS, LANES],
@@ -78,7 +77,7 @@ export async function distribute(client: pg.Client, wantedShards?: number): Prom
     const shards = Number(tables.rows[0]?.shard_count);
     if (wantedShards !== undefined && wantedShards !== shards) {
       throw new UserError(
-        `the state is distributed in ${shards} shards already; to change that, let an administrator say "select alter_distributed_table('bankpulse.customer_merchant_stats', shard_count => ${wantedShards}, cascade_to_colocated => true)" while no mechanism Y works`,
+        `the state is distributed in ${shards} shards already, and the first time decides: leave out --shards`,
       );
     }
     await client.query('select bankpulse.await_workers()');

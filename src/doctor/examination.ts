@@ -15,19 +15,18 @@ type Result = 'ok' | 'note' | 'to do' | 'not tried';
 export interface Finding {
   result: Exclude<Result, 'not tried'>;
   text: string;
-  /** Nothing a person would look for: left out, unless all is to be shown. */
+  /** A setting that is not set, or as by default: the table shows it only if all is to be shown. */
   isUsual?: boolean;
 }
 
-/** A setting that nobody has made. */
 export const usual = (text: string): Finding => ({ result: 'ok', text, isUsual: true });
 export const ok = (text: string): Finding => ({ result: 'ok', text });
 export const note = (text: string): Finding => ({ result: 'note', text });
 export const toDo = (text: string): Finding => ({ result: 'to do', text });
 
 /**
- * The lines of the doctor's table: each is tried, whatever became of those before it, and written at once. Unless all is
- * shown, what is usual is left out, and what was not tried for one reason is one line.
+ * The lines of the doctor's table: each is tried, whatever became of those before it, and written at once. Unless
+ * `showsAll`, the table leaves out the usual settings, and has one line for all that was not tried for one reason.
  */
 export class Examination {
   #thingsToDo = 0;

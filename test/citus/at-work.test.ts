@@ -6,7 +6,7 @@ import { audit } from '../../src/audit/audit.js';
 import { connect } from '../../src/database/connection.js';
 import { detect } from '../../src/detector/detector.js';
 import { createLog } from '../../src/log.js';
-import { addWorker, describeOnCitus, useCitusDatabase } from '../support/citus.js';
+import { DETECTOR_SETTINGS, addWorker, describeOnCitus, useCitusDatabase } from '../support/citus.js';
 import { csv, until } from '../support/detector.js';
 import { testObjectStore, type TestObjectStore } from '../support/s3.js';
 
@@ -42,18 +42,7 @@ describeOnCitus('on Citus, while mechanism Y works', (coordinatorUrl) => {
     const isOver = new AbortController();
     const working = detect({
       ...{ config, store: s3.store, log, signal: isOver.signal, isInputOver: () => false },
-      settings: {
-        ...prefixes,
-        IMPORTANCE_CSV: importance,
-        BATCH_ROWS: 50,
-        FLUSH_AFTER_MS: 60_000,
-        POLL_INTERVAL_MS: 20,
-        FULL_LIST_MS: 30_000,
-        CHUNK_ORDER: 'number',
-        GAP_TIMEOUT_MS: 60_000,
-        MAX_CHUNK_BYTES: 1_000_000,
-        PREFETCH_BYTES: 1_000_000,
-      },
+      settings: { ...DETECTOR_SETTINGS, ...prefixes, IMPORTANCE_CSV: importance },
     });
     working.catch(() => undefined); // the test awaits it at its end
 

@@ -10,7 +10,12 @@ import { detect, type DetectorOptions } from '../../src/detector/detector.js';
 import { UserError, messageOf } from '../../src/errors.js';
 import { createLog } from '../../src/log.js';
 import { produce } from '../../src/producer/producer.js';
-import { describeOnCitus, useCitusDatabase, type CitusDatabase } from '../support/citus.js';
+import {
+  DETECTOR_SETTINGS,
+  describeOnCitus,
+  useCitusDatabase,
+  type CitusDatabase,
+} from '../support/citus.js';
 import { csv } from '../support/detector.js';
 import { testObjectStore, type TestObjectStore } from '../support/s3.js';
 
@@ -18,14 +23,7 @@ const folder = process.env.BANKSIM_DIR;
 const log = createLog('silent');
 const settings = {
   IMPORTANCE_CSV: join(folder ?? '', 'CustomerImportance.csv.gz'),
-  BATCH_ROWS: 50,
-  FLUSH_AFTER_MS: 60_000,
-  POLL_INTERVAL_MS: 50,
-  FULL_LIST_MS: 30_000,
-  CHUNK_ORDER: 'number' as const,
-  GAP_TIMEOUT_MS: 60_000,
-  MAX_CHUNK_BYTES: 1_000_000_000,
-  PREFETCH_BYTES: 32_000_000,
+  ...DETECTOR_SETTINGS,
   CHUNKS_PREFIX: 'chunks/',
   DETECTIONS_PREFIX: 'detections/',
 };

@@ -134,6 +134,14 @@ describeOnCitus('npm run distribute', (coordinatorUrl) => {
     expect(await runs()).to.deep.equal(before);
   });
 
+  it('with another number of shards is refused, because the first time decides', async () => {
+    const refusal = await withOwner((client) => distribute(client, 9)).catch((error: unknown) => error);
+    expect(refusal).to.be.instanceOf(UserError);
+    expect(messageOf(refusal)).to.match(
+      /^the state is distributed in \d shards already, and the first time decides/,
+    );
+  });
+
   it('lets migrate go on: a table is altered, and all of sql/ is applied again', async () => {
     await withOwner(async (client) => {
       await client.query('begin');

@@ -56,7 +56,7 @@ describe('metrics on a port of their own', () => {
     } finally {
       await close();
     }
-    expect(await statusOf(port, '/metrics').catch(() => 'nobody listens')).to.equal('nobody listens');
+    expect(await statusOf(port, '/metrics').catch(() => 'refused')).to.equal('refused');
   });
 
   it('are given up with the process, also while the port is taken', async () => {
@@ -68,7 +68,7 @@ describe('metrics on a port of their own', () => {
     )();
     other.close();
     await sleep(50);
-    expect(await statusOf(port, '/metrics').catch(() => 'nobody listens')).to.equal('nobody listens');
+    expect(await statusOf(port, '/metrics').catch(() => 'refused')).to.equal('refused');
     expect(log).to.have.length(1);
   });
 

@@ -75,7 +75,7 @@ export async function addWorker(coordinator: Queryable, { url, link }: Worker): 
   await coordinator.query('select citus_add_node($1, $2)', [host, port]);
 }
 
-/** A new database on a coordinator and its workers, as the user would make it by hand. Whoever makes it drops it. */
+/** A new database on a coordinator and its workers, as the user would make it by hand. The caller drops it with `dropCitusDatabase`. */
 export async function createCitusDatabase(coordinatorUrl: string, wishes: Wishes): Promise<CitusDatabase> {
   const name = `bankpulse_test_${process.pid}_${randomBytes(4).toString('hex')}`;
   const servers = [coordinatorUrl, ...(await workerUrls(coordinatorUrl, wishes.workers))];
@@ -136,3 +136,15 @@ export function useCitusDatabase(coordinatorUrl: string, wishes: Wishes): () => 
   after(() => dropCitusDatabase(database));
   return () => database;
 }
+
+/** Settings of a mechanism Y that has much time; prefixes and the file of weights are the test's. */
+export const DETECTOR_SETTINGS = {
+  BATCH_ROWS: 50,
+  FLUSH_AFTER_MS: 60_000,
+  POLL_INTERVAL_MS: 20,
+  FULL_LIST_MS: 30_000,
+  CHUNK_ORDER: 'number' as const,
+  GAP_TIMEOUT_MS: 60_000,
+  MAX_CHUNK_BYTES: 1_000_000_000,
+  PREFETCH_BYTES: 32_000_000,
+};
