@@ -1,7 +1,7 @@
 import pg from 'pg';
 import { UserError } from '../errors.js';
 import type { ObjectStore } from '../s3/object-store.js';
-import { ADVISORY_LOCK } from '../database/schema.js';
+import { ADVISORY_LOCK } from '../database/advisory-locks.js';
 import { AuditFunctions, type AuditTotals, type Checkpoint, type UnjudgedChunks } from './audit-functions.js';
 import { copyAuditedDatabase, copyAuditedState } from './copy-tables.js';
 import { listDetectionFiles, readDetectionFiles } from './detection-files.js';

@@ -1,13 +1,8 @@
 import type pg from 'pg';
 import { UserError, hasSqlState, messageOf } from '../errors.js';
+import { lockElection } from './advisory-locks.js';
 import { SqlFunctions } from './functions.js';
-import { ADVISORY_LOCK } from './schema.js';
-
-/**
- * How many sessions can stage at once. A mechanism Y has two, and a third if it has loaded weights. Those of one that is stopped
- * in the middle of a chunk are free after a second, when the server ends them.
- */
-const LANES = 8;
+import { LANES } from './lanes.js';
 
 /** Shards of each table unless the user says otherwise: for three workers, two each; each costs the coordinator a little. */
 export const DEFAULT_SHARDS = 6;
@@ -45,12 +40,7 @@ export async function isDistributed(client: Pick<pg.ClientBase, 'query'>): Promi
  */
 export async function prepareDistribution(client: pg.Client): Promise<number> {
   const workers = await countWorkers(client);
-  // the lock of the election, see try_take_over
-  const { rows } = await client.query<{ is_free: boolean }>('select pg_try_advisory_lock($1) as is_free', [
-    ADVISORY_LOCK.election,
-  ]);
-  if (!rows[0]?.is_free)
-    throw new UserError('mechanism Y is at work, or a rebuild: stop it first, then run this again');
+  await lockElection(client);
   return workers;
 }
 

@@ -3,30 +3,18 @@ import { readFile, readdir } from 'node:fs/promises';
 import { basename, join } from 'node:path';
 import type pg from 'pg';
 import { projectDir } from '../config.js';
+import { ADVISORY_LOCK } from './advisory-locks.js';
 import type { Queryable } from './connection.js';
+import { isDistributed } from './distribution.js';
 import { explainRefusal } from './explain-refusal.js';
 import { UserError, codeOf, hasSqlState, messageOf } from '../errors.js';
 import type { Logger } from '../log.js';
 import { version } from '../version.js';
+import { LANES, changeLanes, withoutLanes } from './lanes.js';
 import { PATTERNS, refuseNewerSchema } from './newer-schema.js';
 
 const migrationsDir = join(projectDir, 'migrations');
 const sqlDir = join(projectDir, 'sql');
-
-/**
- * Keys of advisory locks: arbitrary numbers that nothing else in the database locks. 4242010 is taken, too: with it,
- * sql/02_staging/open_staging.sql takes a lane.
- */
-export const ADVISORY_LOCK = {
-  /** sql/06_runs/try_take_over.sql elects the one mechanism Y that works. */
-  election: 4242001,
-  /** Two migrations at once run one after the other. */
-  migration: 4242002,
-  /** One audit at a time. */
-  audit: 4242003,
-  /** One benchmark at a time. */
-  bench: 4242004,
-} as const;
 
 interface SqlFile {
   fileName: string;
@@ -155,7 +143,11 @@ async function applySqlFiles(
   try {
     // in the order in which a working Y locks them: files that create triggers would lock them in another
     if (files.some(({ fileName }) => fileName !== GRANTS)) await client.query(LOCK_LEDGER);
+    const haveLanesChanged = changeLanes(files.map(({ fileName }) => fileName));
     for (const file of files) {
+      // after all that makes them, and before the rights on them
+      if (file.fileName === GRANTS && haveLanesChanged && (await isDistributed(client)))
+        await client.query('select bankpulse.make_lanes(p_lane_count => $1)', [LANES]);
       // it creates roles, which the login role may do, and the owner of the schema perhaps not
       if (file.fileName === GRANTS) await client.query('set local role none');
       await client.query(file.content).catch((error: unknown) => {
@@ -184,10 +176,46 @@ async function applySqlFiles(
   }
 }
 
+/** Runs the pending migrations, then applies the changed files of sql/. */
+async function bringUpToDate(client: pg.Client, log: Logger, hasSchema: boolean): Promise<SchemaChanges> {
+  // loaded only here: most commands only check whether something is pending
+  const { runner } = await import('node-pg-migrate');
+  const ran = await runner({
+    dbClient: client,
+    dir: migrationsDir,
+    direction: 'up',
+    migrationsTable: 'migrations',
+    migrationsSchema: 'bankpulse',
+    // even if it exists, PostgreSQL demands the right to create it
+    createMigrationsSchema: !hasSchema,
+    // the caller's lock also covers sql/, and waits instead of failing
+    noLock: true,
+    logger: {
+      debug: () => undefined,
+      info: () => undefined,
+      warn: (text) => log.warn(text),
+      error: () => undefined,
+    },
+  });
+  const changed = await changedSqlFiles(client);
+  const applied = withGrants(changed, true);
+  await applySqlFiles(
+    client,
+    (await readSqlFiles()).filter(({ fileName }) => applied.includes(fileName)),
+    ran.length + changed.length > 0,
+  );
+  await client.query('select bankpulse.advance_sequences()');
+  return {
+    migrations: ran.map((migration) => migration.name),
+    sqlFiles: withGrants(changed, ran.length > 0),
+  };
+}
+
 /**
  * Brings the schema up to date: runs the pending files of migrations/, then applies the changed files of sql/.
  * Safe to call again, and by several processes at once.
- * @throws UserError if the database does not hold UTF-8, or a newer version has migrated it.
+ * @throws UserError if the database does not hold UTF-8, if a newer version has migrated it, or if it has lanes that must be
+ * made anew and a mechanism Y works.
  */
 export async function migrate(client: pg.Client, log: Logger): Promise<SchemaChanges> {
   const { rows } = await client.query<{ server_encoding: string }>('show server_encoding');
@@ -212,37 +240,11 @@ export async function migrate(client: pg.Client, log: Logger): Promise<SchemaCha
       if (!hasSqlState(error, 'insufficientPrivilege')) throw error;
     });
     const hasSchema = await checkSchema(client);
-    // loaded only here: most commands only check whether something is pending
-    const { runner } = await import('node-pg-migrate');
-    const ran = await runner({
-      dbClient: client,
-      dir: migrationsDir,
-      direction: 'up',
-      migrationsTable: 'migrations',
-      migrationsSchema: 'bankpulse',
-      // even if it exists, PostgreSQL demands the right to create it
-      createMigrationsSchema: !hasSchema,
-      // the lock above also covers sql/, and waits instead of failing
-      noLock: true,
-      logger: {
-        debug: () => undefined,
-        info: () => undefined,
-        warn: (text) => log.warn(text),
-        error: () => undefined,
-      },
-    });
-    const changed = await changedSqlFiles(client);
-    const applied = withGrants(changed, true);
-    await applySqlFiles(
-      client,
-      (await readSqlFiles()).filter(({ fileName }) => applied.includes(fileName)),
-      ran.length + changed.length > 0,
-    );
-    await client.query('select bankpulse.advance_sequences()');
-    return {
-      migrations: ran.map((migration) => migration.name),
-      sqlFiles: withGrants(changed, ran.length > 0),
-    };
+    const pending = await pendingChanges(client);
+    const work = () => bringUpToDate(client, log, hasSchema);
+    return pending.migrations.length > 0 || changeLanes(pending.sqlFiles)
+      ? await withoutLanes(client, work)
+      : await work();
   } finally {
     client.off('notice', warn);
     await client.query('reset role').catch(() => undefined);

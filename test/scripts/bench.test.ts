@@ -6,7 +6,7 @@ import { join } from 'node:path';
 import { expect } from 'chai';
 import { CommanderError } from 'commander';
 import { projectDir } from '../../src/config.js';
-import { ADVISORY_LOCK } from '../../src/database/schema.js';
+import { ADVISORY_LOCK } from '../../src/database/advisory-locks.js';
 import { applyFigures, dashboardFigures } from '../../scripts/bench/apply.js';
 import { figure, figuresJson, isMet, spread, targetLines, targetsJson } from '../../scripts/bench/figures.js';
 import type { Figure } from '../../scripts/bench/figures.js';
