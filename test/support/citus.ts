@@ -4,7 +4,9 @@ import { distribute } from '../../src/database/distribution.js';
 import { migrate } from '../../src/database/schema.js';
 import { readDatabaseUrl } from '../../src/environment/database-url.js';
 import { createLog } from '../../src/log.js';
+import { isTransientDatabaseError } from '../../src/errors.js';
 import type { TestDatabase } from './database.js';
+import { until } from './detector.js';
 import { FlakyLink } from './flaky-link.js';
 import { administer, onDatabase } from './servers.js';
 
@@ -32,17 +34,52 @@ interface Wishes {
   shards?: number;
 }
 
-/** A suite that needs Citus; without it, one pending test that says so. */
-export function describeOnCitus(title: string, suite: (coordinatorUrl: string) => void): void {
+/** A suite that needs Citus; without it, or without the leave to crash its servers, one pending test that says so. */
+export function describeOnCitus(
+  title: string,
+  suite: (coordinatorUrl: string) => void,
+  { crashesServers = false } = {},
+): void {
+  const lack = !COORDINATOR_URL
+    ? 'TEST_CITUS_URL is not set: it names a database in which Citus knows its workers'
+    : crashesServers && process.env.TEST_CITUS_MAY_CRASH !== '1'
+      ? 'TEST_CITUS_MAY_CRASH is not 1: it lets this test crash the servers of TEST_CITUS_URL'
+      : undefined;
   describe(title, function () {
     this.timeout(300_000);
-    if (COORDINATOR_URL) suite(COORDINATOR_URL);
+    if (COORDINATOR_URL && lack === undefined) suite(COORDINATOR_URL);
     else {
-      it('(TEST_CITUS_URL is not set: it names a database in which Citus knows its workers)', function () {
+      it(`(${lack})`, function () {
         this.skip();
       });
     }
   });
+}
+
+/**
+ * Crashes a server by a SIGKILL to the session that asks for it: as PostgreSQL does then, it ends all sessions, loses its
+ * memory and recovers from its log. Waits until it answers again. Needs a superuser.
+ */
+export async function crashServer(url: string): Promise<void> {
+  const config = { connectionString: url };
+  const [victim, witness] = [await connect(config), await connect(config)];
+  const { rows } = await victim.query<{ pid: number; setting: string }>(
+    `select pg_backend_pid() as pid, current_setting('restart_after_crash') as setting`,
+  );
+  const { pid, setting } = rows[0]!;
+  if (setting !== 'on') throw new Error('restart_after_crash is off: the server would stay away');
+  // another session that ends tells that the server has seen the crash
+  const isSeen = new Promise((resolve) => witness.once('end', resolve));
+  await victim.query(`copy (select) to program 'kill -9 ${pid}'`).catch((error: unknown) => {
+    if (!isTransientDatabaseError(error)) throw error;
+  });
+  await isSeen;
+  await until('the server answers after its crash', async () =>
+    connect(config).then(
+      (client) => client.end().then(() => true),
+      () => false,
+    ),
+  );
 }
 
 function atNode(url: string, { host, port }: { host: string; port: number }): string {

@@ -38,7 +38,7 @@ export class Place {
 
   static async open(input: Input, s3: TestObjectStore, prefix: string): Promise<Place> {
     const database = await createTestDatabase('empty');
-    return Place.#on(database, input, s3, prefix, () => dropTestDatabase(database));
+    return Place.on(database, input, s3, prefix, () => dropTestDatabase(database));
   }
 
   /** In a new database of a server that the run may kill. */
@@ -54,15 +54,16 @@ export class Place {
     const { config } = readDatabaseUrl(url);
     const client = await connect(config);
     await migrate(client, createLog('error'));
-    return Place.#on({ name, url, config, client }, input, s3, prefix, () => client.end());
+    return Place.on({ name, url, config, client }, input, s3, prefix, () => client.end());
   }
 
-  static async #on(
+  /** In a database that is there. */
+  static async on(
     database: TestDatabase,
     input: Input,
     s3: TestObjectStore,
     prefix: string,
-    close: () => Promise<void>,
+    close: () => Promise<void> = () => Promise.resolve(),
   ): Promise<Place> {
     for (const [pattern, thresholds] of Object.entries(input.thresholds ?? {}))
       await setThresholds(database, pattern, thresholds);
