@@ -6,7 +6,7 @@ import {
   type SettingName,
   type Settings,
 } from '../config.js';
-import { connectionConfig } from '../database/connection.js';
+import { connect, connectionConfig } from '../database/connection.js';
 import { checkPlace } from '../detector/file-owner.js';
 import { examineBucket, skipBucket } from '../doctor/bucket-lines.js';
 import { examineDatabase, skipDatabase } from '../doctor/database-lines.js';
@@ -105,9 +105,10 @@ async function examineOwner(
   settings: Pick<Settings, 'DETECTIONS_PREFIX'>,
 ): Promise<void> {
   await examination.try('owner', async (signal) => {
+    const client = await connect(config);
     try {
       const patientStore = new PatientStore(store, createLog('silent'), signal);
-      const isOwned = await checkPlace({ config, settings, store: patientStore });
+      const isOwned = await checkPlace({ client, config, settings, store: patientStore });
       return ok(
         isOwned
           ? 'these detection files are of this database'
@@ -115,6 +116,8 @@ async function examineOwner(
       );
     } catch (error) {
       throw store.explain(error);
+    } finally {
+      await client.end();
     }
   });
 }

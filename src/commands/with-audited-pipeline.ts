@@ -39,7 +39,7 @@ export async function withAuditedPipeline<Result>(
         if (migrations.length + sqlFiles.length > 0) {
           throw new UserError('the schema is not up to date: run "npm run migrate" first');
         }
-        await checkPlace({ config, settings, store: new PatientStore(store, log, signal) });
+        await checkPlace({ client: session, config, settings, store: new PatientStore(store, log, signal) });
         return await work({ config, store, settings, log, signal, session, onChunk: progress.show });
       });
     } finally {

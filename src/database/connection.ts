@@ -154,6 +154,16 @@ export function openPool(config: pg.PoolConfig): pg.Pool {
   return pool;
 }
 
+/** Typed reads on a session that is open already, and stays open. */
+export function viewsOn(client: pg.Client): kysely.Kysely<Views> {
+  const query = client.query.bind(client);
+  const pool = {
+    connect: () => Promise.resolve({ query, release: () => undefined }),
+    end: () => Promise.resolve(),
+  };
+  return new Kysely<Views>({ dialect: new PostgresDialect({ pool }) }).withSchema('bankpulse');
+}
+
 /** No read takes this long unless its connection hangs. */
 const READ_MS = 60_000;
 

@@ -11,7 +11,7 @@ import { UserError, codeOf, hasSqlState, messageOf } from '../errors.js';
 import type { Logger } from '../log.js';
 import { version } from '../version.js';
 import { LANES, changeLanes, withoutLanes } from './lanes.js';
-import { PATTERNS, refuseNewerSchema } from './newer-schema.js';
+import { PATTERNS, refuseNewerSchema, type KnownFiles } from './newer-schema.js';
 
 const migrationsDir = join(projectDir, 'migrations');
 const sqlDir = join(projectDir, 'sql');
@@ -69,12 +69,16 @@ function withGrants(files: readonly SqlFile[], hasMigrated: boolean): string[] {
 
 const migrationNames = async () => (await sqlFileNames(migrationsDir)).map((name) => basename(name, '.sql'));
 
+/** Read once: a process that goes on while the files are those of a newer version already is still of its own version. */
+let known: Promise<KnownFiles> | undefined;
+
+async function knownFiles(): Promise<KnownFiles> {
+  return { migrations: await migrationNames(), sqlFiles: await sqlFileNames(sqlDir) };
+}
+
 /** @throws UserError if a newer version has migrated this database. */
 export async function checkSchemaVersion(client: Queryable): Promise<void> {
-  await refuseNewerSchema(client, {
-    migrations: await migrationNames(),
-    sqlFiles: await sqlFileNames(sqlDir),
-  });
+  await refuseNewerSchema(client, await (known ??= knownFiles()));
 }
 
 /**

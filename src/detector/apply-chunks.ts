@@ -59,7 +59,7 @@ export async function applyChunks(
   const store = new PatientStore(options.store, log, until);
   const functions = new SqlFunctions(control);
   await checkChunkOrder(functions, settings.CHUNK_ORDER);
-  await confirmPlace({ config: options.config, settings, store });
+  await confirmPlace({ client: control, config: options.config, settings, store });
   await takeOverFiles(functions, store, runId, settings.DETECTIONS_PREFIX, log);
   const position = settings.CHUNK_ORDER === 'name' ? null : ((await functions.lastObjectNumber()) ?? 0n);
   const backlog = new Backlog(settings.GAP_TIMEOUT_MS, position);

@@ -1,4 +1,5 @@
 import { setTimeout as sleep } from 'node:timers/promises';
+import type pg from 'pg';
 import { connect, describeDatabase } from '../database/connection.js';
 import { SqlFunctions } from '../database/functions.js';
 import { untilDatabaseWorks } from '../database/patience.js';
@@ -38,19 +39,22 @@ export async function detect(options: DetectorOptions): Promise<void> {
   const database = describeDatabase(options.config);
   log.info({ version, run: runId, database, bucket: store.description }, 'mechanism Y has started');
   await leadUntilOver(options, runId).catch(throwUnlessIgnorable);
-  await call(options, (functions) => functions.endRun(runId)).catch((error: unknown) =>
+  await call(options.config, (functions) => functions.endRun(runId)).catch((error: unknown) =>
     log.debug({ reason: messageOf(error) }, 'the end of the run was not recorded'),
   );
 }
 
-/** Calls a function of the schema on a connection of its own. */
+/** No query of these takes this long unless its connection hangs. */
+const QUERY_MS = 60_000;
+
+/** Calls functions of the schema on a connection of its own. */
 async function call<Result>(
-  { config }: DetectorOptions,
-  work: (functions: SqlFunctions) => Promise<Result>,
+  config: pg.ClientConfig,
+  work: (functions: SqlFunctions, client: pg.Client) => Promise<Result>,
 ): Promise<Result> {
-  const client = await connect(config);
+  const client = await connect({ ...config, query_timeout: QUERY_MS });
   try {
-    return await work(new SqlFunctions(client));
+    return await work(new SqlFunctions(client), client);
   } finally {
     await client.end();
   }
@@ -64,8 +68,10 @@ async function call<Result>(
 async function registerRun(options: DetectorOptions): Promise<number> {
   const { config, settings, store, log, signal } = options;
   try {
-    await claimPlace({ config, settings, store: new PatientStore(store, log, signal) });
-    return await call(options, (functions) => functions.registerRun());
+    return await call(config, async (functions, client) => {
+      await claimPlace({ client, config, settings, store: new PatientStore(store, log, signal) });
+      return functions.registerRun();
+    });
   } catch (error) {
     if (hasSqlState(error, 'uniqueViolation')) {
       throw new UserError(

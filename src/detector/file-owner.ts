@@ -1,5 +1,5 @@
 import type pg from 'pg';
-import { connect, describeDatabase, openViews } from '../database/connection.js';
+import { describeDatabase, viewsOn } from '../database/connection.js';
 import { SqlFunctions } from '../database/functions.js';
 import { UserError } from '../errors.js';
 import type { PatientStore } from '../s3/patient-store.js';
@@ -12,6 +12,8 @@ import { printable } from '../text/printable.js';
  */
 
 export interface Place {
+  /** A session that does nothing else meanwhile. */
+  client: pg.Client;
   config: pg.ClientConfig;
   store: PatientStore;
   settings: { DETECTIONS_PREFIX: string };
@@ -51,9 +53,9 @@ const isRecorded = ({ bucket, ownerKey }: Identity, { store, settings }: Place) 
  * and the object store as they are.
  */
 export async function claimPlace(place: Place): Promise<void> {
-  const { config, store, settings } = place;
+  const { client, config, store, settings } = place;
   const ownerKey = ownerKeyOf(settings.DETECTIONS_PREFIX);
-  const identity = await readIdentity(config);
+  const identity = await readIdentity(client);
   if (!(await isOwner(place, identity))) {
     const owner: Owner = { pipeline_id: identity.id, database: describeDatabase(config) };
     await store.putIfAbsent(ownerKey, `${JSON.stringify(owner)}\n`, 'application/json');
@@ -64,18 +66,12 @@ export async function claimPlace(place: Place): Promise<void> {
       );
     }
   }
-  if (isRecorded(identity, place)) return;
-  const client = await connect(config);
-  try {
-    await new SqlFunctions(client).claimPlace(store.bucket, ownerKey);
-  } finally {
-    await client.end();
-  }
+  if (!isRecorded(identity, place)) await new SqlFunctions(client).claimPlace(store.bucket, ownerKey);
 }
 
 /** As `claimPlace`, but writes nothing: for commands that only read the files. @returns false if no database owns it yet. */
 export async function checkPlace(place: Place): Promise<boolean> {
-  return isOwner(place, await readIdentity(place.config));
+  return isOwner(place, await readIdentity(place.client));
 }
 
 /**
@@ -83,39 +79,35 @@ export async function checkPlace(place: Place): Promise<boolean> {
  * @throws UserError if the database's files are recorded to be elsewhere.
  */
 export async function confirmPlace(place: Place): Promise<void> {
-  const identity = await readIdentity(place.config);
+  const identity = await readIdentity(place.client);
   if (!isRecorded(identity, place)) throw isElsewhere(place, identity);
 }
 
-async function readIdentity(config: pg.ClientConfig): Promise<Identity> {
-  const views = openViews(config);
-  try {
-    const { pipeline_id, bucket, owner_key } = await views
-      .selectFrom('pipeline')
-      .select(['pipeline_id', 'bucket', 'owner_key'])
-      .executeTakeFirstOrThrow();
-    const keys = views.selectFrom('chunks').select('object_key').limit(1);
-    const chunk =
-      (await keys.where('chunk_no', 'is not', null).orderBy('chunk_no', 'desc').executeTakeFirst()) ??
-      (await keys.executeTakeFirst());
-    const exported = await views
-      .selectFrom('detection_batches')
-      .select('object_key')
-      .where('exported_at', 'is not', null)
-      .orderBy('batch_no', 'desc')
-      .limit(1)
-      .executeTakeFirst();
-    return {
-      id: pipeline_id,
-      bucket,
-      ownerKey: owner_key,
-      hasLedger: chunk !== undefined,
-      exportedKey: exported?.object_key,
-      evidenceKey: exported?.object_key ?? chunk?.object_key,
-    };
-  } finally {
-    await views.destroy();
-  }
+async function readIdentity(client: pg.Client): Promise<Identity> {
+  const views = viewsOn(client);
+  const { pipeline_id, bucket, owner_key } = await views
+    .selectFrom('pipeline')
+    .select(['pipeline_id', 'bucket', 'owner_key'])
+    .executeTakeFirstOrThrow();
+  const keys = views.selectFrom('chunks').select('object_key').limit(1);
+  const chunk =
+    (await keys.where('chunk_no', 'is not', null).orderBy('chunk_no', 'desc').executeTakeFirst()) ??
+    (await keys.executeTakeFirst());
+  const exported = await views
+    .selectFrom('detection_batches')
+    .select('object_key')
+    .where('exported_at', 'is not', null)
+    .orderBy('batch_no', 'desc')
+    .limit(1)
+    .executeTakeFirst();
+  return {
+    id: pipeline_id,
+    bucket,
+    ownerKey: owner_key,
+    hasLedger: chunk !== undefined,
+    exportedKey: exported?.object_key,
+    evidenceKey: exported?.object_key ?? chunk?.object_key,
+  };
 }
 
 /** @returns false if no database owns this place yet, and this one may. @throws UserError if it may not. */

@@ -48,11 +48,12 @@ export interface LaneOptions {
 }
 
 /**
- * A database session with staging tables of its own. It takes one chunk at a time from bytes to a committed ledger row.
+ * A database session with staging tables of its own, from its first chunk on. It takes one chunk at a time from bytes to a committed ledger row.
  * With two lanes, one stages the next chunk while the other applies a chunk.
  */
 export class Lane {
   readonly #functions: SqlFunctions;
+  #hasTables = false;
 
   private constructor(
     private readonly client: pg.Client,
@@ -62,15 +63,7 @@ export class Lane {
   }
 
   static async open(config: pg.ClientConfig, options: LaneOptions): Promise<Lane> {
-    const client = await connectChecked(config);
-    const lane = new Lane(client, options);
-    try {
-      await lane.#functions.openStaging();
-    } catch (error) {
-      await lane.close();
-      throw error;
-    }
-    return lane;
+    return new Lane(await connectChecked(config), options);
   }
 
   /** Ends the session; the server rolls back an open transaction. */
@@ -80,6 +73,9 @@ export class Lane {
 
   /** @throws ContentError if the object is to be quarantined; any other error of the source or the database. */
   async stage(object: PendingObject, fetched: FetchedObject): Promise<StagedChunk> {
+    // not before: the second lane of a term never gets a chunk if a single one waits
+    if (!this.#hasTables) await this.#functions.openStaging();
+    this.#hasTables = true;
     const start = performance.now();
     try {
       await stageCsv(this.client, fetched.open, transactionColumns);

@@ -195,7 +195,7 @@ export class Listing {
     if (text === this.#recorded.text && now < this.#recorded.at + RECORD_MS) return;
     await functions.recordListing(runId, backlog.size, oldestAt, validMs);
     this.#recorded = { text, at: now };
-    if (now < this.#totalsReadAt + RECORD_MS) return;
+    if (now < this.#totalsReadAt + RECORD_MS || pipelineEvents.listenerCount('totalsRead') === 0) return;
     this.#totalsReadAt = now;
     // for the metrics alone: no poll waits for it, or fails with it
     void this.#readTotals().catch((error: unknown) =>

@@ -19,6 +19,11 @@ describe('detect', () => {
       );
       return rows.map(({ weight }) => weight);
     };
+    const forgetWeights = () =>
+      current.database.client.query(
+        `with weights as (delete from bankpulse.customer_weights)
+         delete from bankpulse.importance_file`,
+      );
     const loads = (log: LogLine[]) => log.filter(({ msg }) => msg === 'importance loaded').length;
 
     it('is loaded once, and again when the file has changed', async () => {
@@ -96,16 +101,12 @@ describe('detect', () => {
     });
 
     it('is read again when the database has lost the weights, as one that was promoted may have', async () => {
-      await loseSessions(() =>
-        current.database.client.query(
-          `with weights as (delete from bankpulse.customer_weights)
-           delete from bankpulse.importance_file`,
-        ),
-      );
+      await loseSessions(forgetWeights);
       expect(await weights()).to.deep.equal(['shop C1 1']);
     });
 
     it('that is missing stops mechanism Y before the first load, and is only said afterwards', async () => {
+      await forgetWeights();
       await put(1, csv('C1,F,shop,1'));
       const error: unknown = await detectOnce({ IMPORTANCE_CSV: join(current.folder, 'none.csv') }).catch(
         (thrown: unknown) => thrown,

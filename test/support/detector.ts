@@ -9,6 +9,7 @@ import pino, { type Logger } from 'pino';
 import type { DetectorSettings } from '../../src/config.js';
 import { detect, type DetectorOptions } from '../../src/detector/detector.js';
 import { createTestDatabase, dropTestDatabase, type TestDatabase } from './database.js';
+import { WEIGHTS_CSV } from './servers.js';
 import { testObjectStore, type TestObjectStore } from './s3.js';
 
 const HEADER = 'customer,gender,merchant,amount';
@@ -106,7 +107,7 @@ export function useDetector() {
     prefix = `test-${++testCount}/`;
     database = await createTestDatabase('sensitive');
     importanceCsv = join(folder, `importance-${testCount}.csv`);
-    await writeFile(importanceCsv, 'Source,Target,Weight\nC1,shop,1\n');
+    await writeFile(importanceCsv, WEIGHTS_CSV);
   });
   afterEach(async () => {
     await Promise.allSettled([...running].map((detector) => detector.stop()));

@@ -3,6 +3,7 @@ import { chmod, mkdtemp, readFile, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { projectDir } from '../../src/config.js';
+import type pg from 'pg';
 import { connect } from '../../src/database/connection.js';
 import { migrate } from '../../src/database/schema.js';
 import { useEmbedded, type EmbeddedServices } from '../../src/embedded/client.js';
@@ -14,8 +15,8 @@ import { createLog } from '../../src/log.js';
  */
 
 /**
- * Databases that each test's own is cloned from: one with the schema alone, one with thresholds that small chunks reach, one
- * with test/seed.sql.
+ * Databases that each test's own is cloned from: one with the schema alone, one with thresholds that small chunks reach and
+ * the weights of WEIGHTS_CSV, one with test/seed.sql.
  */
 export type Template = 'empty' | 'sensitive' | 'seeded';
 
@@ -117,6 +118,21 @@ const SENSITIVE = `
   ) as lower (pattern_id, thresholds)
   where pattern.pattern_id = lower.pattern_id`;
 
+/** A mechanism Y that is given this file has nothing to load. */
+export const WEIGHTS_CSV = 'Source,Target,Weight\nC1,shop,1\n';
+
+async function loadWeights(client: pg.Client): Promise<void> {
+  await client.query(
+    `insert into bankpulse.customer_weights (merchant_id, customer_id, average_weight)
+     values ('shop', 'C1', bankpulse.exact_average(1, 1))`,
+  );
+  await client.query(
+    `insert into bankpulse.importance_file (file_name, fingerprint, row_count, rejected_count, loaded_at)
+     values ('importance.csv', encode(sha256(convert_to($1, 'UTF8')), 'hex'), 1, 0, clock_timestamp())`,
+    [WEIGHTS_CSV],
+  );
+}
+
 async function makeTemplates(url: string): Promise<SharedDatabase['templates']> {
   // random, since a run that was killed leaves its own behind, and process numbers come again
   const run = randomBytes(4).toString('hex');
@@ -131,7 +147,10 @@ async function makeTemplates(url: string): Promise<SharedDatabase['templates']> 
     cloneOf(templates.sensitive, templates.empty),
     cloneOf(templates.seeded, templates.empty),
   );
-  await administer(onDatabase(url, templates.sensitive), SENSITIVE);
+  const sensitive = await connect({ connectionString: onDatabase(url, templates.sensitive) });
+  await sensitive.query(SENSITIVE);
+  await loadWeights(sensitive);
+  await sensitive.end();
   await administer(
     onDatabase(url, templates.seeded),
     await readFile(join(projectDir, 'test', 'seed.sql'), 'utf8'),
