@@ -12,7 +12,7 @@ const MARK = 'Scratch database of bankpulse verify and rebuild; may be dropped.'
 export interface ScratchOptions {
   /** The configured database. */
   config: pg.ClientConfig;
-  /** A database with the project's schema and no rows, which the scratch database becomes a clone of; by default an empty one. */
+  /** A database with the project's schema and no rows, which the scratch database is cloned from; without it, it is migrated. */
   template?: string | undefined;
   log: Logger;
   signal: AbortSignal;
@@ -41,7 +41,7 @@ export async function withScratchDatabase<Result>(
     const views = openViews(database.config);
     try {
       // without warnings: those about roles concern the whole server, and its owner has read them before
-      await migrate(scratch, log.child({}, { level: 'error' }));
+      if (template === undefined) await migrate(scratch, log.child({}, { level: 'error' }));
       return await work(scratch, views);
     } finally {
       // these sessions may have ended with the database

@@ -5,8 +5,8 @@ import type { useDetector } from './detector.js';
 import { sharedDatabase } from './servers.js';
 
 /**
- * Runs an audit or a backtest of the test's database and prefix, on a session of its own. Its scratch database is a clone,
- * as the migration would take most of the time; that of the commands is migrated.
+ * Runs an audit or a backtest of the test's database and prefix, on a session of its own. Its scratch database is cloned
+ * from one with the schema; that of the commands is migrated, which costs as much as the audit.
  */
 export async function withAudit<Result>(
   { database, s3, prefix }: ReturnType<typeof useDetector>,
