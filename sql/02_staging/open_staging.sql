@@ -4,7 +4,7 @@
 -- are distributed as the state is: the session takes the first lane that is free, and holds it by an advisory lock until
 -- it ends. staged_records is temporary in both cases.
 -- Writes: pg_temp.staged_records, and the tables of create_staging_tables in pg_temp; the session's search_path and
--- bankpulse.staging_lane. Safe to call again. Raises BP010 (no_lane_free).
+-- bankpulse.staging_lane. Safe to call again. Raises BP010 (no_lane_free); then it has ended the sessions that idle in a lane.
 create or replace function bankpulse.open_staging() returns void
 language plpgsql volatile
 set client_min_messages = warning
@@ -32,6 +32,15 @@ begin
       end if;
     end loop;
     if bankpulse.staging_lane() is null then
+      -- A mechanism Y that is stopped keeps its sessions, and so its lanes, for ever: only what idles in a lane is ended. That may
+      -- be another session of the caller's own Y, which begins its term anew and then finds lanes.
+      perform pg_terminate_backend(pid)
+      from pg_catalog.pg_locks
+      inner join pg_catalog.pg_stat_activity using (pid)
+      where
+        locktype = 'advisory' and classid = 4242010 and granted and datname = current_database()
+        and state like 'idle%' and state_change < clock_timestamp() - interval '5 s'
+        and pg_has_role(usesysid, 'usage');
       raise exception 'each lane is held by another session' using errcode = 'BP010';
     end if;
   end if;
