@@ -13,7 +13,8 @@ import { secure } from './security.js';
 import type { Dashboard, DashboardOptions } from './server.js';
 
 /** Starts the server. @throws if it cannot listen on this host and port. */
-export async function listen({ config, settings, log, routes = [] }: DashboardOptions): Promise<Dashboard> {
+export async function listen(options: DashboardOptions): Promise<Dashboard> {
+  const { config, settings, log, routes = [], pausePerCost } = options;
   const { DASHBOARD_HOST: host, DASHBOARD_PORT: port, DASHBOARD_ALLOWED_HOSTS: allowed } = settings;
   const { close } = await openResources(log, async (closeLater) => {
     const views = openReader(config, log);
@@ -24,7 +25,7 @@ export async function listen({ config, settings, log, routes = [] }: DashboardOp
     const parts = await loadPatternParts();
     await secure(server, { host, allowed });
     answerErrors(server, log);
-    serveEvents(server, new LiveState(views, parts, log, settings.TIME_ZONE));
+    serveEvents(server, new LiveState(views, parts, log, settings.TIME_ZONE, pausePerCost));
     serveApi(server, views, parts);
     await serveAssets(server);
     for (const addRoutes of routes) await addRoutes(server);

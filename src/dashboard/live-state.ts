@@ -41,6 +41,7 @@ export class LiveState {
     private readonly parts: PatternParts,
     private readonly log: Logger,
     timeZone: string | undefined,
+    private readonly pausePerCost = PAUSE_PER_COST,
   ) {
     this.#publish('page', { timeZone: timeZone ?? null });
   }
@@ -64,7 +65,7 @@ export class LiveState {
     try {
       const tookMs = await this.#readAll();
       this.#publish('database', { isAway: false });
-      pause = Math.max(MIN_PAUSE_MS, PAUSE_PER_COST * tookMs);
+      pause = Math.max(MIN_PAUSE_MS, this.pausePerCost * tookMs);
     } catch (error) {
       this.log.debug({ reason: messageOf(error) }, 'the dashboard cannot read the database');
       this.#publish('database', { isAway: true });

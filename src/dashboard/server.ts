@@ -12,6 +12,8 @@ export interface DashboardOptions {
   settings: Omit<DashboardSettings, 'TIME_ZONE'> & { TIME_ZONE?: string | undefined };
   log: Logger;
   routes?: readonly Routes[];
+  /** The pause between two reads of the pipeline's state is this many times as long as a read. Default: 40. */
+  pausePerCost?: number | undefined;
 }
 
 export interface Dashboard {

@@ -315,7 +315,8 @@ describe('the page Patterns', () => {
     ['PatId2', 'transactions_from', 'transactions at least', 3],
   ] as const)
     it(`gives the statement that makes ${pattern} detect what it has shown`, async () => {
-      const page = await open(at('patterns'), { permissions: ['clipboard-read', 'clipboard-write'] });
+      const page = await open(at('patterns'));
+      await page.context().grantPermissions(['clipboard-read', 'clipboard-write']);
       const section = sectionOf(page, pattern);
       await field(section, label).fill(String(value));
       await changes(section).waitFor();

@@ -19,8 +19,8 @@ import { testObjectStore, type TestObjectStore } from '../support/s3.js';
 
 /** Which windows and moments, of all that there are; another one with every run of the small dose. */
 const SEED = Number(process.env.FAULT_SEED || (isLargeDose ? 20_261_122 : randomInt(1_000_000)));
-const OBJECTS = isLargeDose ? 2000 : 160;
-const ROWS_PER_OBJECT = 2;
+const OBJECTS = isLargeDose ? 2000 : 80;
+const ROWS_PER_OBJECT = isLargeDose ? 2 : 4;
 const CUSTOMERS = isLargeDose ? 60 : 20;
 const KILLS_OF_X = isLargeDose ? 4 : 1;
 /** Those of Y, in turn. */

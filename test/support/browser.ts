@@ -49,10 +49,14 @@ const NO_OTHER_HOSTS = '--host-resolver-rules=MAP * ~NOTFOUND, EXCLUDE 127.0.0.1
  * A real Chromium for the suite it is called in, which is skipped where there is none. What a page does that it must
  * not, is noted, and fails the test it happens in: errors on its console, dialogs, requests to other hosts (which are
  * not let through).
+ *
+ * A second of processor time goes into loading a page. So tests that ask for a page without options of its own share one,
+ * which goes by another of the dashboard's pages to the one that is asked for: what was typed or chosen before is gone.
  */
 export function useBrowser(): (url: string, options?: BrowserContextOptions) => Promise<WatchedPage> {
   let browser: Browser | undefined;
   let pages: WatchedPage[] = [];
+  let shared: WatchedPage | undefined;
   before(async function () {
     const executablePath = findChromium();
     if (executablePath === undefined) {
@@ -65,20 +69,29 @@ export function useBrowser(): (url: string, options?: BrowserContextOptions) => 
     browser = await chromium.launch({ executablePath, args });
   });
   after(() => browser?.close());
-  afterEach(async () => {
-    const faults = pages.flatMap((page) => page.faults);
-    for (const page of pages) await page.context().close();
+  afterEach(async function () {
+    const faults = pages.flatMap((page) => page.faults.splice(0));
+    if (faults.length > 0 || this.currentTest?.state === 'failed') shared = undefined;
+    for (const page of pages) if (page !== shared) await page.context().close();
     pages = [];
     if (faults.length > 0) throw new Error(`the page did what it must not: ${faults.join('; ')}`);
   });
 
-  return async (url, options = {}) => {
+  return async (url, options) => {
+    const { origin } = new URL(url);
+    if (!options && shared && new URL(shared.url()).origin === origin) {
+      pages.push(shared);
+      await shared.goto(`${origin}/#/none`);
+      await shared.getByText('There is no such page.').waitFor();
+      await shared.goto(url);
+      return shared;
+    }
     const context = await browser!.newContext(options);
     const faults: string[] = [];
     const page = Object.assign(await context.newPage(), { faults });
     pages.push(page);
     page.on('request', (request) => {
-      if (new URL(request.url()).origin !== new URL(url).origin) faults.push(`it asked for ${request.url()}`);
+      if (new URL(request.url()).origin !== origin) faults.push(`it asked for ${request.url()}`);
     });
     page.on('console', (message) => {
       if (['error', 'warning'].includes(message.type())) faults.push(`on its console: ${message.text()}`);
@@ -89,6 +102,7 @@ export function useBrowser(): (url: string, options?: BrowserContextOptions) => 
       void dialog.dismiss();
     });
     await page.goto(url);
+    if (!options) shared = page;
     return page;
   };
 }

@@ -30,7 +30,11 @@ export async function startDashboard(
     DASHBOARD_ALLOWED_HOSTS: allowed.map((entry) => readHostPattern(entry)!),
     TIME_ZONE: timeZone,
   };
-  const dashboard = await serveDashboard({ config, settings, log: logInto(log), ...(routes && { routes }) });
+  const dashboard = await serveDashboard({
+    ...{ config, settings, log: logInto(log), ...(routes && { routes }) },
+    // on a busy machine a read may take a second, and a test waits for the next one
+    pausePerCost: 1,
+  });
   return { ...dashboard, port: chosen, log };
 }
 
