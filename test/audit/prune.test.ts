@@ -9,6 +9,7 @@ import { connect } from '../../src/database/connection.js';
 import { codeOf, messageOf } from '../../src/errors.js';
 import { withAudit } from '../support/audit.js';
 import { children, csv, rowsOf, until, useDetector } from '../support/detector.js';
+import { isLargeDose } from '../support/dose.js';
 import { OddStore, refuse } from '../support/odd-store.js';
 import { Command, expectRefusal, run } from '../support/process.js';
 
@@ -75,6 +76,19 @@ describe('prune', function () {
     expect(await keys()).to.deep.equal(['chunk_1.csv', 'chunk_4.csv', 'chunk_6.csv']);
     expect(await prunedObjects()).to.deep.equal(['chunk_[1]2-3.csv', 'chunk_[1]5-5.csv']);
     expect((await ask('select from bankpulse.rejected_rows')).rowCount).to.equal(0);
+    // a replay from the first chunk is not possible any more
+    for (const command of [
+      ['verify', '--from-start'],
+      ['rebuild', '--from-start'],
+    ])
+      expectRefusal(
+        await run(command, environment()),
+        /^error: cannot begin at the first chunk: chunks were pruned, and without them the ledger reaches back to the checkpoint of chunk 6 only$/,
+      );
+    expectRefusal(
+      await run(['backtest', 'PatId2', 'transactions_from=3'], environment()),
+      /^error: cannot be backtested, which needs all chunks from the first: chunks were pruned, /,
+    );
 
     // their objects may go: nothing reads them any more
     for (const number of [1, 2, 3, 4, 5, 6]) await expire(number);
@@ -193,7 +207,7 @@ describe('prune', function () {
     );
   });
 
-  it('leaves no checkpoint of a damaged state behind: rebuild --from-start drops it', async () => {
+  it('leaves no checkpoint of a damaged state behind, and takes one for verified only after a replay --from-start', async () => {
     await stream();
     const right = await current.state();
     // damage that no count tells
@@ -204,15 +218,13 @@ describe('prune', function () {
     expect(await current.state()).to.deep.equal(right);
     expect((await ask('select * from bankpulse.checkpoint')).rows).to.deep.equal([]);
     expect((await verify()).differences).to.deep.equal([]);
-  });
 
-  it('takes an unverified checkpoint for verified only after a replay --from-start', async () => {
-    await stream();
     const prune = (...flags: string[]) => run(['prune', '--older-than', '1000', ...flags], environment());
     expect(await prune('--unverified')).to.include({ code: 0 });
     expect(await prune()).to.include({ code: 0 });
     const trusted = async () => describeAudit(await verify()).includes('(verified when it was taken)');
     expect(await trusted()).to.be.false;
+    expect((await verify({ fromStart: true })).totals.chunk_count).to.equal(6);
     expect(await prune('--from-start')).to.include({ code: 0 });
     expect(await trusted()).to.be.true;
     const { code, stderr } = await prune('--from-start', '--unverified');
@@ -279,26 +291,7 @@ describe('prune', function () {
       ).to.have.length(1);
   });
 
-  it('says in a line that a replay from the first chunk is not possible any more', async () => {
-    await stream();
-    await withAudit(current, (options) => bringCheckpointUpTo(options, 6, { unverified: true }));
-    expect((await verify({ fromStart: true })).totals.chunk_count).to.equal(6);
-    await pruneAll(true);
-    for (const command of [
-      ['verify', '--from-start'],
-      ['rebuild', '--from-start'],
-    ])
-      expectRefusal(
-        await run(command, environment()),
-        /^error: cannot begin at the first chunk: chunks were pruned, and without them the ledger reaches back to the checkpoint of chunk 6 only$/,
-      );
-    expectRefusal(
-      await run(['backtest', 'PatId2', 'transactions_from=3'], environment()),
-      /^error: cannot be backtested, which needs all chunks from the first: chunks were pruned, /,
-    );
-  });
-
-  it('refuses a second one, a role that may not, and what is no number of days', async () => {
+  it('refuses a second one, a role that may not, and what is no number of days; removes only what is older, and runs that nothing refers to', async () => {
     await stream();
     const holder = await connect(current.database.config);
     try {
@@ -331,10 +324,7 @@ describe('prune', function () {
       ]);
     }
     expect(await keys()).to.have.length(6);
-  });
 
-  it('removes only what is older, with all chunks before it; and runs that nothing refers to', async () => {
-    await stream();
     await ask(
       `update bankpulse.chunks set applied_at = now() - interval '10 days' where chunk_no in (1, 2, 5)`,
     );
@@ -430,7 +420,8 @@ describe('prune', function () {
         } else if (kind === 'copy') await put(`${folder}copy-${index}_1.csv`, contentOf['quiet']!(index));
         else if (kind !== 'prune') await put(key(++last), contentOf[kind]!(last));
         else if (isPruned && (await ledger()).some(({ chunk_no }) => chunk_no !== null)) await pruneAll(true);
-        if (kind !== 'hole') await detectOnce({ BATCH_ROWS, GAP_TIMEOUT_MS: 1, ...settings });
+        if (index + 1 === steps.length || ['prune', 'fill', 'copy'].includes(steps[index + 1]!))
+          await detectOnce({ BATCH_ROWS, GAP_TIMEOUT_MS: 1, ...settings });
       }
       if (isPruned) {
         const { differences } = await withAudit(current, (options) => audit({ ...options, settings }));
@@ -450,7 +441,7 @@ describe('prune', function () {
         round++;
         expect(await apply(steps, `${round}p/`, true)).to.deep.equal(await apply(steps, `${round}/`, false));
       }),
-      { numRuns: process.env.TEST_DOSE === 'large' ? 40 : 2 },
+      { numRuns: isLargeDose ? 40 : 2 },
     );
   });
 });

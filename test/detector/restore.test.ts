@@ -21,15 +21,17 @@ const CHUNKS = [children(1, 3), children('=2', 7), children(3, 1), children(4, 1
 describe('a database that was restored to an earlier point', () => {
   const current = useDetector();
   const copies: TestDatabase[] = [];
-  afterEach(() => Promise.all(copies.splice(0).map(dropTestDatabase)));
+  afterEach(async () => {
+    for (const database of copies.splice(0)) await dropTestDatabase(database);
+  });
 
   /** As a dump that is restored elsewhere. */
-  async function copy(): Promise<TestDatabase> {
+  async function copy(source = current.database): Promise<TestDatabase> {
     const { url } = await sharedDatabase.address();
     const name = `${current.database.name}_${randomBytes(2).toString('hex')}`;
-    await current.database.client.end();
-    await administer(url, cloneOf(name, current.database.name));
-    current.database.client = await connect(current.database.config);
+    await source.client.end();
+    await administer(url, cloneOf(name, source.name));
+    source.client = await connect(source.config);
     const copyUrl = onDatabase(url, name);
     const { config } = readDatabaseUrl(copyUrl);
     const made = { name, url: copyUrl, config, client: await connect(config) };
@@ -37,6 +39,8 @@ describe('a database that was restored to an earlier point', () => {
     return made;
   }
 
+  const keyOf = (number: number) =>
+    `${current.prefix}detections/detections-${String(number).padStart(8, '0')}.csv`;
   const detectIn = ({ config }: TestDatabase, settings = {}) =>
     current.detectOnce({ BATCH_ROWS, ...settings }, { config });
 
@@ -52,41 +56,52 @@ describe('a database that was restored to an earlier point', () => {
     expect(differences).to.deep.equal([]);
   }
 
-  /** Applies all chunks, each with a flush or all at once. @returns a copy of the database after so many. */
-  async function applyAll(restoredTo: number, isFlushed: boolean): Promise<TestDatabase> {
-    let restored: TestDatabase | undefined;
+  /** Applies all chunks. @returns a copy of the database after each of those at which mechanism Y ended for a while. */
+  async function applyAll(...ends: number[]): Promise<TestDatabase[]> {
+    const restored: TestDatabase[] = [];
     for (const [index, chunk] of CHUNKS.entries()) {
       await current.put(index + 1, chunk);
-      if (isFlushed || index + 1 === restoredTo || index + 1 === CHUNKS.length)
-        await detectIn(current.database);
-      if (index + 1 === restoredTo) restored = await copy();
+      if (ends.includes(index + 1) || index + 1 === CHUNKS.length) await detectIn(current.database);
+      if (ends.includes(index + 1)) restored.push(await copy());
     }
-    return restored!;
+    return restored;
   }
 
-  for (const [restoredTo, isFlushed] of [
-    [1, true],
-    [3, true],
-    [2, false],
-    [5, false],
-  ] as const) {
-    it(`to chunk ${restoredTo}, with files ${isFlushed ? 'flushed after each chunk' : 'mostly full'}, leaves them as they are`, async () => {
-      const restored = await applyAll(restoredTo, isFlushed);
-      const before = await current.files();
-      const log = await detectIn(restored);
-      expect(await current.files()).to.deep.equal(before);
-      expect(log.filter(({ msg }) => msg.includes('restored to an earlier point'))).to.have.length(
-        restoredTo < CHUNKS.length ? 1 : 0,
-      );
+  /** The files stay as they are, `toldTimes` it is told that some were taken over, and two more follow from another chunk. */
+  async function expectGoesOn(restored: TestDatabase, nextChunk: number, toldTimes: number): Promise<void> {
+    const before = await current.files();
+    const log = await detectIn(restored);
+    expect(await current.files()).to.deep.equal(before);
+    expect(log.filter(({ msg }) => msg.includes('restored to an earlier point'))).to.have.length(toldTimes);
 
-      await current.put(6, children(6, 6));
-      await detectIn(restored);
-      const after = await current.files();
-      expect(Object.keys(after)).to.have.length(Object.keys(before).length + 2);
-      expect(after).to.deep.include(before);
-      await expectWhole(restored);
-    });
+    await current.put(nextChunk, children(nextChunk, 6));
+    await detectIn(restored);
+    const after = await current.files();
+    expect(Object.keys(after)).to.have.length(Object.keys(before).length + 2);
+    expect(after).to.deep.include(before);
+    await expectWhole(restored);
   }
+
+  it('to chunk 5 and to chunk 2, with files mostly full, leaves them as they are', async () => {
+    const [second, last] = await applyAll(2, 5);
+    await expectGoesOn(last!, 6, 0);
+    await expectGoesOn(second!, 7, 1);
+  });
+
+  it('to chunk 3 and to chunk 1, with files flushed after each chunk, leaves them as they are', async () => {
+    const [first, second, third] = await applyAll(1, 2, 3, 4);
+    // detections that it had found, and not written yet: as before its last file was closed
+    await second!.client.query(`
+      update bankpulse.detections set batch_no = null where batch_no = (select max(batch_no) from bankpulse.detections);
+      delete from bankpulse.detection_batches where batch_no = (select max(batch_no) from bankpulse.detection_batches)`);
+    const before = await current.files();
+    await detectIn(second!);
+    expect(await current.files()).to.deep.equal(before);
+    await expectWhole(second!);
+
+    await expectGoesOn(third!, 6, 1);
+    await expectGoesOn(first!, 7, 1);
+  });
 
   it('to a chunk behind a checkpoint, of a ledger that was pruned, leaves them as they are', async () => {
     let restored: TestDatabase | undefined;
@@ -109,67 +124,50 @@ describe('a database that was restored to an earlier point', () => {
     expect(await current.state(restored)).to.deep.equal(await current.state());
   });
 
-  it('places detections that it had found, and not written yet', async () => {
-    const restored = await applyAll(2, true);
-    // as before its last file was closed
-    await restored.client.query(`
-      update bankpulse.detections set batch_no = null where batch_no = (select max(batch_no) from bankpulse.detections);
-      delete from bankpulse.detection_batches where batch_no = (select max(batch_no) from bankpulse.detection_batches)`);
-    const before = await current.files();
-    await detectIn(restored);
-    expect(await current.files()).to.deep.equal(before);
-    await expectWhole(restored);
-  });
+  it('goes on where a Y was killed, is told by verify meanwhile, and refuses what is no detection file', async () => {
+    const [restored] = await applyAll(1);
+    const [killed, refusing] = [await copy(restored), await copy(restored)];
 
-  it('goes on where a Y was killed while it took them over', async () => {
-    const restored = await applyAll(1, true);
     const before = await current.files();
-    const functions = new SqlFunctions(restored.client);
+    const functions = new SqlFunctions(killed.client);
     const runId = await functions.registerRun();
     expect(await functions.tryTakeOver(runId)).to.equal(true);
     const rows: Record<string, string>[] = parse(before[2]!, { columns: true });
-    await functions.takeOverFile(runId, 2, `${current.prefix}detections/detections-00000002.csv`, rows);
-    await restored.client.query('select pg_advisory_unlock_all()');
-    await detectIn(restored);
+    await functions.takeOverFile(runId, 2, keyOf(2), rows);
+    await killed.client.query('select pg_advisory_unlock_all()');
+    await detectIn(killed);
     expect(await current.files()).to.deep.equal(before);
-    await expectWhole(restored);
-  });
+    await expectWhole(killed);
 
-  it('is told by verify while its files hold more than is detected again', async () => {
-    const restored = await applyAll(1, true);
+    // the files hold more than is detected again: as if the chunk were not there yet
     const key = current.chunkKey(2);
     const content = (await current.s3.store.getWhole(key))!.content;
-    // as if the chunk were not there yet
     await current.s3.client.send(new DeleteObjectCommand({ Bucket: current.s3.store.bucket, Key: key }));
     const detector = current.startDetector(
       { BATCH_ROWS, GAP_TIMEOUT_MS: 60_000 },
-      { config: restored.config },
+      { config: restored!.config },
     );
     const isTold = () => detector.log.some(({ msg }) => msg.includes('restored to an earlier point'));
     await until('the files are taken over', () => Promise.resolve(isTold()));
     await detector.stop();
-    const { differences } = await withAudit({ ...current, database: restored }, (options) => audit(options));
+    const { differences } = await withAudit({ ...current, database: restored! }, (options) => audit(options));
     expect(differences).to.have.length.above(0);
     for (const difference of differences)
       expect(difference).to.match(
         /^batch \d+: \d+ rows of its file, taken over after a restore, are not detected again yet$/,
       );
     await current.put(2, content);
-    await detectIn(restored);
-    await expectWhole(restored);
-  });
+    await detectIn(restored!);
+    await expectWhole(restored!);
 
-  it('refuses what is no detection file, which it would have to write over', async () => {
-    const restored = await applyAll(1, true);
-    const keyOf = (number: number) =>
-      `${current.prefix}detections/detections-${String(number).padStart(8, '0')}.csv`;
-    await current.s3.store.put(keyOf(20261128), (await current.files())[1]!, 'text/csv');
-    expect(await detectIn(restored).then(() => undefined, messageOf)).to.match(
+    // it would have to write over them
+    await current.s3.store.put(keyOf(20261128), before[1]!, 'text/csv');
+    expect(await detectIn(refusing).then(() => undefined, messageOf)).to.match(
       /the one before it has the number \d+\): move/,
     );
     for (const content of ['', 'a,b\n1,2\n', 'YStartTime,"', 'patternId\nPatId2\n']) {
       await current.s3.store.put(keyOf(9), content, 'text/csv');
-      const message = await detectIn(restored).then(() => undefined, messageOf);
+      const message = await detectIn(refusing).then(() => undefined, messageOf);
       expect(message, content).to.match(/detections-00000009\.csv .* move it away/);
     }
   });
