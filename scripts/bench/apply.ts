@@ -5,7 +5,18 @@ import { createLog } from '../../src/log.js';
 import { figure, median, ratio, spread, type Figure } from './figures.js';
 import { CHUNK_ROWS } from './input.js';
 import type { Bench, BenchDatabase, Part } from './set-up.js';
-import { applyMs, bareMs, openLane, pairs, usPerPair, type ChunkTiming, type Timings } from './timed-lane.js';
+import { openServerCpu } from './server-cpu.js';
+import {
+  applyCpuMs,
+  applyMs,
+  bareCpuMs,
+  bareMs,
+  openLane,
+  pairs,
+  usPerPair,
+  type ChunkTiming,
+  type Timings,
+} from './timed-lane.js';
 
 /** Times every chunk of the input. @param before is called before each, with its index */
 async function timeChunks(
@@ -13,7 +24,8 @@ async function timeChunks(
   { config }: BenchDatabase,
   before?: (index: number) => Promise<void>,
 ): Promise<Timings> {
-  const lane = await openLane(config);
+  const cpu = await openServerCpu(config);
+  const lane = await openLane(config, (await cpu.isVisible()) ? cpu : undefined);
   const timings: ChunkTiming[] = [];
   try {
     for await (const chunk of input.chunks()) {
@@ -22,6 +34,7 @@ async function timeChunks(
     }
   } finally {
     await lane.close();
+    await cpu.close();
   }
   return timings;
 }
@@ -39,6 +52,7 @@ export function applyFigures(timings: Timings): Figure[] {
   const early = full.slice(5, 15);
   const late = full.length > 15 ? full.slice(-10) : [];
   const perBare = (some: Timings) => ratio(median(applyMs(some)), median(bareMs(some)));
+  const cpuPerBare = ratio(median(applyCpuMs(full)), median(bareCpuMs(full)));
   const growth = ratio(median(usPerPair(late)), median(usPerPair(early)));
   const growthText = 'last ten / chunks 6 to 15, per touched pair';
   return [
@@ -46,6 +60,12 @@ export function applyFigures(timings: Timings): Figure[] {
     figure('bare_copy_ms', 'bare COPY', 'ms', spread(bareMs(full))),
     figure('apply_ms', 'apply', 'ms', spread(applyMs(full))),
     figure('apply_per_bare_copy', 'apply / bare COPY', 'times', perBare(full), { most: 2.5 }),
+    figure('bare_copy_cpu_ms', 'bare COPY, processor time of the session', 'ms', spread(bareCpuMs(full))),
+    figure('apply_cpu_ms', 'apply, processor time of the session', 'ms', spread(applyCpuMs(full))),
+    figure('apply_per_bare_copy_cpu', 'apply / bare COPY, processor time', 'times', cpuPerBare, {
+      most: 3.9,
+    }),
+    figure('last_ten_cpu_ms', 'last ten full chunks, processor time', 'ms', spread(applyCpuMs(late))),
     figure('chunks_6_to_15_ms', 'chunks 6 to 15', 'ms', spread(applyMs(early))),
     figure('last_ten_ms', 'last ten full chunks', 'ms', spread(applyMs(late))),
     figure('chunks_6_to_15_per_bare_copy', 'chunks 6 to 15 / bare COPY', 'times', perBare(early)),

@@ -33,7 +33,7 @@ function numberText(value: number, unit: Unit): string {
 }
 
 function valueText({ value, unit }: Figure): string {
-  if (value === undefined) return 'not measured: too little input';
+  if (value === undefined) return 'not measured: too little input, or not to be seen here';
   if (typeof value === 'number') return withUnit(numberText(value, unit), unit);
   const { median, ...tail } = value;
   const tails = Object.entries(tail).map(([name, each]) => `${name} ${numberText(each, unit)}`);

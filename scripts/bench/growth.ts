@@ -14,7 +14,8 @@ import { checkAlike, openContenders, timeInTurn, type Contender } from './peers.
 import type { PeerName } from './peers/peer.js';
 import { startMechanism } from './pipeline.js';
 import type { Bench, BenchDatabase, Part } from './set-up.js';
-import { applyMs, bareMs, openLane, pairs, usPerPair, type TimedLane } from './timed-lane.js';
+import { openServerCpu } from './server-cpu.js';
+import { applyCpuMs, applyMs, bareMs, openLane, pairs, usPerPair, type TimedLane } from './timed-lane.js';
 import type { ChunkTiming, Timings } from './timed-lane.js';
 
 const SHARES = [0.01, 0.5, 1]; // of the stream, where Y stops
@@ -91,6 +92,9 @@ async function grow(bench: Bench, database: BenchDatabase, beginning: BenchDatab
   return withResources(log, async (closeLater) => {
     const control = await connect(database.config);
     closeLater(() => control.end());
+    const serverCpu = await openServerCpu(database.config);
+    closeLater(serverCpu.close);
+    const cpu = (await serverCpu.isVisible()) ? serverCpu : undefined;
     await control.query(SCALE_THRESHOLD, busy);
     const [chunks, firstChunks] = [stream.chunks(), stream.chunks()];
     const stages: GrowthStage[] = [];
@@ -101,7 +105,7 @@ async function grow(bench: Bench, database: BenchDatabase, beginning: BenchDatab
     for (const share of SHARES) {
       if (share === SHARES.at(-1)) {
         // long before it is timed, so that autovacuum has finished with it
-        beginningLane = await openLane(beginning.config);
+        beginningLane = await openLane(beginning.config, cpu);
         closeLater(beginningLane.close);
         await beginningLane.control.query(SCALE_THRESHOLD, busy);
         await beginningLane.loadWeights(importanceCsv, log);
@@ -116,7 +120,7 @@ async function grow(bench: Bench, database: BenchDatabase, beginning: BenchDatab
       contenders ??= await openContenders(names, database.config, control, folder, closeLater);
       for (const { skipped } of contenders) skipped.push(...files);
 
-      const lane = await openLane(database.config);
+      const lane = await openLane(database.config, cpu);
       const timings: ChunkTiming[] = [];
       for (let turn = -WARM_UP_CHUNKS; turn < TIMED_CHUNKS; turn++) {
         const takesPart = turn >= 0 && turn < PEER_CHUNKS;
@@ -148,6 +152,7 @@ function stageFigures({ share, timings, peerMs, stateSize, rssBytes, peakRssByte
   return [
     at('bare_copy_ms', 'bare COPY', 'ms', spread(bareMs(timings))),
     at('apply_ms', 'BankPulse', 'ms', spread(applyMs(timings))),
+    at('apply_cpu_ms', 'BankPulse, processor time of the session', 'ms', spread(applyCpuMs(timings))),
     at('pairs_per_chunk', 'touched pairs of a chunk', 'pairs', median(pairs(timings))),
     at('us_per_pair', 'BankPulse, per touched pair', 'µs', spread(usPerPair(timings))),
     ...stepFigures(timings).map(({ key, what, unit, value }) => at(key, what, unit, value)),
@@ -176,6 +181,8 @@ export function growthFigures({ stages, ...stream }: Awaited<ReturnType<typeof g
   const beginText = 'at 1 %, in turn with 100 %: BankPulse, per touched pair';
   const perBegin = ratio(median(usPerPair(last.timings)), median(begin));
   const perBeginText = 'BankPulse, per touched pair, at 100 % / at 1 %';
+  const cpuPerPair = (timings: Timings) => ratio(median(applyCpuMs(timings)), median(pairs(timings)));
+  const cpuPerBegin = ratio(cpuPerPair(last.timings), cpuPerPair(stream.begin));
   const rssPerBegin = last.rssBytes / firstRssBytes;
   const rssPerBeginText = "Y's memory at the end / after its first chunk";
   return [
@@ -189,6 +196,9 @@ export function growthFigures({ stages, ...stream }: Awaited<ReturnType<typeof g
     ...stages.flatMap(stageFigures),
     figure('begin_us_per_pair', beginText, 'µs', spread(begin)),
     figure('end_per_begin_per_pair', perBeginText, 'times', perBegin, { most: 1.3 }),
+    figure('end_per_begin_per_pair_cpu', `${perBeginText}, processor time`, 'times', cpuPerBegin, {
+      most: 1.3,
+    }),
     figure('y_rss_end_per_begin', rssPerBeginText, 'times', rssPerBegin, { most: 1.1 }),
   ];
 }

@@ -3,7 +3,10 @@ import type pg from 'pg';
 import { connect } from '../../src/database/connection.js';
 
 const OWN_PROCESS = 'select pg_backend_pid() as pid, inet_client_port() as port';
-const SESSIONS = `select pid from pg_stat_activity where datname = $1 and backend_type = 'client backend'`;
+const SESSIONS = `
+  select pid from pg_stat_activity
+  where datname = $1 and backend_type = 'client backend' and pid <> pg_backend_pid()
+`;
 
 /** Milliseconds on a processor, by process. */
 type Times = ReadonlyMap<number, number>;
@@ -22,7 +25,7 @@ export function usedBetween(before: Times, after: Times): { ms: number; ended: n
 
 /**
  * Looks at the processor time of a server's sessions, as the kernel of this machine counts it: of those in one database,
- * without autovacuum and the processes that all databases share.
+ * without its own, autovacuum and the processes that all databases share.
  */
 export async function openServerCpu(config: pg.ClientConfig) {
   const client = await connect(config);

@@ -12,6 +12,7 @@ import { bufferedObject } from '../../src/loader/object-content.js';
 import type { Logger } from '../../src/log.js';
 import { chunkName } from '../../src/s3/chunk-names.js';
 import type { InputChunk } from './input.js';
+import { usedBetween, type ServerCpu } from './server-cpu.js';
 
 const CREATE_BARE_TABLE = `
   create unlogged table if not exists bare_copy (
@@ -23,40 +24,68 @@ const COUNT_PAIRS = 'select count(distinct (merchant, customer))::int as pairs f
 
 /**
  * The times of one chunk, which touches `pairs` of merchant and customer. `applyMs` lasts from the first byte of the COPY
- * into staging to the commit; `steps` are those of the ledger, and the `rest`: ledger row, commit, round trips.
+ * into staging to the commit; `steps` are those of the ledger, and the `rest`: ledger row, commit, round trips. The processor
+ * time is that of the database session, where this machine shows it.
  */
-type ChunkTimes = { bareMs: number; applyMs: number; steps: Record<string, number> };
+type ChunkTimes = {
+  bareMs: number;
+  bareCpuMs?: number | undefined;
+  applyMs: number;
+  applyCpuMs?: number | undefined;
+  steps: Record<string, number>;
+};
 export type ChunkTiming = ChunkTimes & { rows: number; pairs: number };
 export type Timings = readonly ChunkTiming[];
 
 export const bareMs = (timings: Timings) => timings.map((each) => each.bareMs);
 export const applyMs = (timings: Timings) => timings.map((each) => each.applyMs);
+/** Empty where the processor time cannot be seen. */
+export const bareCpuMs = (timings: Timings) => timings.flatMap((each) => each.bareCpuMs ?? []);
+export const applyCpuMs = (timings: Timings) => timings.flatMap((each) => each.applyCpuMs ?? []);
 export const pairs = (timings: Timings) => timings.map((each) => each.pairs);
 /** BankPulse's time per touched pair, in microseconds. */
 export const usPerPair = (timings: Timings) => timings.map((each) => (1000 * each.applyMs) / each.pairs);
 
 /**
  * The least that PostgreSQL must do with a chunk, the unit of this benchmark: COPY the bytes into an unlogged table of
- * BankSim's ten columns, and commit. The pairs are counted afterwards, untimed.
+ * BankSim's ten columns, and commit. @returns milliseconds
  */
-export async function timeBareCopy(client: pg.Client, content: Buffer) {
-  await client.query(CREATE_BARE_TABLE);
+async function copyBare(client: pg.Client, content: Buffer): Promise<number> {
   const start = performance.now();
   await client.query('begin');
   const copy = client.query(copyFrom('copy bare_copy from stdin with (format csv, header)'));
   await pipeline(Readable.from([content], { objectMode: false }), copy);
   await client.query('commit');
-  const bareMs = performance.now() - start;
+  return performance.now() - start;
+}
+
+/** Counts the pairs of the chunk and empties the table. */
+async function countBarePairs(client: pg.Client): Promise<number> {
   const { rows } = await client.query<{ pairs: number }>(COUNT_PAIRS);
   await client.query('truncate bare_copy');
-  return { bareMs, pairs: rows[0]!.pairs };
+  return rows[0]!.pairs;
+}
+
+/** The pairs are counted afterwards, untimed. */
+export async function timeBareCopy(client: pg.Client, content: Buffer) {
+  await client.query(CREATE_BARE_TABLE);
+  return { bareMs: await copyBare(client, content), pairs: await countBarePairs(client) };
 }
 
 /** Times chunks one by one, a bare COPY and then Y's own transaction, so that a busy machine slows both. */
 export type TimedLane = Awaited<ReturnType<typeof openLane>>;
 
-/** Waits until an earlier Y of this database has ended. */
-export async function openLane(config: pg.ClientConfig) {
+/** Waits until an earlier Y of this database has ended. @param cpu for the processor time of each chunk, too */
+export async function openLane(config: pg.ClientConfig, cpu?: ServerCpu) {
+  /** What the work gives, and the processor time of the database's sessions meanwhile. */
+  async function measured<Result>(
+    work: () => Promise<Result>,
+  ): Promise<[result: Result, cpuMs: number | undefined]> {
+    if (!cpu) return [await work(), undefined];
+    const before = await cpu.look(config.database!);
+    const result = await work();
+    return [result, usedBetween(before, await cpu.look(config.database!)).ms];
+  }
   const control = await connect(config); // a session beside the lane's own
   const functions = new SqlFunctions(control);
   const runId = await functions.registerRun();
@@ -83,9 +112,11 @@ export async function openLane(config: pg.ClientConfig) {
       await loadImportance(control, views, runId, importanceCsv, log).finally(() => views.destroy());
     },
     async time(chunk: InputChunk): Promise<ChunkTiming> {
-      const bare = await timeBareCopy(control, chunk.content);
-      const { applyMs, steps } = await apply(chunk);
-      return { rows: chunk.rows, ...bare, applyMs, steps };
+      await control.query(CREATE_BARE_TABLE);
+      const [bareMs, bareCpuMs] = await measured(() => copyBare(control, chunk.content));
+      const pairs = await countBarePairs(control);
+      const [{ applyMs, steps }, applyCpuMs] = await measured(() => apply(chunk));
+      return { rows: chunk.rows, pairs, bareMs, bareCpuMs, applyMs, applyCpuMs, steps };
     },
     close: async (): Promise<void> => {
       await lane.close();
