@@ -22,28 +22,31 @@ import { expect } from 'chai';
 import pg from 'pg';
 import pino from 'pino';
 import { projectDir } from '../../src/config.js';
-import { UserError, codeOf, messageOf } from '../../src/errors.js';
+import { codeOf, messageOf } from '../../src/errors.js';
 import type { Account } from '../../src/embedded/postgres/account.js';
 import { usableBinaries } from '../../src/embedded/postgres/binaries.js';
-import { useEmbedded, type EmbeddedServices } from '../../src/embedded/client.js';
+import type { EmbeddedServices } from '../../src/embedded/client.js';
 import { assertPortFree } from '../../src/embedded/ports.js';
 import { choosePort, loadState, stateFile } from '../../src/embedded/state.js';
-import { embeddedClient } from '../support/program.js';
+import { embeddedClient, loadEmbedded } from '../support/program.js';
 
 const isRoot = process.getuid?.() === 0;
 const both = { postgres: true, s3: true };
 const database = { postgres: true, s3: false };
 
 describe('embedded services', () => {
+  let useEmbedded: Awaited<ReturnType<typeof loadEmbedded>>['useEmbedded'];
+  let UserError: Awaited<ReturnType<typeof loadEmbedded>>['UserError'];
   const folders: string[] = [];
   const children: ChildProcess[] = [];
   let home: string; // shared by all tests that do not need an empty one
 
-  before(function () {
+  before(async function () {
     if (!existsSync('/proc/self/cmdline')) {
       process.stderr.write('    not tested: there is no /proc to look at processes with\n');
       this.skip();
     }
+    ({ useEmbedded, UserError } = await loadEmbedded());
     home = newHome();
   });
   afterEach(() => {
@@ -338,7 +341,7 @@ describe('embedded services', () => {
       expect.fail('it started');
     } catch (error) {
       expect(error).to.be.instanceOf(UserError);
-      expect((error as UserError).message).to.match(/was closed to the user .*chmod o\+x/);
+      expect(messageOf(error)).to.match(/was closed to the user .*chmod o\+x/);
     }
   });
 

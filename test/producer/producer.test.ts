@@ -213,7 +213,7 @@ describe('produce', () => {
   it('finds its chunks again among more than a page of a listing holds', async () => {
     const { endpoint, credentials } = test;
     const store = ObjectStore.open({ bucket: test.store.bucket, endpoint, credentials, pageSize: PAGE });
-    const count = PAGE + 50;
+    const count = 2 * PAGE;
     const path = await source(fileOf(rows(count)));
     const settings = { CHUNK_ROWS: 1 };
     try {
@@ -225,7 +225,7 @@ describe('produce', () => {
       for await (const { key } of store.list('chunks/')) listed.push(key);
       const keys = Object.keys(chunksOf(rows(count), 1));
       expect(listed).to.deep.equal(keys);
-      await remove(keys[PAGE + 30]!);
+      await remove(keys[PAGE + 5]!);
       const summary = await run(path, settings, { store });
       expect(summary).to.deep.equal({ chunks: count, rows: count, uploaded: 1, skipped: count - 1 });
     } finally {

@@ -5,4 +5,4 @@
 export const isLargeDose = process.env.TEST_DOSE === 'large';
 
 /** The objects of a page of a listing, in tests of more than one page. In the large dose as many as of real stores. */
-export const PAGE = isLargeDose ? 1000 : 20;
+export const PAGE = isLargeDose ? 1000 : 10;

