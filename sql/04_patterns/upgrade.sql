@@ -187,6 +187,8 @@ set plan_cache_mode = force_custom_plan
 set random_page_cost = 1.1
 -- touched_pairs has no statistics: for a few rows the planner would sort, and there are thousands
 set enable_sort = off
+-- a few pairs have risen: to merge them with the candidates would read all of these
+set enable_mergejoin = off
 as $$
 #variable_conflict use_column
 declare
