@@ -28,11 +28,12 @@ describe('the two ways to compute the patterns', () => {
   it('agree with each other and with an oracle after every chunk of any stream', async () => {
     const patterns = await readPatterns();
     await fc.assert(fc.asyncProperty(streamOf(rulesOf(patterns)), checkStream), {
-      numRuns: Number(process.env.PROPERTY_RUNS ?? (isLargeDose ? 1000 : 100)),
+      numRuns: Number(process.env.PROPERTY_RUNS ?? (isLargeDose ? 1000 : 30)),
       interruptAfterTimeLimit: 45_000, // shrinking a failure ends then,
     });
     expect([...seen.keys()].sort()).to.deep.equal(patterns.map(({ pattern_id }) => pattern_id));
-    expect(Math.min(...seen.values()), JSON.stringify([...seen])).to.be.greaterThan(10);
+    // how many there are is chance: of the rarest pattern, some nine in 30 streams
+    expect(Math.min(...seen.values()), JSON.stringify([...seen])).to.be.greaterThan(isLargeDose ? 10 : 0);
   });
 
   it('foretell with what_if, near_matches and explain_pair what a change of thresholds finds', async () => {
@@ -122,7 +123,7 @@ describe('the two ways to compute the patterns', () => {
     }
 
     await fc.assert(fc.asyncProperty(fc.tuple(streamOf(rules), rules), check), {
-      numRuns: Number(process.env.PROPERTY_RUNS ?? (isLargeDose ? 200 : 20)),
+      numRuns: Number(process.env.PROPERTY_RUNS ?? (isLargeDose ? 200 : 8)),
       interruptAfterTimeLimit: 45_000,
     });
     // how many there are is chance
