@@ -346,28 +346,30 @@ set
 -- Merchants that have not passed the number of transactions that PatId1 requires, the nearest first. The present pace
 -- is the merchant's share of all transactions so far, times the mean size of the last ten chunks.
 create or replace view bankpulse.merchants_near_threshold as
-with upgrade_thresholds as (
-  select (thresholds ->> 'merchant_transactions_above')::numeric as merchant_transactions_above
-  from bankpulse.patterns
-  where pattern_id = 'PatId1'
+-- One row, no join of several: Citus does not tell its workers how many rows the others send, and each join would
+-- make their estimate a thousand times larger.
+with present_pace as (
+  select
+    (select (thresholds ->> 'merchant_transactions_above')::numeric from bankpulse.patterns where pattern_id = 'PatId1')
+      as merchant_transactions_above,
+    (select sum(transaction_count) from bankpulse.merchant_stats) as transaction_count,
+    (
+      select avg(last_chunks.row_count)
+      from (
+        select row_count from bankpulse.chunks where chunk_no is not null order by chunk_no desc limit 10
+      ) as last_chunks
+    ) as mean_rows
 ),
 paced_merchants as (
   select
     stats.merchant_id,
     stats.transaction_count,
-    upgrade_thresholds.merchant_transactions_above,
-    floor(upgrade_thresholds.merchant_transactions_above)::bigint + 1 - stats.transaction_count as transactions_to_go,
-    recent_chunks.mean_rows * stats.transaction_count / totals.transaction_count as transactions_per_chunk
+    present_pace.merchant_transactions_above,
+    floor(present_pace.merchant_transactions_above)::bigint + 1 - stats.transaction_count as transactions_to_go,
+    present_pace.mean_rows * stats.transaction_count / present_pace.transaction_count as transactions_per_chunk
   from bankpulse.merchant_stats as stats
-  cross join upgrade_thresholds
-  cross join (select sum(transaction_count) as transaction_count from bankpulse.merchant_stats) as totals
-  cross join (
-    select avg(last_chunks.row_count) as mean_rows
-    from (
-      select row_count from bankpulse.chunks where chunk_no is not null order by chunk_no desc limit 10
-    ) as last_chunks
-  ) as recent_chunks
-  where stats.transaction_count <= upgrade_thresholds.merchant_transactions_above
+  cross join present_pace
+  where stats.transaction_count <= present_pace.merchant_transactions_above
 )
 select
   merchant_id,
@@ -392,9 +394,15 @@ comment on column bankpulse.merchants_near_threshold.chunks_to_go is
 
 -- The lower end of the top share of a remembered merchant's customers. Select one merchant.
 create view bankpulse.merchant_tops as
+-- a subquery, because Citus joins no local table to one merchant
+with upgrade_thresholds as (
+  select bankpulse.threshold(thresholds, 'count_percent_rank_from') as count_percent_rank_from
+  from bankpulse.patterns
+  where pattern_id = 'PatId1'
+)
 select
   tops.merchant_id,
-  bankpulse.threshold(patterns.thresholds, 'count_percent_rank_from') as count_percent_rank_from,
+  upgrade_thresholds.count_percent_rank_from,
   tops.top_count,
   (
     select coalesce(sum(histogram.customer_count), 0)::bigint
@@ -402,7 +410,7 @@ select
     where histogram.merchant_id = tops.merchant_id and histogram.transaction_count >= tops.top_count
   ) as top_customer_count
 from bankpulse.merchant_top_counts as tops
-inner join bankpulse.patterns on patterns.pattern_id = 'PatId1';
+cross join upgrade_thresholds;
 
 comment on view bankpulse.merchant_tops is
   'The lower end of the top share of a merchant''s customers by transactions; only merchants that have passed the threshold of PatId1.';

@@ -14,7 +14,7 @@ const ANSWER_TIMEOUT_MS = 5000;
 /**
  * The dashboard's own small pool. Its sessions can only read: their transactions are read only, and they switch to the
  * role bankpulse_reader. If this role does not exist, or is not granted to the login role, they stay with the login role,
- * and the log says so. `destroy()` closes the pool.
+ * and the log says so; with Citus they do, too. `destroy()` closes the pool.
  */
 export function openReader(config: pg.ClientConfig, log: Logger): kysely.Kysely<DashboardViews> {
   const pool = openPool({
@@ -40,6 +40,11 @@ export function openReader(config: pg.ClientConfig, log: Logger): kysely.Kysely<
       // the other processors are for the pipeline
       await run('set max_parallel_workers_per_gather = 0');
       if (isRoleMissing) return;
+      // Citus logs in to its workers as the role that asks, and this one may not log in
+      const { rows } = await connection.executeQuery<{ has_citus: boolean }>(
+        CompiledQuery.raw(`select to_regclass('pg_catalog.pg_dist_partition') is not null as has_citus`),
+      );
+      if (rows[0]?.has_citus) return;
       await run('set role bankpulse_reader').catch((error: unknown) => {
         // the role does not exist, or is not granted to the login role
         if (!hasSqlState(error, 'invalidParameterValue', 'insufficientPrivilege')) throw error;
