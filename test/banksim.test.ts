@@ -9,9 +9,12 @@ import { detect } from '../src/detector/detector.js';
 import { createLog } from '../src/log.js';
 import { produce } from '../src/producer/producer.js';
 import { useDatabase } from './support/database.js';
+import { isLargeDose } from './support/dose.js';
 import { testObjectStore, type TestObjectStore } from './support/s3.js';
 
 const folder = process.env.BANKSIM_DIR;
+/** The chunks that are applied a second time; the large dose has all 60. Twelve have fourteen detections of two patterns. */
+const SMALL_DOSE = 12;
 
 describe('the real BankSim files', function () {
   this.timeout(300_000);
@@ -81,7 +84,9 @@ describe('the real BankSim files', function () {
     const uuid = randomUUID();
     const keys: string[] = [];
     for await (const { key } of s3.store.list('chunks/')) keys.push(key);
-    const copies = keys.map((key, place) => ({
+    // by name: the keys are of one length
+    const some = keys.sort().slice(0, isLargeDose ? undefined : SMALL_DOSE);
+    const copies = some.map((key, place) => ({
       key,
       name: `spark/part-${String(place).padStart(5, '0')}-${uuid}-c000.csv`,
     }));
@@ -95,7 +100,8 @@ describe('the real BankSim files', function () {
       signal: new AbortController().signal,
       isInputOver: () => true,
     });
-    expect(await foundLines(byName().client)).to.deep.equal(await expectedLines());
+    const isApplied = (line: string) => !(Number(line.split(',').at(-1)) > some.length);
+    expect(await foundLines(byName().client)).to.deep.equal((await expectedLines()).filter(isApplied));
   });
 
   it('make 60 chunks, in which every one of the 594,643 rows counts', async () => {

@@ -11,11 +11,11 @@ import { applyFigures, dashboardFigures } from '../../scripts/bench/apply.js';
 import { figure, figuresJson, isMet, spread, targetLines, targetsJson } from '../../scripts/bench/figures.js';
 import type { Figure } from '../../scripts/bench/figures.js';
 import { growthFigures, growthPart, type GrowthStage } from '../../scripts/bench/growth.js';
-import { BARE_HEADER, CHUNK_ROWS } from '../../scripts/bench/input.js';
+import { BARE_HEADER, CHUNK_ROWS, openInput } from '../../scripts/bench/input.js';
 import { readOptions } from '../../scripts/bench/options.js';
 import { peerFigures } from '../../scripts/bench/peers.js';
 import type { ChunkTiming } from '../../scripts/bench/timed-lane.js';
-import { UsageError } from '../../src/errors.js';
+import { UsageError, UserError } from '../../src/errors.js';
 import { generate } from '../../src/generate/generate.js';
 import { useDatabase } from '../support/database.js';
 import { testObjectStore, type TestObjectStore } from '../support/s3.js';
@@ -112,6 +112,17 @@ describe('npm run bench', () => {
         'the rows of the growing stream must be whole millions',
       );
     });
+  });
+
+  it('does not begin with a file that the bare COPY cannot take', async () => {
+    const transactions = join(folder, 'four.csv');
+    await writeFile(transactions, 'customer,gender,merchant,amount\nC1,F,M1,1\n');
+    const opening = openInput({ transactions, importance: 'i.csv' }, folder, new AbortController().signal);
+    const error: unknown = await opening.catch((reason: unknown) => reason);
+    expect(error).to.be.instanceOf(UserError);
+    expect((error as UserError).message).to.equal(
+      `--transactions (${transactions}): the benchmark needs BankSim's columns, ${BARE_HEADER}`,
+    );
   });
 
   describe('its figures', () => {
@@ -317,17 +328,6 @@ describe('npm run bench', () => {
       } finally {
         await database().client.query('select pg_advisory_unlock($1)', [ADVISORY_LOCK.bench]);
       }
-    });
-
-    it('does not begin with a file that the bare COPY cannot take', async () => {
-      const file = join(folder, 'four.csv');
-      await writeFile(file, 'customer,gender,merchant,amount\nC1,F,M1,1\n');
-      const args = ['--transactions', file, '--importance', files[3]!];
-      const { code, stderr } = await endOf(startBench(args, env));
-      expect(code).to.equal(1);
-      expect(stderr).to.equal(
-        `error: --transactions (${file}): the benchmark needs BankSim's columns, ${BARE_HEADER}\n`,
-      );
     });
 
     it('that is interrupted ends with 1, and leaves nothing behind either', async () => {
