@@ -272,7 +272,7 @@ describe('the command line', () => {
       expect(result.code).to.equal(0);
     });
 
-    it('logs JSON lines on stderr, and nothing else', () => {
+    it('logs JSON lines on stderr where there is no terminal, and nothing else', () => {
       const messages = result.stderr
         .trimEnd()
         .split('\n')

@@ -14,7 +14,6 @@ import { isLive } from '../../src/terminal/terminal.js';
 import { Rate } from '../../src/terminal/rate.js';
 import { createTestDatabase, dropTestDatabase, type TestDatabase } from '../support/database.js';
 import { setThresholds } from '../support/detector.js';
-import { run } from '../support/process.js';
 import { PseudoTerminal, hasPseudoTerminals, linesOf, newScreen } from '../support/pseudo-terminal.js';
 import { testObjectStore, type TestObjectStore } from '../support/s3.js';
 
@@ -340,23 +339,12 @@ describe('on a terminal', function () {
   });
 
   it('falls back to plain lines where nobody looks, such as with TERM=dumb', async () => {
-    const pty = await start('start --once', { TERM: 'dumb' });
+    const pty = await start('start --once', { TERM: 'dumb', CHUNK_INTERVAL_MS: '0' });
     const { code, lines } = await pty.end();
     expect(code).to.equal(0);
     expectClean(lines);
     expect(lines.filter((line) => line.includes('chunk applied'))).to.have.length(20);
     expect(stripVTControlCharacters(pty.raw)).not.to.match(/^[XY] /m);
     expect(pty.raw).not.to.include('\u001B[2K');
-  });
-
-  it('writes JSON where there is no terminal', async () => {
-    const { code, stdout, stderr } = await run(['start', '--once'], { ...environment(), LOG_LEVEL: 'info' });
-    expect(code).to.equal(0);
-    expect(stdout).to.match(/^chunks +20 applied/);
-    const messages = stderr
-      .trimEnd()
-      .split('\n')
-      .map((line) => (JSON.parse(line) as { msg: string }).msg);
-    expect(messages.filter((message) => message === 'chunk applied')).to.have.length(20);
   });
 });
