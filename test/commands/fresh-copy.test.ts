@@ -60,7 +60,7 @@ describe('a fresh copy of the project', () => {
       join(copy, 'config.env'),
       'CHUNK_ROWS=many\nGAP_TIMEOUT_MS=many\nFLUSH_AFTER_MS=many\nPOLL_INTERVAL_MS=many\n',
     );
-    const { code, stderr } = await runSources(['start'], { CHUNK_ROWS: '20', BATCH_ROWS: '' });
+    const { code, stderr } = await run(['start'], { CHUNK_ROWS: '20', BATCH_ROWS: '' });
     const faulty = stderr.match(/(?<=^configuration: )\w+/gm);
     expect(faulty).to.have.members(['BATCH_ROWS', 'FLUSH_AFTER_MS', 'POLL_INTERVAL_MS']);
     expect(code).to.equal(2);
