@@ -147,7 +147,7 @@ describeOnCitus('on Citus, an owner who is no superuser, a writer and a reader',
         throw new Error(`${name}: ${error.message}`);
       });
     await reading.end();
-    const dashboard = await startDashboard(readDatabaseUrl(urlOf('writer')).config);
+    const dashboard = await startDashboard(readDatabaseUrl(urlOf('reader')).config);
     try {
       const thresholds = encodeURIComponent('{"transactions_from": 1}');
       for (const path of [
