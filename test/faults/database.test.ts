@@ -90,10 +90,10 @@ describe('with a database that refuses its work, mechanism Y', () => {
     });
     await until('the trouble is said', () => Promise.resolve(lines.some(({ msg }) => IN_TROUBLE.test(msg))));
     await trouble;
-    await sleep(1000);
+    await sleep(300);
     const applied = (await ledger()).length;
     expect(applied).to.be.within(BEFORE_TROUBLE, CHUNKS - 1);
-    await sleep(2000);
+    await sleep(1000);
     expect(await ledger()).to.have.length(applied);
     await expectNothingHalf();
     await mend();
