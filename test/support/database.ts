@@ -17,8 +17,16 @@ let administrator: Promise<pg.Client> | undefined;
 
 /** On the one session that this process has for that, since a test opens enough of them. */
 async function administerServer(statement: string): Promise<void> {
-  administrator ??= sharedDatabase.address().then(({ url }) => connect({ connectionString: url }));
+  administrator ??= openAdministration();
   await (await administrator).query(statement);
+}
+
+async function openAdministration(): Promise<pg.Client> {
+  const { url } = await sharedDatabase.address();
+  const client = await connect({ connectionString: url });
+  // the soak kills the server; the next statement then opens another session
+  client.once('end', () => (administrator = undefined));
+  return client;
 }
 
 /** For the root hook that runs after all tests of a process, or of a file. */
