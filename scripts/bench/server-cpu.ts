@@ -11,9 +11,10 @@ const SESSIONS = `
 /** Milliseconds on a processor, by process. */
 type Times = ReadonlyMap<number, number>;
 
-async function timeOf(pid: number): Promise<number> {
-  const [nanoseconds] = (await readFile(`/proc/${pid}/schedstat`, 'utf8')).split(' ');
-  return Number(nanoseconds) / 1e6;
+/** Undefined if the process has ended. */
+async function timeOf(pid: number): Promise<number | undefined> {
+  const text = await readFile(`/proc/${pid}/schedstat`, 'utf8').catch(() => undefined);
+  return text === undefined ? undefined : Number(text.split(' ')[0]) / 1e6;
 }
 
 /** What the sessions of a database used between two looks, and how many ended between them: those are not in it. */
@@ -41,7 +42,10 @@ export async function openServerCpu(config: pg.ClientConfig) {
     async look(database: string): Promise<Times> {
       const { rows } = await client.query<{ pid: number }>(SESSIONS, [database]);
       const times = new Map<number, number>();
-      for (const { pid } of rows) times.set(pid, await timeOf(pid));
+      for (const { pid } of rows) {
+        const time = await timeOf(pid);
+        if (time !== undefined) times.set(pid, time);
+      }
       return times;
     },
     close: () => client.end(),
