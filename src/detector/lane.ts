@@ -48,7 +48,7 @@ export interface LaneOptions {
 }
 
 /**
- * A database session with staging tables of its own, from its first chunk on. It takes one chunk at a time from bytes to a committed ledger row.
+ * A database session with staging tables of its own. It takes one chunk at a time from bytes to a committed ledger row.
  * With two lanes, one stages the next chunk while the other applies a chunk.
  */
 export class Lane {
@@ -66,6 +66,12 @@ export class Lane {
     return new Lane(await connectChecked(config), options);
   }
 
+  /** Makes the staging tables, unless it has. `stage` calls it, too. */
+  async prepare(): Promise<void> {
+    if (!this.#hasTables) await this.#functions.openStaging();
+    this.#hasTables = true;
+  }
+
   /** Ends the session; the server rolls back an open transaction. */
   async close(): Promise<void> {
     await this.client.end().catch(() => undefined);
@@ -73,9 +79,7 @@ export class Lane {
 
   /** @throws ContentError if the object is to be quarantined; any other error of the source or the database. */
   async stage(object: PendingObject, fetched: FetchedObject): Promise<StagedChunk> {
-    // not before: the second lane of a term never gets a chunk if a single one waits
-    if (!this.#hasTables) await this.#functions.openStaging();
-    this.#hasTables = true;
+    await this.prepare();
     const start = performance.now();
     try {
       await stageCsv(this.client, fetched.open, transactionColumns);

@@ -63,6 +63,8 @@ async function workAsLeader(options: LeaderOptions, over: AbortSignal): Promise<
       chunkOrder: settings.CHUNK_ORDER,
     };
     for (let count = 0; count < 2; count++) lanes.push(await Lane.open(config, laneOptions));
+    // at once, since the role may lack the right to; the second one's wait for a second chunk
+    await lanes[0]!.prepare();
     await applyChunks(options, { control, views, lanes }, until);
   } finally {
     await isDoneWithin(CLOSE_MS, close());
