@@ -4,7 +4,8 @@
 -- are distributed as the state is: the session takes the first lane that is free, and holds it by an advisory lock until
 -- it ends. staged_records is temporary in both cases.
 -- Writes: pg_temp.staged_records, and the tables of create_staging_tables in pg_temp; the session's search_path and
--- bankpulse.staging_lane. Safe to call again. Raises BP010 (no_lane_free); then it has ended the sessions that idle in a lane.
+-- bankpulse.staging_lane. Safe to call again. Raises BP010 (no_lane_free); then it has ended the sessions that
+-- wait in a lane for their client.
 create or replace function bankpulse.open_staging() returns void
 language plpgsql volatile
 set client_min_messages = warning
@@ -32,14 +33,17 @@ begin
       end if;
     end loop;
     if bankpulse.staging_lane() is null then
-      -- A mechanism Y that is stopped keeps its sessions, and so its lanes, for ever: only what idles in a lane is ended. That may
-      -- be another session of the caller's own Y, which begins its term anew and then finds lanes.
+      if v_lane is null then
+        raise exception 'there are no lanes: npm run migrate makes them' using errcode = 'BP010';
+      end if;
+      -- A mechanism Y that hangs keeps its sessions, and so its lanes, for ever: what waits in a lane for its client is ended. That
+      -- may be another session of the caller's own Y, which begins its term anew and then finds lanes.
       perform pg_terminate_backend(pid)
       from pg_catalog.pg_locks
       inner join pg_catalog.pg_stat_activity using (pid)
       where
-        locktype = 'advisory' and classid = 4242010 and granted and datname = current_database()
-        and state like 'idle%' and state_change < clock_timestamp() - interval '5 s'
+        locktype = 'advisory' and classid = 4242010 and objsubid = 2 and granted and datname = current_database()
+        and (state like 'idle%' or wait_event = 'ClientRead') and state_change < clock_timestamp() - interval '5 s'
         and pg_has_role(usesysid, 'usage');
       raise exception 'each lane is held by another session' using errcode = 'BP010';
     end if;

@@ -3,6 +3,7 @@ import { UserError, hasSqlState, messageOf } from '../errors.js';
 import { lockElection } from './advisory-locks.js';
 import { SqlFunctions } from './functions.js';
 import { LANES } from './lanes.js';
+import { becomeOwner } from './owner.js';
 
 /** Shards of each table unless the user says otherwise: for three workers, two each; each costs the coordinator a little. */
 export const DEFAULT_SHARDS = 6;
@@ -52,6 +53,8 @@ export async function prepareDistribution(client: pg.Client): Promise<number> {
 export async function distribute(client: pg.Client, wantedShards?: number): Promise<Distribution> {
   const workers = await prepareDistribution(client);
   const functions = new SqlFunctions(client);
+  // the lanes are then of the role that migrate drops and makes them as
+  await becomeOwner(client);
   await client.query('begin isolation level read committed');
   try {
     const runId = await functions.registerRun();
@@ -80,5 +83,7 @@ export async function distribute(client: pg.Client, wantedShards?: number): Prom
     throw new UserError(
       `this role may not distribute the tables: run this as the role that owns them and migrates (${messageOf(error)})`,
     );
+  } finally {
+    await client.query('reset role').catch(() => undefined);
   }
 }

@@ -10,7 +10,8 @@ import { explainRefusal } from './explain-refusal.js';
 import { UserError, codeOf, hasSqlState, messageOf } from '../errors.js';
 import type { Logger } from '../log.js';
 import { version } from '../version.js';
-import { LANES, changeLanes, withoutLanes } from './lanes.js';
+import { becomeOwner } from './owner.js';
+import { LANES, decideLanes, withoutLanes } from './lanes.js';
 import { PATTERNS, refuseNewerSchema, type KnownFiles } from './newer-schema.js';
 
 const migrationsDir = join(projectDir, 'migrations');
@@ -98,17 +99,6 @@ export async function pendingChanges(client: Queryable): Promise<SchemaChanges> 
   return { migrations, sqlFiles: withGrants(await changedSqlFiles(client), migrations.length > 0) };
 }
 
-/**
- * Switches to the owner of the schema, if this role may: all objects then belong to one role, whichever role migrates.
- * The owner of refresh_views(), for example, must own the views that it refreshes.
- */
-async function becomeOwner(client: Queryable): Promise<void> {
-  const query = `select set_config('role', pg_get_userbyid(nspowner), false) from pg_namespace
-    where nspname = 'bankpulse' and pg_get_userbyid(nspowner) <> current_user and pg_has_role(nspowner, 'member')`;
-  // since PostgreSQL 16 a role may be a member without the right to switch; it then stays itself
-  await client.query(query).catch(() => undefined);
-}
-
 /** @returns whether there is a schema. @throws UserError if this role may change nothing in it. */
 async function checkSchema(client: Queryable): Promise<boolean> {
   const { rows } = await client.query<{ owner: string; role: string; may_create: boolean }>(
@@ -147,7 +137,7 @@ async function applySqlFiles(
   try {
     // in the order in which a working Y locks them: files that create triggers would lock them in another
     if (files.some(({ fileName }) => fileName !== GRANTS)) await client.query(LOCK_LEDGER);
-    const haveLanesChanged = changeLanes(files.map(({ fileName }) => fileName));
+    const haveLanesChanged = decideLanes(files.map(({ fileName }) => fileName));
     for (const file of files) {
       // after all that makes them, and before the rights on them
       if (file.fileName === GRANTS && haveLanesChanged && (await isDistributed(client)))
@@ -246,7 +236,7 @@ export async function migrate(client: pg.Client, log: Logger): Promise<SchemaCha
     const hasSchema = await checkSchema(client);
     const pending = await pendingChanges(client);
     const work = () => bringUpToDate(client, log, hasSchema);
-    return pending.migrations.length > 0 || changeLanes(pending.sqlFiles)
+    return pending.migrations.length > 0 || decideLanes(pending.sqlFiles)
       ? await withoutLanes(client, work)
       : await work();
   } finally {

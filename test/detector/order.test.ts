@@ -38,7 +38,7 @@ describe('detect', () => {
     });
 
     it('is the same with more objects than one page of a listing holds, even if gaps are not waited for', async () => {
-      // what sorts between chunk_19 and chunk_2 fills the first page
+      // what sorts between chunk_19 and chunk_2 is more than a page
       const fill = Array.from({ length: PAGE + 10 }, (_, index) => `chunk_1x${index}.txt`);
       for (let at = 0; at < fill.length; at += 20) {
         await Promise.all(fill.slice(at, at + 20).map((name) => put(name, '')));
