@@ -32,8 +32,8 @@ const DROP_LANES = `
   $$`;
 
 /**
- * Drops all lanes, and forgets that the files that make them were applied: so whoever migrates next makes them again, even
- * if this process is killed meanwhile. @throws UserError if a session keeps a chunk staged in one of them.
+ * Drops all lanes, and deletes the record that the files that make them were applied: so the next migration makes the lanes
+ * again, even if this process is killed before it does. @throws UserError if a session keeps a chunk staged in one of them.
  */
 async function dropLanes(client: pg.Client): Promise<void> {
   await client.query('begin');

@@ -137,13 +137,16 @@ async function applySqlFiles(
   try {
     // in the order in which a working Y locks them: files that create triggers would lock them in another
     if (files.some(({ fileName }) => fileName !== GRANTS)) await client.query(LOCK_LEDGER);
-    const haveLanesChanged = decideLanes(files.map(({ fileName }) => fileName));
+    const areLanesDecided = decideLanes(files.map(({ fileName }) => fileName));
     for (const file of files) {
-      // after all that makes them, and before the rights on them
-      if (file.fileName === GRANTS && haveLanesChanged && (await isDistributed(client)))
-        await client.query('select bankpulse.make_lanes(p_lane_count => $1)', [LANES]);
-      // it creates roles, which the login role may do, and the owner of the schema perhaps not
-      if (file.fileName === GRANTS) await client.query('set local role none');
+      if (file.fileName === GRANTS) {
+        // after all that makes them, and before the rights on them
+        if (areLanesDecided && (await isDistributed(client)))
+          await client.query('select bankpulse.make_lanes(p_lane_count => $1)', [LANES]);
+        // It creates roles, which the login role may do, and the owner of the schema perhaps not. Behind new lanes it remains the
+        // owner: Citus logs in to its workers as each role apart, and one would wait there for what the other has made.
+        else await client.query('set local role none');
+      }
       await client.query(file.content).catch((error: unknown) => {
         if (file.fileName.startsWith(PATTERNS) && isPatternFault(error)) {
           throw new UserError(`sql/${file.fileName}: ${messageOf(error)}; correct it and migrate again`);
