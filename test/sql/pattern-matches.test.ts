@@ -76,7 +76,7 @@ describe('the two ways to compute the patterns', () => {
              explained.pattern_id, pairs.merchant_id, pairs.customer_id,
              bool_and(coalesce(is_met, false)) as is_match,
              min(detected_in_chunk) as detected_in_chunk
-           from bankpulse.customer_merchant_stats as pairs
+           from (select * from bankpulse.customer_merchant_stats order by random() limit $1) as pairs
            cross join lateral bankpulse.explain_pair(pairs.merchant_id, pairs.customer_id) as explained
            group by explained.pattern_id, pairs.merchant_id, pairs.customer_id
          )
@@ -95,6 +95,7 @@ describe('the two ways to compute the patterns', () => {
                detections.pattern_id = explained.pattern_id and detections.merchant_id = explained.merchant_id
                and detections.customer_id in (explained.customer_id, '')
            )`,
+        [isLargeDose ? null : 40],
       );
       expect(wrongExplained, 'explained').to.deep.equal([]);
       // what if: a real change, and a chunk of 0 rows
@@ -122,11 +123,12 @@ describe('the two ways to compute the patterns', () => {
       foretold += expected.length;
     }
 
-    await fc.assert(fc.asyncProperty(fc.tuple(streamOf(rules), rules), check), {
-      numRuns: Number(process.env.PROPERTY_RUNS ?? (isLargeDose ? 200 : 8)),
-      interruptAfterTimeLimit: 45_000,
-    });
-    // how many there are is chance
+    // how many there are is chance: of eight streams sometimes none, of forty hardly ever
+    for (let round = 0; round < 5 && !(foretold > 0 && near > 0); round++)
+      await fc.assert(fc.asyncProperty(fc.tuple(streamOf(rules), rules), check), {
+        numRuns: Number(process.env.PROPERTY_RUNS ?? (isLargeDose ? 200 : 8)),
+        interruptAfterTimeLimit: 45_000,
+      });
     expect(foretold).to.be.greaterThan(0);
     expect(near).to.be.greaterThan(0);
   });

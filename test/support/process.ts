@@ -8,13 +8,7 @@ import { expect } from 'chai';
 import { main } from '../../src/cli.js';
 import { projectDir } from '../../src/config.js';
 import { printable } from '../../src/text/printable.js';
-import { COPY, programArguments } from './program.js';
-
-/**
- * As in package.json's scripts. Without a bound Node lets garbage grow to four times what is alive before it looks: Y
- * would take up to 260 MB for some 30 MB of heap. It never comes near the bound itself.
- */
-const NODE_OPTIONS = ['--max-old-space-size=512', '--max-semi-space-size=4'];
+import { COPY, programArguments, sourceArguments } from './program.js';
 
 /** `stderr` is as on a terminal where it says why the command ended. */
 export interface Ended {
@@ -65,21 +59,19 @@ export class Command {
   }
 
   static start(args: readonly string[], env: Record<string, string> = {}): Command {
-    return Command.#spawn(process.execPath, [...NODE_OPTIONS, ...programArguments(), ...args], env);
+    return Command.#spawn(process.execPath, [...programArguments(), ...args], env);
   }
 
   /** As package.json's scripts start it, from the sources in `cwd`: the project's folder, or that of a copy. */
   static startFromSources(args: readonly string[], env: Record<string, string>, cwd: string): Command {
-    const program = ['src/run.cjs', 'src/cli.ts'];
-    return Command.#spawn(process.execPath, [...NODE_OPTIONS, ...program, ...args], env, { cwd });
+    return Command.#spawn(process.execPath, [...sourceArguments, ...args], env, { cwd });
   }
 
   /** With the settings, the SQL and the data of a copy of the project, but the same program as the others. */
   static startInCopy(args: readonly string[], env: Record<string, string>, cwd: string): Command {
-    const program = programArguments();
     return Command.#spawn(
       process.execPath,
-      [...NODE_OPTIONS, ...program, ...args],
+      [...programArguments(), ...args],
       { ...env, [COPY]: cwd },
       { cwd },
     );

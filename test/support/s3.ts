@@ -1,5 +1,11 @@
 import { randomBytes } from 'node:crypto';
-import { CreateBucketCommand, DeleteBucketCommand, DeleteObjectCommand, S3Client } from '@aws-sdk/client-s3';
+import {
+  CreateBucketCommand,
+  DeleteBucketCommand,
+  DeleteObjectCommand,
+  DeleteObjectsCommand,
+  S3Client,
+} from '@aws-sdk/client-s3';
 import { ObjectStore } from '../../src/s3/object-store.js';
 import { sharedStore } from './servers.js';
 
@@ -56,13 +62,20 @@ export async function closeTestStores(): Promise<void> {
   client.destroy();
 }
 
-/** Objects are deleted one by one, as an XML list of keys cannot hold control characters. */
+/** A list of keys is XML, which cannot hold control characters: an object with an odd key is deleted by itself. */
 async function deleteBucket(client: S3Client, store: ObjectStore): Promise<void> {
   const Bucket = store.bucket;
   for (;;) {
     const { objects } = await store.listPage('');
     if (objects.length === 0) break;
-    await Promise.all(objects.map(({ key: Key }) => client.send(new DeleteObjectCommand({ Bucket, Key }))));
+    const keys = objects.map(({ key: Key }) => ({ Key }));
+    const isOdd = ({ Key }: { Key: string }) => /[^ -~]/.test(Key);
+    const Objects = keys.filter((key) => !isOdd(key));
+    if (Objects.length > 0)
+      await client.send(new DeleteObjectsCommand({ Bucket, Delete: { Objects, Quiet: true } }));
+    await Promise.all(
+      keys.filter(isOdd).map((key) => client.send(new DeleteObjectCommand({ Bucket, ...key }))),
+    );
   }
   await client.send(new DeleteBucketCommand({ Bucket }));
 }
