@@ -32,7 +32,7 @@ export interface PipelineEvents {
       chunkNo: number;
       rowCount: number;
       rejectedCount: number;
-      /** New ones by pattern; every enabled pattern is there. */
+      /** New ones by pattern: every enabled pattern if there are any. */
       detections: Record<string, number>;
       /** By step. */
       stepSeconds: Record<string, number>;

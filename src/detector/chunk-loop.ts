@@ -46,6 +46,7 @@ export class ChunkLoop {
   readonly #prefetcher: Prefetcher;
   #hasSaidNoRows = false;
   #applying: Promise<void> = Promise.resolve();
+  #applyingLane: Lane | undefined;
 
   constructor(private readonly options: ChunkLoopOptions) {
     this.#prefetcher = new Prefetcher(options.unreadable, options.settings, options.signal);
@@ -53,15 +54,15 @@ export class ChunkLoop {
 
   /** Runs until `onRest` returns true, or the signal is aborted. `settle` then waits for the chunk being applied. */
   async run(): Promise<void> {
-    for (let turn = 0; ;) {
+    for (;;) {
       const object = await this.#next();
       if (!object) return;
-      const lane = this.options.lanes[turn % this.options.lanes.length]!;
+      // the first whenever it is free: its session has planned its statements
+      const lane = this.options.lanes.find((each) => each !== this.#applyingLane)!;
       const staging = this.#stage(object, lane);
       await this.#listingMeanwhile(staging);
       const staged = await staging;
       if (!staged) continue;
-      turn++;
       await this.#untilApplied();
       if (this.options.signal.aborted) return; // the staged chunk is rolled back when its session ends
       this.#applying = this.#apply(staged, lane);
@@ -183,7 +184,9 @@ export class ChunkLoop {
 
   async #apply(staged: StagedChunk, lane: Lane): Promise<void> {
     const start = performance.now();
+    this.#applyingLane = lane;
     const outcome = await lane.apply(staged);
+    this.#applyingLane = undefined;
     const ms = staged.copyMs + performance.now() - start;
     this.#report(staged.object, outcome);
     if (outcome.kind !== 'applied') return;

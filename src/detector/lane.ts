@@ -26,18 +26,17 @@ export interface StagedChunk {
   copyMs: number;
 }
 
+interface AppliedOutcome {
+  kind: 'applied';
+  chunk: AppliedChunk;
+  /** New ones by pattern: every enabled pattern if there are any. */
+  detections: Record<string, number>;
+  /** The last of them, for the log. */
+  newest: NewDetection[];
+}
+
 /** The outcome of a chunk; `known`: the ledger had the object already. */
-export type Outcome =
-  | {
-      kind: 'applied';
-      chunk: AppliedChunk;
-      /** By pattern, every enabled one. */
-      detections: Record<string, number>;
-      /** The last of them, for the log. */
-      newest: NewDetection[];
-    }
-  | { kind: 'quarantined'; error: string }
-  | { kind: 'known' };
+export type Outcome = AppliedOutcome | { kind: 'quarantined'; error: string } | { kind: 'known' };
 
 export interface LaneOptions {
   runId: number;
@@ -105,10 +104,9 @@ export class Lane {
         detectionsPrefix,
         chunkOrder,
       });
-      const detections = await this.#functions.countNewestDetections(chunk.detectionCount);
-      const newest = await this.#functions.newestDetections(Math.min(chunk.detectionCount, MOST_LOGGED));
+      const found = await this.#newest(chunk.detectionCount);
       await this.client.query('commit');
-      return { kind: 'applied', chunk, detections, newest };
+      return { kind: 'applied', chunk, ...found };
     } catch (error) {
       if (hasSqlState(error, 'objectInLedger')) {
         await this.#rollBack();
@@ -127,6 +125,15 @@ export class Lane {
       }
       throw error;
     }
+  }
+
+  /** Of most chunks there are none, and the database is not asked: the next chunk waits meanwhile. */
+  async #newest(count: number): Promise<Pick<AppliedOutcome, 'detections' | 'newest'>> {
+    if (count === 0) return { detections: {}, newest: [] };
+    return {
+      detections: await this.#functions.countNewestDetections(count),
+      newest: await this.#functions.newestDetections(Math.min(count, MOST_LOGGED)),
+    };
   }
 
   /** The ledger gets the ETag of the listing: a later listing with another one shows that the object has changed. */
