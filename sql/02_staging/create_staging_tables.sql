@@ -1,8 +1,8 @@
 -- Creates the staging tables in a schema: in pg_temp for one session, or in a lane of a distributed database.
--- In: the schema. Writes: staged_rows, touched_pairs, merchant_additions and the view touched_merchants in that schema.
--- Safe to call again.
+-- In: the schema. Writes: staged_rows, summed_pairs, touched_pairs, merchant_additions and the views staged_pairs and
+-- touched_merchants in that schema. Safe to call again.
 --
--- COPY fills staged_rows, process_chunk the others. Temporary tables write no WAL, and the commit empties them.
+-- COPY fills staged_rows, sum_up_staged_rows summed_pairs, process_chunk the others. Temporary tables write no WAL, and the commit empties them.
 create or replace function bankpulse.create_staging_tables(p_schema text) returns void
 language plpgsql volatile
 set search_path = bankpulse, pg_temp
@@ -10,7 +10,8 @@ set search_path = bankpulse, pg_temp
 set client_min_messages = error
 as $$
 declare
-  v_on_commit constant text := case p_schema when 'pg_temp' then 'on commit delete rows' else '' end;
+  v_is_temporary constant boolean := p_schema = 'pg_temp';
+  v_on_commit constant text := case when v_is_temporary then 'on commit delete rows' else '' end;
 begin
   -- accepted rows
   execute format($sql$
@@ -21,6 +22,34 @@ begin
       amount numeric not null
     ) %s
   $sql$, p_schema, v_on_commit);
+
+  -- the same by pair; workers of Citus have the aggregates of PostgreSQL alone
+  execute format($sql$
+    create or replace view %1$I.staged_pairs as
+    select
+      merchant_id,
+      customer_id,
+      count(*) as transaction_count,
+      %2$I.%3$I(amount) as total_amount,
+      min(placed_gender) as first_gender
+    from %1$I.staged_rows
+    group by merchant_id, customer_id
+  $sql$,
+    p_schema,
+    case when v_is_temporary then 'bankpulse' else 'pg_catalog' end,
+    case when v_is_temporary then 'add_up' else 'sum' end
+  );
+  if v_is_temporary then
+    create table if not exists pg_temp.summed_pairs (
+      merchant_id text collate "C" not null,
+      customer_id text collate "C" not null,
+      transaction_count bigint not null,
+      total_amount numeric not null,
+      first_gender text collate "C" not null
+    ) on commit delete rows;
+  else
+    execute format('create or replace view %I.summed_pairs as select * from %I.staged_pairs', p_schema, p_schema);
+  end if;
 
   -- the pairs that the chunk changes, with their values after the chunk
   execute format($sql$
@@ -58,4 +87,4 @@ end;
 $$;
 
 comment on function bankpulse.create_staging_tables(text) is
-  'Creates staged_rows, touched_pairs, merchant_additions and touched_merchants in a schema.';
+  'Creates the tables and views in a schema that a chunk is staged in.';

@@ -280,7 +280,8 @@ begin
         from touched_pairs as risen
         inner join merchant_top_counts as tops on tops.merchant_id = risen.merchant_id
         where
-          risen.merchant_id = any (v_merchants)
+          -- of tops, not of risen: the planner would expect a few risen pairs, and look up the top_count of each one
+          tops.merchant_id = any (v_merchants)
           and risen.transaction_count >= tops.top_count
           and risen.transaction_count - risen.added_count < tops.former_top_count
           and tops.top_count >= tops.former_top_count

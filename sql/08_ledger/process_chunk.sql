@@ -2,7 +2,7 @@
 -- and closes the batches that became full. All of that commits together with the COPY before it, or none of it does.
 -- In: the caller's run; key, ETag and size of the object; how long the COPY took; size and prefix of the batches;
 -- CHUNK_ORDER. A quarantined row of this key gives way to the applied one.
--- Reads: pruned_objects. Reads and writes: staged_records, staged_rows, touched_pairs, touched_merchants; rejected_rows,
+-- Reads: pruned_objects. Reads and writes: the staging tables; rejected_rows,
 -- customer_merchant_stats, merchant_stats, detections, detection_batches, rules_history, chunks; what the patterns
 -- remember.
 -- Out: the ledger row. Raises BP001 (lease_lost), BP002 (object_number_taken), BP003 (object_in_ledger), BP005
@@ -63,6 +63,7 @@ begin
   v_timings := add_timing(v_timings, 'accept', v_step_started_at);
   v_step_started_at := clock_timestamp();
 
+  perform sum_up_staged_rows();
   perform write_touched_pairs(collect_touched_pairs());
   v_chunk.row_count := empty_staged_rows();
   v_timings := add_timing(v_timings, 'pairs', v_step_started_at);

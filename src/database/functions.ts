@@ -8,7 +8,7 @@ export interface AppliedChunk {
   rejectedCount: number;
   detectionCount: number;
   isLate: boolean;
-  /** Milliseconds per step: copy, accept, pairs, merchants, detect. */
+  /** Milliseconds per step: copy (with the sums of the rows), accept, pairs, merchants, detect. */
   timings: Record<string, number>;
 }
 
@@ -42,6 +42,10 @@ export class SqlFunctions {
 
   async openStaging(): Promise<void> {
     await this.client.query('select bankpulse.open_staging()');
+  }
+
+  async sumUpStagedRows(): Promise<void> {
+    await this.client.query('select bankpulse.sum_up_staged_rows()');
   }
 
   async registerRun(): Promise<number> {

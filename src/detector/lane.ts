@@ -23,6 +23,7 @@ export interface StagedChunk {
   object: PendingObject;
   /** Without the bytes: the database has them now, and memory need not hold them, too. */
   fetched: Omit<FetchedObject, 'open'>;
+  /** Of the COPY, and of summing up the rows. */
   copyMs: number;
 }
 
@@ -81,7 +82,9 @@ export class Lane {
     await this.prepare();
     const start = performance.now();
     try {
-      await stageCsv(this.client, fetched.open, transactionColumns);
+      const way = await stageCsv(this.client, fetched.open, transactionColumns);
+      // while the other lane applies a chunk; records of the careful way become rows, and sums, only when theirs is applied
+      if (way === 'plain') await this.#functions.sumUpStagedRows();
     } catch (error) {
       await this.#rollBack();
       throw isDataError(error) ? new ContentError('refusedByDatabase', error.code) : error;

@@ -69,6 +69,24 @@ describe('PatId1, UPGRADE', () => {
       await driver.setThresholds('PatId1', { merchant_transactions_above: 10 });
     });
 
+    it('does not look up the top count of a merchant for each of its customers', async () => {
+      const { client } = driver;
+      const lookups = async () => {
+        await client.query('select pg_stat_force_next_flush()');
+        const { rows } = await client.query<{ lookups: number }>(
+          `select coalesce(idx_scan, 0)::int as lookups from pg_stat_user_tables
+           where relid = 'bankpulse.merchant_top_counts'::regclass`,
+        );
+        return rows[0]!.lookups;
+      };
+      const customers = upTo(3000).map((place) => ({ customer: `many-${place}`, merchant: 'crowd' }));
+      await driver.apply(customers);
+      await driver.apply(customers);
+      const before = await lookups();
+      await driver.apply(customers);
+      expect((await lookups()) - before).to.be.lessThan(30);
+    });
+
     describe('by transactions', () => {
       it('takes a customer at a percent_rank of exactly 0.9', async () => {
         await prepare('exact', equalWeights(11));
