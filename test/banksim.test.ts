@@ -8,7 +8,7 @@ import type { DetectorSettings, ProducerSettings } from '../src/config.js';
 import { detect } from '../src/detector/detector.js';
 import { createLog } from '../src/log.js';
 import { produce } from '../src/producer/producer.js';
-import { useDatabase } from './support/database.js';
+import { copyTestDatabase, dropTestDatabase, useDatabase, type TestDatabase } from './support/database.js';
 import { isLargeDose } from './support/dose.js';
 import { testObjectStore, type TestObjectStore } from './support/s3.js';
 
@@ -27,7 +27,8 @@ describe('the real BankSim files', function () {
   }
 
   const database = useDatabase('empty');
-  const byName = useDatabase('empty');
+  /** With the weights, and no chunk. */
+  let byName: TestDatabase;
   let s3: TestObjectStore;
   const settings: ProducerSettings & DetectorSettings = {
     TRANSACTIONS_CSV: join(folder, 'transactions.csv.gz'),
@@ -48,21 +49,32 @@ describe('the real BankSim files', function () {
   const log = createLog('silent');
   const ask = async <Row>(query: string) => (await database().client.query(query)).rows as Row[];
 
+  const detectUntil = (
+    isInputOver: () => boolean,
+    { config } = database(),
+    changes: Partial<DetectorSettings> = {},
+  ) =>
+    detect({
+      config,
+      store: s3.store,
+      settings: { ...settings, ...changes },
+      log,
+      signal: new AbortController().signal,
+      isInputOver,
+    });
+
   before(async () => {
     s3 = await testObjectStore();
+    // loads the weights, which costs as much as twenty chunks
+    await detectUntil(() => true);
+    byName = await copyTestDatabase(database());
     let hasProduced = false;
     await Promise.all([
       produce({ store: s3.store, settings, log }).finally(() => (hasProduced = true)),
-      detect({
-        config: database().config,
-        store: s3.store,
-        settings,
-        log,
-        signal: new AbortController().signal,
-        isInputOver: () => hasProduced,
-      }),
+      detectUntil(() => hasProduced),
     ]);
   });
+  after(() => dropTestDatabase(byName));
 
   /** The lines of the expected file; those found in a database. */
   const expectedLines = async () =>
@@ -92,16 +104,10 @@ describe('the real BankSim files', function () {
     }));
     for (const { key, name } of copies.sort(() => Math.random() - 0.5))
       await s3.store.put(name, (await s3.store.getWhole(key))!.content, 'text/csv');
-    await detect({
-      config: byName().config,
-      store: s3.store,
-      settings: { ...settings, CHUNK_ORDER: 'name', CHUNKS_PREFIX: 'spark/', DETECTIONS_PREFIX: 'found/' },
-      log,
-      signal: new AbortController().signal,
-      isInputOver: () => true,
-    });
+    const changes = { CHUNK_ORDER: 'name', CHUNKS_PREFIX: 'spark/', DETECTIONS_PREFIX: 'found/' } as const;
+    await detectUntil(() => true, byName, changes);
     const isApplied = (line: string) => !(Number(line.split(',').at(-1)) > some.length);
-    expect(await foundLines(byName().client)).to.deep.equal((await expectedLines()).filter(isApplied));
+    expect(await foundLines(byName.client)).to.deep.equal((await expectedLines()).filter(isApplied));
   });
 
   it('make 60 chunks, in which every one of the 594,643 rows counts', async () => {

@@ -1,18 +1,14 @@
-import { randomBytes } from 'node:crypto';
 import { expect } from 'chai';
 import { parse } from 'csv-parse/sync';
 import { audit } from '../../src/audit/audit.js';
 import { bringCheckpointUpTo } from '../../src/audit/checkpoint.js';
 import { planPrune, prune } from '../../src/audit/prune.js';
-import { readDatabaseUrl } from '../../src/environment/database-url.js';
-import { connect } from '../../src/database/connection.js';
 import { SqlFunctions } from '../../src/database/functions.js';
 import { messageOf } from '../../src/errors.js';
 import { withAudit } from '../support/audit.js';
-import { dropTestDatabase, type TestDatabase } from '../support/database.js';
+import { copyTestDatabase, dropTestDatabase, type TestDatabase } from '../support/database.js';
 import { DeleteObjectCommand } from '@aws-sdk/client-s3';
 import { children, csv, rowsOf, until, useDetector } from '../support/detector.js';
-import { administer, cloneOf, onDatabase, sharedDatabase } from '../support/servers.js';
 
 const BATCH_ROWS = 5;
 /** One with fewer than a file holds, one with a name that a spreadsheet would run, one that fills several. */
@@ -27,14 +23,7 @@ describe('a database that was restored to an earlier point', () => {
 
   /** As a dump that is restored elsewhere. */
   async function copy(source = current.database): Promise<TestDatabase> {
-    const { url } = await sharedDatabase.address();
-    const name = `${current.database.name}_${randomBytes(2).toString('hex')}`;
-    await source.client.end();
-    await administer(url, cloneOf(name, source.name));
-    source.client = await connect(source.config);
-    const copyUrl = onDatabase(url, name);
-    const { config } = readDatabaseUrl(copyUrl);
-    const made = { name, url: copyUrl, config, client: await connect(config) };
+    const made = await copyTestDatabase(source);
     copies.push(made);
     return made;
   }

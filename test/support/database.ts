@@ -38,10 +38,23 @@ export async function endAdministration(): Promise<void> {
 
 /** A new database: a clone of a template, or without even the schema. Whoever makes it drops it. */
 export async function createTestDatabase(template: Template | 'bare'): Promise<TestDatabase> {
-  const { url: serverUrl, templates } = await sharedDatabase.address();
+  const { templates } = await sharedDatabase.address();
+  return clone(template === 'bare' ? 'template0' : templates[template]);
+}
+
+/** A new database with all that this one has, which no other session uses. */
+export async function copyTestDatabase(source: TestDatabase): Promise<TestDatabase> {
+  await source.client.end();
+  const copy = await clone(source.name);
+  source.client = await connect(source.config);
+  return copy;
+}
+
+async function clone(source: string): Promise<TestDatabase> {
+  const { url: serverUrl } = await sharedDatabase.address();
   // with this process's number: no other worker makes or drops it
   const name = `bankpulse_test_${process.pid}_${randomBytes(4).toString('hex')}`;
-  await administerServer(cloneOf(name, template === 'bare' ? 'template0' : templates[template]));
+  await administerServer(cloneOf(name, source));
   const url = onDatabase(serverUrl, name);
   const { config } = readDatabaseUrl(url);
   return { name, url, config, client: await connect(config) };
