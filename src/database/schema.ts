@@ -153,12 +153,13 @@ async function applySqlFiles(
         }
         throw new Error(`sql/${file.fileName}: ${(error as Error).message}`, { cause: error });
       });
-      await client.query(
-        `insert into bankpulse.applied_sql_files (file_name, sha256) values ($1, $2)
-         on conflict (file_name) do update set sha256 = excluded.sha256, applied_at = clock_timestamp()`,
-        [file.fileName, file.sha256],
-      );
     }
+    await client.query(
+      `insert into bankpulse.applied_sql_files (file_name, sha256)
+       select file_name, sha256 from unnest($1::text[], $2::text[]) as applied (file_name, sha256)
+       on conflict (file_name) do update set sha256 = excluded.sha256, applied_at = clock_timestamp()`,
+      [files.map(({ fileName }) => fileName), files.map(({ sha256 }) => sha256)],
+    );
     await client.query('delete from bankpulse.applied_sql_files where file_name <> all ($1)', [
       await sqlFileNames(sqlDir),
     ]);

@@ -7,11 +7,12 @@ import { csv, setThresholds, useDetector } from '../support/detector.js';
 import { run } from '../support/process.js';
 
 describe('backtest', () => {
-  const current = useDetector();
-  const { put, detectOnce, detections, environment } = current;
+  const current = useDetector({ isShared: true });
+  const { put, chunkKey, detectOnce, detections, environment } = current;
   const CHUNKS = 8;
 
-  beforeEach(async () => {
+  // only the last test changes it
+  before(async () => {
     const weights = Array.from({ length: 38 }, (_, n) => `C${n % 19},shop${n % 2},${(n * 37) % 19}`);
     await writeFile(current.importanceCsv, ['Source,Target,Weight', ...weights, ''].join('\n'));
     for (let number = 1; number <= CHUNKS; number++) {
@@ -70,6 +71,47 @@ describe('backtest', () => {
       average_amount_below: 100,
     });
     expect(compared.length).to.be.greaterThan(0);
+    await current.database.client.query(`update bankpulse.patterns set is_enabled = true`);
+  });
+
+  it('prints a table of chunks, the totals and what changes; --json prints all of it', async () => {
+    const env = environment();
+    const text = await run(['backtest', 'PatId2', 'transactions_from=4'], env);
+    expect(text.code, text.stderr).to.equal(0);
+    const lines = text.stdout.split('\n');
+    expect(lines[0]).to.equal('PatId2 with transactions_from=4 average_amount_below=23');
+    expect(lines[2]).to.equal('chunk  detections  with these');
+    expect(text.stdout).to.match(/\n\d+ added, \d+ removed, \d+ earlier, \d+ later, \d+ same\n/);
+    expect(text.stdout).to.match(/\nadded +shop\d +C\d+ +chunk \d\n/);
+    expect(text.stdout).to.match(/\nearlier +shop\d +C\d+ +chunk \d instead of \d\n/);
+    const json = await run(['backtest', 'PatId2', 'transactions_from=4', '--json'], env);
+    const result = JSON.parse(json.stdout) as Backtest;
+    expect(`${describeBacktest(result)}\n`).to.equal(text.stdout);
+  });
+
+  it('ends with 2 and the names there are when something is wrong, and with 1 when a chunk is gone or is another one', async () => {
+    const { code, stderr } = await run(
+      ['backtest', 'PatId2', 'transactions=60', 'average_amount_below=cheap', 'transactions_from=Infinity'],
+      environment(),
+    );
+    expect(stderr).to.match(
+      /^configuration: average_amount_below is "cheap", which is no number; there is no threshold "transactions" of PatId2; there are: average_amount_below, transactions_from; transactions_from is "Infinity", which is no number$/m,
+    );
+    expect(code).to.equal(2);
+    const unknown = await run(['backtest', 'PatId9'], environment());
+    expect(unknown.stderr).to.match(
+      /^configuration: there is no pattern "PatId9"; there are: PatId1, PatId2, PatId3$/m,
+    );
+    expect(unknown.code).to.equal(2);
+
+    const { content } = (await current.s3.store.getWhole(chunkKey(3)))!;
+    await put(3, csv('A,F,shop,1'));
+    const other = await run(['backtest', 'PatId2', 'transactions_from=4'], environment());
+    expect(other.stderr).to.match(
+      /^error: cannot be backtested; objects gone or changed: 1, the first: chunk 3 /m,
+    );
+    expect(other.code).to.equal(1);
+    await put(3, content);
   });
 
   it('equals a run over the same chunks that begins with the other thresholds', async () => {
@@ -111,43 +153,5 @@ describe('backtest', () => {
       }
     }
     expect([...seen]).to.include.members(['added', 'removed', 'earlier', 'later']);
-  });
-
-  it('prints a table of chunks, the totals and what changes; --json prints all of it', async () => {
-    const env = environment();
-    const text = await run(['backtest', 'PatId2', 'transactions_from=4'], env);
-    expect(text.code, text.stderr).to.equal(0);
-    const lines = text.stdout.split('\n');
-    expect(lines[0]).to.equal('PatId2 with transactions_from=4 average_amount_below=23');
-    expect(lines[2]).to.equal('chunk  detections  with these');
-    expect(text.stdout).to.match(/\n\d+ added, \d+ removed, \d+ earlier, \d+ later, \d+ same\n/);
-    expect(text.stdout).to.match(/\nadded +shop\d +C\d+ +chunk \d\n/);
-    expect(text.stdout).to.match(/\nearlier +shop\d +C\d+ +chunk \d instead of \d\n/);
-    const json = await run(['backtest', 'PatId2', 'transactions_from=4', '--json'], env);
-    const result = JSON.parse(json.stdout) as Backtest;
-    expect(`${describeBacktest(result)}\n`).to.equal(text.stdout);
-  });
-
-  it('ends with 2 and the names there are when something is wrong, and with 1 when a chunk is gone or is another one', async () => {
-    const { code, stderr } = await run(
-      ['backtest', 'PatId2', 'transactions=60', 'average_amount_below=cheap', 'transactions_from=Infinity'],
-      environment(),
-    );
-    expect(stderr).to.match(
-      /^configuration: average_amount_below is "cheap", which is no number; there is no threshold "transactions" of PatId2; there are: average_amount_below, transactions_from; transactions_from is "Infinity", which is no number$/m,
-    );
-    expect(code).to.equal(2);
-    const unknown = await run(['backtest', 'PatId9'], environment());
-    expect(unknown.stderr).to.match(
-      /^configuration: there is no pattern "PatId9"; there are: PatId1, PatId2, PatId3$/m,
-    );
-    expect(unknown.code).to.equal(2);
-
-    await put(3, csv('A,F,shop,1'));
-    const other = await run(['backtest', 'PatId2', 'transactions_from=4'], environment());
-    expect(other.stderr).to.match(
-      /^error: cannot be backtested; objects gone or changed: 1, the first: chunk 3 /m,
-    );
-    expect(other.code).to.equal(1);
   });
 });

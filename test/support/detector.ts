@@ -85,10 +85,11 @@ export const rowsOf = (content: string | undefined) => {
 };
 
 /**
- * What mechanism Y needs, for the suite it is called in: each test has its own database, prefix and importance file;
- * what is still running after a test is stopped. The members that are not functions are those of the test at hand.
+ * What mechanism Y needs, for the suite it is called in: each test has its own database, prefix and importance file, or
+ * with `isShared` all have the same, so that one stream serves them all; what is still running after a test is stopped.
+ * The members that are not functions are those of the test at hand.
  */
-export function useDetector() {
+export function useDetector({ isShared = false } = {}) {
   let s3: TestObjectStore;
   let folder: string;
   let database: TestDatabase;
@@ -103,16 +104,14 @@ export function useDetector() {
   });
   after(() => rm(folder, { recursive: true, force: true }));
 
-  beforeEach(async () => {
+  (isShared ? before : beforeEach)(async () => {
     prefix = `test-${++testCount}/`;
     database = await createTestDatabase('sensitive');
     importanceCsv = join(folder, `importance-${testCount}.csv`);
     await writeFile(importanceCsv, WEIGHTS_CSV);
   });
-  afterEach(async () => {
-    await Promise.allSettled([...running].map((detector) => detector.stop()));
-    await dropTestDatabase(database);
-  });
+  afterEach(() => Promise.allSettled([...running].map((detector) => detector.stop())));
+  (isShared ? after : afterEach)(() => dropTestDatabase(database));
 
   /** Goes on with another database, as empty as at first. */
   async function renewDatabase(): Promise<void> {
