@@ -8,7 +8,7 @@ import type pg from 'pg';
 import pino, { type Logger } from 'pino';
 import type { DetectorSettings } from '../../src/config.js';
 import { detect, type DetectorOptions } from '../../src/detector/detector.js';
-import { createTestDatabase, dropTestDatabase, type TestDatabase } from './database.js';
+import { copyTestDatabase, createTestDatabase, dropTestDatabase, type TestDatabase } from './database.js';
 import { WEIGHTS_CSV } from './servers.js';
 import { testObjectStore, type TestObjectStore } from './s3.js';
 
@@ -113,10 +113,10 @@ export function useDetector({ isShared = false } = {}) {
   afterEach(() => Promise.allSettled([...running].map((detector) => detector.stop())));
   (isShared ? after : afterEach)(() => dropTestDatabase(database));
 
-  /** Goes on with another database, as empty as at first. */
-  async function renewDatabase(): Promise<void> {
+  /** Goes on with another database, as empty as at first, or with all that `source` has. */
+  async function renewDatabase(source?: TestDatabase): Promise<void> {
     await dropTestDatabase(database);
-    database = await createTestDatabase('sensitive');
+    database = await (source ? copyTestDatabase(source) : createTestDatabase('sensitive'));
   }
 
   const chunkKey = (name: number | string) =>
