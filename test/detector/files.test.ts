@@ -5,21 +5,10 @@ import { expect } from 'chai';
 import { children, csv, rowsOf, until, useDetector, type Chunk } from '../support/detector.js';
 
 describe('detect', () => {
-  const current = useDetector();
-  const {
-    put,
-    detectOnce,
-    startDetector,
-    renewDatabase,
-    cutSessions,
-    ledger,
-    untilApplied,
-    detections,
-    state,
-    files,
-  } = current;
-
   describe('a file of detections', () => {
+    const current = useDetector();
+    const { put, detectOnce, startDetector, cutSessions, untilApplied, files } = current;
+
     it('has BATCH_ROWS of them in detection order, the last one fewer', async () => {
       await put(1, children(1, 3));
       await put(2, children(2, 9));
@@ -127,6 +116,8 @@ describe('detect', () => {
   });
 
   describe('the same result', () => {
+    const current = useDetector({ isShared: true });
+    const { put, detectOnce, renewDatabase, cutSessions, ledger, detections, state, files } = current;
     const CHUNKS = 20;
     let undisturbed: {
       chunks: Chunk[];
@@ -145,7 +136,7 @@ describe('detect', () => {
     });
 
     /** Customers come again in other chunks; all three patterns fire, in chunks here and there. */
-    beforeEach(async () => {
+    before(async () => {
       await writeFile(current.importanceCsv, 'Source,Target,Weight\nC1,shop,1\nC2,shop,2\nC3,shop,3\n');
       for (let chunk = 1; chunk <= CHUNKS; chunk++) {
         const rows = Array.from({ length: 10 }, (_, index) => {
@@ -158,8 +149,11 @@ describe('detect', () => {
       undisturbed = await results();
       for (const pattern of ['PatId1', 'PatId2', 'PatId3'])
         expect(undisturbed.detections.join()).to.include(pattern);
+    });
+
+    beforeEach(async () => {
       await renewDatabase();
-      for (const number of Object.keys(undisturbed.files)) {
+      for (const number of Object.keys(await files())) {
         const Key = `${current.prefix}detections/detections-${number.padStart(8, '0')}.csv`;
         await current.s3.client.send(new DeleteObjectCommand({ Bucket: current.s3.store.bucket, Key }));
       }

@@ -9,9 +9,12 @@ import { expect } from 'chai';
 import type pg from 'pg';
 import { connect } from '../../src/database/connection.js';
 import { UserError } from '../../src/errors.js';
+import { isLargeDose } from '../support/dose.js';
 import { csv, logInto, rowsOf, until, useDetector, type LogLine } from '../support/detector.js';
 
-const CHUNKS = 8;
+const CHUNKS = isLargeDose ? 8 : 6;
+/** New customers of a chunk: far more than fit into the free pages of a table. */
+const CUSTOMERS = isLargeDose ? 1500 : 500;
 /** Trouble begins when so many are applied. */
 const BEFORE_TROUBLE = 3;
 const IN_TROUBLE = /database .*in trouble/;
@@ -33,7 +36,7 @@ describe('with a database that refuses its work, mechanism Y', () => {
   async function undisturbed(): Promise<Awaited<ReturnType<typeof results>>> {
     for (let chunk = 1; chunk <= CHUNKS; chunk++) {
       const rows = Array.from(
-        { length: 1500 },
+        { length: CUSTOMERS },
         (_, index) => `C${chunk}-${index},${index % 3 ? 'M' : 'F'},shop,${index}`,
       );
       const children = Array.from({ length: 5 }, (_, index) => `child${chunk}-${index},F,shop,1`);
