@@ -38,7 +38,8 @@ export async function detect(options: DetectorOptions): Promise<void> {
   pipelineEvents.publish('runRegistered', runId);
   const database = describeDatabase(options.config);
   log.info({ version, run: runId, database, bucket: store.description }, 'mechanism Y has started');
-  await leadUntilOver(options, runId).catch(throwUnlessIgnorable);
+  const isEndRecorded = await leadUntilOver(options, runId).catch(throwUnlessIgnorable);
+  if (isEndRecorded) return;
   await call(options.config, (functions) => functions.endRun(runId)).catch((error: unknown) =>
     log.debug({ reason: messageOf(error) }, 'the end of the run was not recorded'),
   );
@@ -86,8 +87,8 @@ async function registerRun(options: DetectorOptions): Promise<number> {
 /** At the start, sessions of a former Y may take so long to go; if there are too few connections then, there always are. */
 const SHORT_OF_CONNECTIONS_MS = 8000;
 
-/** Leads in one term after the other, until a term ends without an error. */
-async function leadUntilOver(options: DetectorOptions, runId: number): Promise<void> {
+/** Leads in one term after the other, until a term ends without an error. @returns whether that recorded the end of the run. */
+async function leadUntilOver(options: DetectorOptions, runId: number): Promise<boolean> {
   const { log, signal } = options;
   let quietSince = performance.now();
   let isImportanceRead = false;
@@ -99,7 +100,7 @@ async function leadUntilOver(options: DetectorOptions, runId: number): Promise<v
     await loadImportance(control, views, runId, options.settings.IMPORTANCE_CSV, log, signal);
     isImportanceRead = true;
   };
-  await untilDatabaseWorks(options, async ({ pausedMs, answers, works }) => {
+  return untilDatabaseWorks(options, async ({ pausedMs, answers, works }) => {
     const onProgress = () => {
       hasWorked = true;
       works();
@@ -124,5 +125,6 @@ async function leadUntilOver(options: DetectorOptions, runId: number): Promise<v
         await sleep(REPLACED_PAUSE_MS * (0.5 + Math.random() / 2), undefined, { signal });
       }
     }
+    return false;
   });
 }

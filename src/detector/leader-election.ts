@@ -88,6 +88,14 @@ export class LeaderElection {
     }
   }
 
+  /** Records the end of the run. @returns false if the session is lost. */
+  endRun(): Promise<boolean> {
+    return this.#functions.endRun(this.options.runId).then(
+      () => true,
+      () => false,
+    );
+  }
+
   /** Ends the session, which releases the lock: another Y may take over. */
   async close(): Promise<void> {
     await this.client.end().catch(() => undefined);

@@ -15,22 +15,26 @@ const CLOSE_MS = 500;
 /**
  * One term of Y as leader: it stands by until it is elected, then works until all is done, the signal is aborted or an
  * error is thrown. No state in memory outlives the term: the next one begins from the ledger.
+ * @returns whether it has recorded the end of the run, which a term ends without an error.
  */
-export async function lead(options: LeaderOptions): Promise<void> {
+export async function lead(options: LeaderOptions): Promise<boolean> {
   const election = await LeaderElection.open(options);
   // aborted at the end of the term; ends everything that the term has started
   const over = new AbortController();
   try {
-    if (!(await election.acquire())) return;
-    pipelineEvents.publish('roleChanged', 'working');
-    const working = workAsLeader(options, over.signal);
-    try {
-      // a lost lease or a hanging server ends the term, even while the work waits for an answer that never comes
-      await Promise.race([working, election.keepAlive(over.signal).then(() => working)]);
-    } finally {
-      over.abort();
-      await isDoneWithin(CLOSE_MS, Promise.allSettled([working]));
+    if (await election.acquire()) {
+      pipelineEvents.publish('roleChanged', 'working');
+      const working = workAsLeader(options, over.signal);
+      const keeping = election.keepAlive(over.signal);
+      try {
+        // a lost lease or a hanging server ends the term, even while the work waits for an answer that never comes
+        await Promise.race([working, keeping.then(() => working)]);
+      } finally {
+        over.abort();
+        await isDoneWithin(CLOSE_MS, Promise.allSettled([working, keeping]));
+      }
     }
+    return await election.endRun();
   } finally {
     pipelineEvents.publish('roleChanged', 'starting');
     await isDoneWithin(CLOSE_MS, election.close());
