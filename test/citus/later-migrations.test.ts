@@ -10,7 +10,7 @@ import { migrate, pendingChanges } from '../../src/database/schema.js';
 import { createLog } from '../../src/log.js';
 import { describeOnCitus, useCitusDatabase } from '../support/citus.js';
 import { children } from '../support/detector.js';
-import { Command } from '../support/process.js';
+import { mainOf, run as runHere, type Main } from '../support/process.js';
 import { testObjectStore, type TestObjectStore } from '../support/s3.js';
 
 const STAGING = join('sql', '02_staging', 'create_staging_tables.sql');
@@ -19,15 +19,17 @@ describeOnCitus('on Citus, a later version', (coordinatorUrl) => {
   const database = useCitusDatabase(coordinatorUrl, { workers: 2, shards: 4 });
   /** A copy of the project that gets a migration more, and other staging tables. */
   let copy: string;
+  let main: Main;
   let s3: TestObjectStore;
   let chunkCount = 0;
 
   before(async () => {
     s3 = await testObjectStore();
     copy = await mkdtemp(join(tmpdir(), 'bankpulse-test-'));
-    for (const name of ['package.json', 'sql', 'migrations'])
+    for (const name of ['package.json', 'tsconfig.json', 'src', 'sql', 'migrations'])
       await cp(join(projectDir, name), join(copy, name), { recursive: true });
     await symlink(join(projectDir, 'node_modules'), join(copy, 'node_modules'));
+    main = await mainOf(copy);
     await writeFile(join(copy, 'importance.csv'), 'Source,Target,Weight\nC1,shop,1\n');
     await database().client.query(
       `update bankpulse.patterns set thresholds = thresholds || '{"transactions_from": 2}' where pattern_id = 'PatId2'`,
@@ -36,11 +38,11 @@ describeOnCitus('on Citus, a later version', (coordinatorUrl) => {
   after(() => rm(copy, { recursive: true, force: true }));
 
   const run = (...args: string[]) =>
-    Command.startInCopy(
+    runHere(
       args,
       { ...s3.env, DATABASE_URL: database().url, IMPORTANCE_CSV: join(copy, 'importance.csv') },
-      copy,
-    ).ended;
+      main,
+    );
   async function succeed(...args: string[]): Promise<void> {
     const { code, stdout, stderr } = await run(...args);
     expect(code, `${args.join(' ')}: ${stdout}${stderr}`).to.equal(0);

@@ -3,7 +3,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { expect } from 'chai';
 import { projectDir } from '../../src/config.js';
-import { Command, expectRefusal, run as runHere, type Ended } from '../support/process.js';
+import { Command, expectRefusal, mainOf, run as runHere, type Ended, type Main } from '../support/process.js';
 
 /** A bucket that cannot be reached: commands end there. */
 const NO_STORE = {
@@ -16,37 +16,27 @@ const NO_STORE = {
 
 describe('a fresh copy of the project', () => {
   let copy: string;
-  const running: Command[] = [];
+  let main: Main;
+  let running: Command | undefined;
 
   before(async () => {
     copy = await mkdtemp(join(tmpdir(), 'bankpulse-test-'));
     for (const name of ['package.json', 'tsconfig.json', 'src', 'scripts', 'sql', 'migrations'])
       await cp(join(projectDir, name), join(copy, name), { recursive: true });
     await symlink(join(projectDir, 'node_modules'), join(copy, 'node_modules'));
+    main = await mainOf(copy);
   });
   afterEach(async () => {
-    await Promise.all(running.splice(0).map((command) => command.kill()));
+    await running?.kill();
     for (const name of ['.env', 'config.env', 'data'])
       await rm(join(copy, name), { recursive: true, force: true });
   });
   after(() => rm(copy, { recursive: true, force: true }));
 
   /** Not as a test: there `.env` is left alone. */
-  function start(
-    args: readonly string[],
-    env: Record<string, string> = {},
-    by: typeof Command.startInCopy = (...given) => Command.startInCopy(...given),
-  ): Command {
-    const command = by(args, { NODE_ENV: '', ...env }, copy);
-    running.push(command);
-    return command;
-  }
-
-  const run = (args: readonly string[], env?: Record<string, string>): Promise<Ended> =>
-    start(args, env).ended;
-  /** As users do, by tsx, which takes more than a second of processor time. */
-  const runSources = (args: readonly string[], env?: Record<string, string>): Promise<Ended> =>
-    start(args, env, (...given) => Command.startFromSources(...given)).ended;
+  const asUser = (env: Record<string, string>) => ({ NODE_ENV: '', ...env });
+  const run = (args: readonly string[], env: Record<string, string> = {}): Promise<Ended> =>
+    runHere(args, asUser(env), main);
 
   /** For embedded servers that cannot be started: commands end there. */
   const noHome = () => ({ BANKPULSE_HOME: join(copy, 'package.json') });
@@ -74,7 +64,7 @@ describe('a fresh copy of the project', () => {
   });
 
   it('generates the input where there is none', async () => {
-    const { stderr } = await runSources(['produce'], noHome());
+    const { stderr } = await run(['produce'], noHome());
     expect(stderr).to.match(/generating data\/transactions\.csv and data\/CustomerImportance\.csv/);
     expect(await readdir(join(copy, 'data'))).to.have.members(['transactions.csv', 'CustomerImportance.csv']);
     const again = await run(['produce'], noHome());
@@ -99,10 +89,10 @@ describe('a fresh copy of the project', () => {
   });
 
   it('leaves no half of an input behind when it is stopped meanwhile', async () => {
-    const command = start(['start'], noHome());
-    await command.says('generating');
-    command.child.kill('SIGINT');
-    const { code, stderr } = await command.ended;
+    running = Command.startFromSources(['start'], asUser(noHome()), copy);
+    await running.says('generating');
+    running.child.kill('SIGINT');
+    const { code, stderr } = await running.ended;
     expect(await readdir(join(copy, 'data'))).to.deep.equal([]);
     expect(stderr).not.to.include('error');
     expect(code).to.equal(0);

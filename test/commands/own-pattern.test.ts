@@ -5,7 +5,7 @@ import { expect } from 'chai';
 import { parse } from 'csv-parse/sync';
 import { projectDir } from '../../src/config.js';
 import { useDatabase } from '../support/database.js';
-import { Command } from '../support/process.js';
+import { Command, mainOf, run as runHere, type Ended, type Main } from '../support/process.js';
 import { testObjectStore, type TestObjectStore } from '../support/s3.js';
 
 const HEADER = 'customer,gender,merchant,amount';
@@ -21,6 +21,7 @@ describe('two patterns more, each one file in sql/04_patterns', function () {
   const database = useDatabase('bare');
   let copy: string;
   let s3: TestObjectStore;
+  let main: Main;
 
   before(async () => {
     s3 = await testObjectStore();
@@ -32,6 +33,7 @@ describe('two patterns more, each one file in sql/04_patterns', function () {
       await cp(join(projectDir, 'test/patterns', name), join(copy, 'sql/04_patterns', name));
     await writeFile(join(copy, 'transactions.csv'), [HEADER, ...CHUNKS.flat(), ''].join('\n'));
     await writeFile(join(copy, 'importance.csv'), 'Source,Target,Weight\nloyal,baker,1\n');
+    main = await mainOf(copy);
     for (const [place, rows] of CHUNKS.entries()) {
       const key = `bankpulse/chunks/chunk-0000000${place + 1}.csv`;
       await s3.store.put(key, [HEADER, ...rows, ''].join('\n'), 'text/csv');
@@ -44,8 +46,9 @@ describe('two patterns more, each one file in sql/04_patterns', function () {
     DATABASE_URL: database().url,
     IMPORTANCE_CSV: join(copy, 'importance.csv'),
   });
+  const runInCopy = (args: readonly string[]): Promise<Ended> => runHere(args, environment(), main);
   async function run(...args: string[]): Promise<string> {
-    const { code, stdout, stderr } = await Command.startInCopy(args, environment(), copy).ended;
+    const { code, stdout, stderr } = await runInCopy(args);
     expect(code, `${args.join(' ')}: ${stdout}${stderr}`).to.equal(0);
     return stdout;
   }
@@ -56,7 +59,7 @@ describe('two patterns more, each one file in sql/04_patterns', function () {
     );
 
   it('are found, told, written and counted', async () => {
-    // as users do; the others with the same program as all tests, which takes half the processor time
+    // as users do; the others in this process
     const migrated = await Command.startFromSources(['migrate'], environment(), copy).ended;
     expect(migrated.code, migrated.stderr).to.equal(0);
     const summary = await run('detect', '--once');
@@ -116,7 +119,7 @@ describe('two patterns more, each one file in sql/04_patterns', function () {
       /\ndetections {2}4 judged again, 0 taken as given\n[^]*\nNo difference\.\n$/,
     );
     await database().client.query('update bankpulse.merchant_largest_counts set largest_count = 1');
-    const damaged = await Command.startInCopy(['verify'], environment(), copy).ended;
+    const damaged = await runInCopy(['verify']);
     expect(damaged.stdout).to.match(
       /\nmerchant_largest_counts, merchant baker: \{"largest_count": 1\}; the replay has \{"largest_count": 10\}\n/,
     );
@@ -134,7 +137,7 @@ describe('two patterns more, each one file in sql/04_patterns', function () {
     const right = await readFile(file, 'utf8');
     const fail = async (args: string[], content: string) => {
       await writeFile(file, content);
-      const { code, stderr } = await Command.startInCopy(args, environment(), copy).ended;
+      const { code, stderr } = await runInCopy(args);
       expect(code).to.equal(1);
       return stderr.split('\n').filter((line) => line.startsWith('error: '));
     };

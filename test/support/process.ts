@@ -3,12 +3,13 @@ import { once } from 'node:events';
 import { mkdtemp, readFile, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { pathToFileURL } from 'node:url';
 import { Writable } from 'node:stream';
 import { expect } from 'chai';
 import { main } from '../../src/cli.js';
 import { projectDir } from '../../src/config.js';
 import { printable } from '../../src/text/printable.js';
-import { COPY, programArguments, sourceArguments } from './program.js';
+import { programArguments, sourceArguments } from './program.js';
 
 /** `stderr` is as on a terminal where it says why the command ended. */
 export interface Ended {
@@ -65,16 +66,6 @@ export class Command {
   /** As package.json's scripts start it, from the sources in `cwd`: the project's folder, or that of a copy. */
   static startFromSources(args: readonly string[], env: Record<string, string>, cwd: string): Command {
     return Command.#spawn(process.execPath, [...sourceArguments, ...args], env, { cwd });
-  }
-
-  /** With the settings, the SQL and the data of a copy of the project, but the same program as the others. */
-  static startInCopy(args: readonly string[], env: Record<string, string>, cwd: string): Command {
-    return Command.#spawn(
-      process.execPath,
-      [...programArguments(), ...args],
-      { ...env, [COPY]: cwd },
-      { cwd },
-    );
   }
 
   /** As users do, with npm in front of it, which is what gets the signals. A process group of their own. */
@@ -141,11 +132,23 @@ class Output extends Writable {
   }
 }
 
+export type Main = typeof main;
+
+/** `main` of a copy of the project, with the settings, the SQL and the data that are there. */
+export async function mainOf(copy: string): Promise<Main> {
+  const url = pathToFileURL(join(copy, 'src', 'cli.ts')).href;
+  return ((await import(url)) as { main: Main }).main;
+}
+
 /**
  * Runs a command to its end in this process, with an environment and outputs of its own; what it does at signals goes
  * when it ends. One at a time, since it sees them where it always does, at `process`.
  */
-export async function run(args: readonly string[], env: Record<string, string> = {}): Promise<Ended> {
+export async function run(
+  args: readonly string[],
+  env: Record<string, string> = {},
+  by: Main = main,
+): Promise<Ended> {
   if (isRunning) throw new Error('a command is running in this process already: use runProcess');
   isRunning = true;
   const [stdout, stderr] = [new Output(), new Output()];
@@ -154,7 +157,7 @@ export async function run(args: readonly string[], env: Record<string, string> =
   const listeners = SIGNALS.map((signal) => [signal, process.listeners(signal)] as const);
   try {
     for (const [name, value] of own) Object.defineProperty(process, name, { value, configurable: true });
-    return { code: await main(args), stdout: stdout.text, stderr: asOnTerminal(stderr.text) };
+    return { code: await by(args), stdout: stdout.text, stderr: asOnTerminal(stderr.text) };
   } finally {
     for (const [name, descriptor] of former) Object.defineProperty(process, name, descriptor);
     for (const [signal, earlier] of listeners)

