@@ -17,7 +17,8 @@ import { UsageError } from '../errors.js';
 import { createLog } from '../log.js';
 import { ObjectStore } from '../s3/object-store.js';
 import { PatientStore } from '../s3/patient-store.js';
-import { embeddedBucket, isDatabaseEmbedded, isStoreEmbedded, namedBucket } from './services.js';
+import { isDatabaseEmbedded } from './database-service.js';
+import { embeddedBucket, isStoreEmbedded, namedBucket } from './services.js';
 
 const UNUSABLE = 'a setting above must be mended first';
 const NOT_RUNNING = 'it does not run now: a command that needs it starts it';

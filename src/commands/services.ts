@@ -1,10 +1,10 @@
 import type pg from 'pg';
 import { openResources } from '../async/resource-scope.js';
 import type { DatabaseSettings, ObjectStoreSettings } from '../config.js';
-import { connectionConfig, describeDatabase } from '../database/connection.js';
 import { useEmbedded, type EmbeddedServices } from '../embedded/client.js';
 import type { Logger } from '../log.js';
 import { ObjectStore, type ObjectStoreOptions } from '../s3/object-store.js';
+import { isDatabaseEmbedded, openDatabase } from './database-service.js';
 
 /** The database and the object store of a command; embedded servers stay up until `close`. */
 export interface Services {
@@ -13,29 +13,8 @@ export interface Services {
   close(): Promise<void>;
 }
 
-/** The database of a command; an embedded server stays up until `close`. */
-export interface DatabaseService {
-  config: pg.ClientConfig;
-  close(): Promise<void>;
-}
-
-/** `loadSettings` has refused half a configuration: what names no server names nothing. */
-export const isDatabaseEmbedded = ({ DATABASE_URL, DB_HOST, PGHOST }: DatabaseSettings) =>
-  (DATABASE_URL ?? DB_HOST ?? PGHOST) === undefined;
+/** As `isDatabaseEmbedded`. */
 export const isStoreEmbedded = ({ S3_BUCKET }: ObjectStoreSettings) => S3_BUCKET === undefined;
-
-/** The configured PostgreSQL; if no variable names one, the embedded one. The log says which. */
-export async function openDatabase(settings: DatabaseSettings, log: Logger): Promise<DatabaseService> {
-  if (!isDatabaseEmbedded(settings)) {
-    const config = connectionConfig(settings);
-    log.info(describeDatabase(config));
-    return { config, close: () => Promise.resolve() };
-  }
-  const embedded = await useEmbedded(settings.BANKPULSE_HOME, { postgres: true, s3: false }, log);
-  const config = connectionConfig(settings, embedded.databaseUrl);
-  log.info(`${describeDatabase(config)}, the embedded PostgreSQL`);
-  return { config, close: () => embedded.release() };
-}
 
 /** The bucket of a command; an embedded server stays up until `release`. */
 export interface BucketService {

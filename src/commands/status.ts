@@ -6,7 +6,6 @@ import { describeRun, readStatusText } from '../database/status.js';
 import { countWaitingObjects, type WaitingObjects } from '../detector/waiting-objects.js';
 import type { Logger } from '../log.js';
 import { readable, readableAge } from '../text/numbers.js';
-import { openObjectStore } from './services.js';
 import { withClient, withDatabase, withStatus } from './with-database.js';
 
 interface StatusOptions {
@@ -46,6 +45,7 @@ function prepareToList(): (config: pg.ClientConfig, log: Logger) => Promise<Wait
     'LOG_LEVEL',
   ]);
   return async (config, log) => {
+    const { openObjectStore } = await import('./services.js');
     const { store, close } = await openObjectStore(settings, log);
     try {
       return await withClient(config, READS, (client) =>

@@ -7,7 +7,7 @@ import { explainRefusal } from '../database/explain-refusal.js';
 import { readStatus } from '../database/status.js';
 import type { Status, Views } from '../database/views.js';
 import { createLog, type Logger } from '../log.js';
-import { openDatabase } from './services.js';
+import { openDatabase } from './database-service.js';
 
 /** Runs `work` with the configured database, and closes it afterwards. */
 export async function withDatabase<Result>(

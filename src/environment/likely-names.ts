@@ -30,22 +30,39 @@ export const isOfAnother = (name: string, value: string | undefined) =>
   NOT_MEANT_FOR_US.test(name) || (name.endsWith('_PORT') && /^(tcp|udp):\/\//.test(value ?? ''));
 const SHORT = 6;
 
-const wordsOf = (name: string) =>
-  name
-    .toUpperCase()
-    .split(/[^A-Z\d]+/)
-    .map((word) => SYNONYMS[word] ?? word);
+/** Kept, since each name of the environment is compared with each known one. */
+const wordsByName = new Map<string, string[]>();
+function wordsOf(name: string): string[] {
+  const words =
+    wordsByName.get(name) ??
+    name
+      .toUpperCase()
+      .split(/[^A-Z\d]+/)
+      .map((word) => SYNONYMS[word] ?? word);
+  wordsByName.set(name, words);
+  return words;
+}
 const squeezed = (name: string) => wordsOf(name).join('');
+
+/** The nearest first. With a bound, which those that are farther get as their distance, most comparisons end early. */
+function byDistance(
+  name: string,
+  candidates: readonly string[],
+  maxDistance = Infinity,
+): { candidate: string; distance: number }[] {
+  const meant = squeezed(name);
+  return candidates
+    .map((candidate) => ({ candidate, distance: leven(meant, squeezed(candidate), { maxDistance }) }))
+    .sort((one, other) => one.distance - other.distance);
+}
 
 /** The known name that was probably meant by this one, which is not known; undefined if it has to do with none. */
 export function likelyName(name: string, known: readonly string[]): string | undefined {
   const other = OTHER_NAMES.find(([names]) => names.test(name.toUpperCase()))?.[1];
   if (other !== undefined && known.includes(other)) return other;
-  const distances = known
-    .map((candidate) => ({ candidate, distance: leven(squeezed(name), squeezed(candidate)) }))
-    .sort((one, other) => one.distance - other.distance);
-  const [nearest] = distances;
-  if (nearest && nearest.distance <= (squeezed(name).length <= SHORT ? 1 : 2)) return nearest.candidate;
+  const most = squeezed(name).length <= SHORT ? 1 : 2;
+  const [nearest] = byDistance(name, known, most + 1);
+  if (nearest && nearest.distance <= most) return nearest.candidate;
 
   const words = wordsOf(name);
   if (words.length < 2) return undefined;
@@ -56,9 +73,8 @@ export function likelyName(name: string, known: readonly string[]): string | und
     return holdsAll(others, words) || (first === others[0] && others.length > 1 && holdsAll(words, others));
   };
   const isOfFamily = (candidate: string) => OWN_FIRST_WORDS.test(first!) && wordsOf(candidate)[0] === first;
-  const found =
-    distances.find(({ candidate }) => isRelated(candidate)) ??
-    distances.find(({ candidate }) => isOfFamily(candidate));
+  const related = known.filter(isRelated);
+  const [found] = byDistance(name, related.length > 0 ? related : known.filter(isOfFamily));
   return found?.candidate;
 }
 

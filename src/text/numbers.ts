@@ -1,8 +1,6 @@
-const format = new Intl.NumberFormat('en', { maximumFractionDigits: 0 });
-
-/** A whole number for people: 594,643. */
+/** A whole number for people: 594,643. Not by `Intl`, which takes 20 ms of a start to load its tables. */
 export function readable(number: number): string {
-  return format.format(number);
+  return number.toFixed(0).replace(/\B(?=(\d{3})+$)/g, ',');
 }
 
 /** A number of things: `1 chunk`, `2,000 chunks`. */

@@ -66,8 +66,12 @@ const LAUNCHER = `
 /** Set where a process is to keep what V8 has compiled for it. V8 takes it only with the same options of Node. */
 const KEEP = 'BANKPULSE_TEST_KEEP_COMPILED';
 
-/** Runs bundle.js as the module that this file is. */
+/**
+ * Runs bundle.js as the module that this file is. Without `navigator`, which Node has from version 21 on, pg looks for a
+ * Cloudflare worker by `Response`, and Node loads its whole `fetch` for that.
+ */
 const PROGRAM = `
+  globalThis.navigator ??= { userAgent: 'Node.js' };
   const { readFileSync, writeFileSync } = require('node:fs');
   const { constants, Script } = require('node:vm');
   const bundle = __dirname + '/bundle.js';
