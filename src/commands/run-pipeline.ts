@@ -79,7 +79,7 @@ export async function withTerminal(
   ending: string,
   work: (command: Command) => Promise<void>,
 ): Promise<void> {
-  const terminal = openTerminal(level);
+  const terminal = await openTerminal(level);
   const { log } = terminal;
   const signal = stopSignal();
   try {
