@@ -225,7 +225,7 @@ describe('secrets and rows', function () {
     );
     await command(['detect', '--once'], 1, { ...store(), DATABASE_URL: powerless }, run);
     await command(['produce'], 1, rows, run);
-    await command(['start', '--once'], 1, { ...rows, DATABASE_URL: embedded.databaseUrl! });
+    await command(['start', '--once'], 1, { ...rows, DATABASE_URL: embedded.databaseUrl! }, run);
     await command(['produce'], 1, {
       ...rows,
       AWS_ENDPOINT_URL_S3: `http://u:${SECRETS.password}@127.0.0.1:1`,
@@ -250,7 +250,7 @@ describe('secrets and rows', function () {
         'psql was seen',
       ).to.be.true;
     }
-    expect([...seen.commandLines].filter((line) => /cli\.(ts|mjs) (start|detect|produce)/.test(line))).not.to
+    expect([...seen.commandLines].filter((line) => /cli\.(ts|cjs) (start|detect|produce)/.test(line))).not.to
       .be.empty;
     expect([...seen.sessions].filter((session) => session.startsWith('bankpulse'))).not.to.be.empty;
     for (const [what, texts] of Object.entries(seen)) expectClean(what, [...texts].join('\n'));

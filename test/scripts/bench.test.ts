@@ -1,4 +1,4 @@
-import { spawn, type ChildProcess } from 'node:child_process';
+import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
@@ -7,6 +7,7 @@ import { expect } from 'chai';
 import { CommanderError } from 'commander';
 import { projectDir } from '../../src/config.js';
 import { ADVISORY_LOCK } from '../../src/database/advisory-locks.js';
+import { main } from '../../scripts/bench.js';
 import { applyFigures, dashboardFigures } from '../../scripts/bench/apply.js';
 import { figure, figuresJson, isMet, spread, targetLines, targetsJson } from '../../scripts/bench/figures.js';
 import type { Figure } from '../../scripts/bench/figures.js';
@@ -18,16 +19,8 @@ import type { ChunkTiming } from '../../scripts/bench/timed-lane.js';
 import { UsageError, UserError } from '../../src/errors.js';
 import { generate } from '../../src/generate/generate.js';
 import { useDatabase } from '../support/database.js';
+import { run } from '../support/process.js';
 import { testObjectStore, type TestObjectStore } from '../support/s3.js';
-
-/** The benchmark as a process, without a developer's `.env` and AWS profile. */
-function startBench(args: readonly string[], env: Record<string, string> = {}): ChildProcess {
-  return spawn(process.execPath, ['src/run.cjs', 'scripts/bench.ts', ...args], {
-    cwd: projectDir,
-    env: { PATH: process.env.PATH, HOME: '/nonexistent', NODE_ENV: 'test', ...env },
-    stdio: ['ignore', 'pipe', 'pipe'],
-  });
-}
 
 /** Adds 1,000 rows at the top, in which PatId2 finds ten customers: two full files of five. */
 async function addDetections(transactionsCsv: string): Promise<void> {
@@ -37,15 +30,6 @@ async function addDetections(transactionsCsv: string): Promise<void> {
     (_, index) => `0,'C${index % 10}','3','F','28007','M1','28007','es_food',1.50,0`,
   );
   await writeFile(transactionsCsv, [header, ...added, ...rows].join('\n'));
-}
-
-/** Waits. @returns its exit code and its output */
-async function endOf(child: ChildProcess): Promise<{ code: number | null; stdout: string; stderr: string }> {
-  let [stdout, stderr] = ['', ''];
-  child.stdout!.setEncoding('utf8').on('data', (text: string) => (stdout += text));
-  child.stderr!.setEncoding('utf8').on('data', (text: string) => (stderr += text));
-  const [code] = (await once(child, 'close')) as [number | null];
-  return { code, stdout, stderr };
 }
 
 /** What a wrong command line ends with. */
@@ -78,7 +62,7 @@ describe('npm run bench', () => {
     it('refuse one file without the other, and leave it as it is', async () => {
       const file = join(folder, 'mine.csv');
       await writeFile(file, 'mine');
-      const { code, stdout, stderr } = await endOf(startBench(['--transactions', file]));
+      const { code, stdout, stderr } = await run(['--transactions', file], {}, main);
       expect({ code, stdout, stderr }).to.deep.equal({
         code: 2,
         stdout: '',
@@ -300,7 +284,7 @@ describe('npm run bench', () => {
 
     it('measures every part, writes one JSON object, and leaves nothing behind', async function () {
       this.timeout(300_000);
-      const { code, stdout, stderr } = await endOf(startBench([...files, '--rounds', '1', '--json'], env));
+      const { code, stdout, stderr } = await run([...files, '--rounds', '1', '--json'], env, main);
       expect(code, stderr).to.equal(0);
       const result = JSON.parse(stdout) as Record<string, Record<string, unknown>>;
       expect(result.set_up!.input).to.include({ rows: 25_000, chunks: 3, is_generated: false });
@@ -322,7 +306,7 @@ describe('npm run bench', () => {
     it('does not begin beside another, whose databases it would take', async () => {
       await database().client.query('select pg_advisory_lock($1)', [ADVISORY_LOCK.bench]);
       try {
-        const { code, stdout, stderr } = await endOf(startBench([...files, '--only', 'apply'], env));
+        const { code, stdout, stderr } = await run([...files, '--only', 'apply'], env, main);
         expect([code, stdout]).to.deep.equal([1, '']);
         expect(stderr).to.equal('error: another benchmark is at work beside this database\n');
       } finally {
@@ -331,12 +315,20 @@ describe('npm run bench', () => {
     });
 
     it('that is interrupted ends with 1, and leaves nothing behind either', async () => {
-      const child = startBench([...files, '--only', 'latency'], env);
-      const ending = endOf(child);
+      // without a developer's `.env` and AWS profile
+      const args = ['src/run.cjs', 'scripts/bench.ts', ...files, '--only', 'latency'];
+      const child = spawn(process.execPath, args, {
+        cwd: projectDir,
+        env: { PATH: process.env.PATH, HOME: '/nonexistent', NODE_ENV: 'test', ...env },
+        stdio: ['ignore', 'pipe', 'pipe'],
+      });
+      let stderr = '';
+      child.stderr.setEncoding('utf8').on('data', (text: string) => (stderr += text));
+      const ending = once(child, 'close');
       // its set-up is done, its processes are starting
-      await once(child.stdout!, 'data');
+      await once(child.stdout, 'data');
       child.kill('SIGINT');
-      const { code, stderr } = await ending;
+      const [code] = (await ending) as [number | null];
       expect([code, stderr]).to.deep.equal([1, 'error: interrupted\n']);
       expect(await leftovers()).to.deep.equal([]);
     });
