@@ -22,11 +22,12 @@ describe('behind PgBouncer', () => {
     await postgres.query(`create database pooled template template0 encoding 'UTF8'`);
     expect(await run(['migrate'], { DATABASE_URL: postgres.url('pooled') })).to.include({ code: 0 });
   });
-  afterEach(async () => {
+  after(() => postgres?.stop());
+
+  async function stopPooler(): Promise<void> {
     await pooler?.stop();
     pooler = undefined;
-  });
-  after(() => postgres?.stop());
+  }
 
   const environment = () => ({
     ...s3.env,
@@ -39,9 +40,10 @@ describe('behind PgBouncer', () => {
 
   for (const mode of ['transaction', 'statement'] as const) {
     describe(`that pools ${mode}s`, () => {
-      beforeEach(async () => {
+      before(async () => {
         pooler = await startPgBouncer(postgres, { mode, size: 10 });
       });
+      after(stopPooler);
 
       for (const args of [['migrate'], ['detect', '--once'], ['verify'], ['seed']])
         it(`${args[0]} says in one line what it needs`, async () => {
@@ -58,6 +60,8 @@ describe('behind PgBouncer', () => {
   }
 
   describe('that pools sessions', () => {
+    afterEach(stopPooler);
+
     it('works with a pool of 6', async () => {
       await s3.store.put('pooled/chunks/chunk_1.csv', children(1, 3), 'text/csv');
       pooler = await startPgBouncer(postgres, { mode: 'session', size: 6 });
