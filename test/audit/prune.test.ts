@@ -441,7 +441,7 @@ describe('prune', function () {
       return { detections: await detections(), state: await current.state(), quarantined, written };
     }
     await fc.assert(
-      fc.asyncProperty(fc.array(step, { minLength: 8, maxLength: 12 }), async (steps) => {
+      fc.asyncProperty(fc.array(step, { minLength: isLargeDose ? 6 : 8, maxLength: 12 }), async (steps) => {
         round++;
         expect(await apply(steps, `${round}p/`, true)).to.deep.equal(await apply(steps, `${round}/`, false));
       }),
