@@ -32,11 +32,11 @@ export interface PipelineEvents {
       chunkNo: number;
       rowCount: number;
       rejectedCount: number;
-      /** New ones by pattern: every enabled pattern if there are any. */
+      /** New detections by pattern. Empty if there are none; otherwise every enabled pattern is a key. */
       detections: Record<string, number>;
       /** By step. */
       stepSeconds: Record<string, number>;
-      /** Of its COPY and of its application up to the commit, without the wait between them. */
+      /** Of staging it and of applying it up to the commit, without the wait between them. */
       seconds: number;
     },
   ];

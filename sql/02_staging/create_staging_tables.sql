@@ -23,7 +23,7 @@ begin
     ) %s
   $sql$, p_schema, v_on_commit);
 
-  -- the same by pair; workers of Citus have the aggregates of PostgreSQL alone
+  -- the accepted rows by pair; in a lane by sum(), because the workers of Citus do not have add_up
   execute format($sql$
     create or replace view %1$I.staged_pairs as
     select
@@ -39,6 +39,7 @@ begin
     case when v_is_temporary then 'bankpulse' else 'pg_catalog' end,
     case when v_is_temporary then 'add_up' else 'sum' end
   );
+  -- the same, kept; in a lane computed by the worker that is asked
   if v_is_temporary then
     create table if not exists pg_temp.summed_pairs (
       merchant_id text collate "C" not null,

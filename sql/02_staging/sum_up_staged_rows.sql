@@ -1,12 +1,14 @@
--- Sums up the staged rows by pair, unless that is done. The session that stages a chunk does it while another one applies the
--- chunk before; process_chunk does it for rows that came the careful way. In a lane there is nothing to do, because
--- its workers sum up when they are asked: to keep the sums would take two statements more for each shard.
+-- Sums up the staged rows by pair, unless that is done. The session that stages a chunk calls it while another session applies
+-- the chunk before. process_chunk calls it again, for the rows of the careful way, which are not staged before that. In a lane
+-- there is nothing to do: summed_pairs is a view there, because keeping the sums would cost each shard two statements more.
 -- Reads: staged_pairs. Writes: summed_pairs.
 create or replace function bankpulse.sum_up_staged_rows() returns void
 language plpgsql volatile
+-- compiling a query costs more than it saves if the query takes a few milliseconds
+set jit = off
 as $$
 begin
-  -- by itself: Citus would plan the second condition with the first
+  -- in a statement of its own: Citus would plan the next condition together with this one
   if bankpulse.staging_lane() is not null then
     return;
   end if;
@@ -18,9 +20,8 @@ begin
     insert into summed_pairs (merchant_id, customer_id, transaction_count, total_amount, first_gender)
     select merchant_id, customer_id, transaction_count, total_amount, first_gender
     from staged_pairs
-    -- The pairs of a merchant stand together in the index of the state: one after the other they find its pages in the
-    -- processor's cache, where they are looked up and where new ones are added. Numbers are sorted faster than texts, and any order
-    -- of the merchants will do.
+    -- Where each pair is looked up by index, those of a merchant stand together there: one after the other they find its
+    -- pages in the processor's cache. Numbers are sorted faster than texts, and any order of the merchants will do.
     order by hashtext(merchant_id)
   $sql$;
 end;

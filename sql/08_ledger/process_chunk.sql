@@ -1,6 +1,6 @@
 -- Applies the staged chunk to the state, judges the patterns after it, writes the new detections and the ledger row,
 -- and closes the batches that became full. All of that commits together with the COPY before it, or none of it does.
--- In: the caller's run; key, ETag and size of the object; how long the COPY took; size and prefix of the batches;
+-- In: the caller's run; key, ETag and size of the object; how long it took to stage the chunk; size and prefix of the batches;
 -- CHUNK_ORDER. A quarantined row of this key gives way to the applied one.
 -- Reads: pruned_objects. Reads and writes: the staging tables; rejected_rows,
 -- customer_merchant_stats, merchant_stats, detections, detection_batches, rules_history, chunks; what the patterns

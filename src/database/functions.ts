@@ -8,7 +8,7 @@ export interface AppliedChunk {
   rejectedCount: number;
   detectionCount: number;
   isLate: boolean;
-  /** Milliseconds per step: copy (with the sums of the rows), accept, pairs, merchants, detect. */
+  /** Milliseconds per step: copy (all of staging), accept, pairs, merchants, detect. */
   timings: Record<string, number>;
 }
 

@@ -30,7 +30,7 @@ const FINISH_FILES_MS = 1000;
 export interface Sessions {
   control: pg.Client;
   views: Kysely<Views>;
-  lanes: readonly Lane[];
+  lanes: readonly [Lane, Lane];
 }
 
 /** @throws UserError if the chunks of the ledger were applied in another order. */

@@ -17,7 +17,7 @@ export interface AppliedEvent {
   chunkNo: number;
   rowCount: number;
   detectionCount: number;
-  /** Of its COPY and of its application up to the commit, without the wait between them. */
+  /** Of staging it and of applying it up to the commit, without the wait between them. */
   ms: number;
 }
 
@@ -29,7 +29,7 @@ export interface ChunkLoopOptions {
   /** Runs `listing.poll`. */
   polling: SingleFlight;
   /** Two: the loop stages a chunk in one lane while it applies the chunk in the other. */
-  lanes: readonly Lane[];
+  lanes: readonly [Lane, Lane];
   log: Logger;
   signal: AbortSignal;
   /** Called when a chunk has been applied. */
@@ -58,7 +58,8 @@ export class ChunkLoop {
       const object = await this.#next();
       if (!object) return;
       // the first whenever it is free: its session has planned its statements
-      const lane = this.options.lanes.find((each) => each !== this.#applyingLane)!;
+      const [first, second] = this.options.lanes;
+      const lane = this.#applyingLane === first ? second : first;
       const staging = this.#stage(object, lane);
       await this.#listingMeanwhile(staging);
       const staged = await staging;
@@ -185,8 +186,7 @@ export class ChunkLoop {
   async #apply(staged: StagedChunk, lane: Lane): Promise<void> {
     const start = performance.now();
     this.#applyingLane = lane;
-    const outcome = await lane.apply(staged);
-    this.#applyingLane = undefined;
+    const outcome = await lane.apply(staged).finally(() => (this.#applyingLane = undefined));
     const ms = staged.copyMs + performance.now() - start;
     this.#report(staged.object, outcome);
     if (outcome.kind !== 'applied') return;

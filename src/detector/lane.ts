@@ -23,14 +23,14 @@ export interface StagedChunk {
   object: PendingObject;
   /** Without the bytes: the database has them now, and memory need not hold them, too. */
   fetched: Omit<FetchedObject, 'open'>;
-  /** Of the COPY, and of summing up the rows. */
+  /** Of staging: the COPY, and summing up what came the plain way. */
   copyMs: number;
 }
 
 interface AppliedOutcome {
   kind: 'applied';
   chunk: AppliedChunk;
-  /** New ones by pattern: every enabled pattern if there are any. */
+  /** New detections by pattern. Empty if there are none; otherwise every enabled pattern is a key. */
   detections: Record<string, number>;
   /** The last of them, for the log. */
   newest: NewDetection[];
@@ -83,7 +83,7 @@ export class Lane {
     const start = performance.now();
     try {
       const way = await stageCsv(this.client, fetched.open, transactionColumns);
-      // while the other lane applies a chunk; records of the careful way become rows, and sums, only when theirs is applied
+      // while the other lane applies a chunk; process_chunk makes rows of the careful way's records, and sums them up itself
       if (way === 'plain') await this.#functions.sumUpStagedRows();
     } catch (error) {
       await this.#rollBack();
@@ -130,7 +130,7 @@ export class Lane {
     }
   }
 
-  /** Of most chunks there are none, and the database is not asked: the next chunk waits meanwhile. */
+  /** Most chunks have none. Then the database is not asked, because the next chunk would wait for its answer. */
   async #newest(count: number): Promise<Pick<AppliedOutcome, 'detections' | 'newest'>> {
     if (count === 0) return { detections: {}, newest: [] };
     return {

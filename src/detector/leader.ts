@@ -66,10 +66,15 @@ async function workAsLeader(options: LeaderOptions, over: AbortSignal): Promise<
       detectionsPrefix: settings.DETECTIONS_PREFIX,
       chunkOrder: settings.CHUNK_ORDER,
     };
-    for (let count = 0; count < 2; count++) lanes.push(await Lane.open(config, laneOptions));
-    // at once, since the role may lack the right to; the second one's wait for a second chunk
-    await lanes[0]!.prepare();
-    await applyChunks(options, { control, views, lanes }, until);
+    const openLane = async () => {
+      const lane = await Lane.open(config, laneOptions);
+      lanes.push(lane);
+      return lane;
+    };
+    const [first, second] = [await openLane(), await openLane()];
+    // at once, since the role may lack the right to; the second one's wait for a chunk that is staged while another is applied
+    await first.prepare();
+    await applyChunks(options, { control, views, lanes: [first, second] }, until);
   } finally {
     await isDoneWithin(CLOSE_MS, close());
   }

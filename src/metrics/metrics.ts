@@ -48,7 +48,7 @@ export class Metrics {
     });
     const chunk = histogram(
       'chunk_duration_seconds',
-      'Time of a chunk in its COPY and in its application up to the commit.',
+      'Time of staging a chunk and of applying it up to the commit.',
     );
     const step = histogram('step_duration_seconds', 'Time of a chunk in each step.', ['step']);
     const batches = counter('batches_written_total', 'Detection files written to the bucket.');

@@ -137,6 +137,32 @@ describe('detect', () => {
     });
   });
 
+  it('stages in its first session while chunks come one by one, plain or not, in the second only while one is applied', async () => {
+    const { client } = current.database;
+    const stagingSessions = async () =>
+      (
+        await client.query(
+          `select from pg_class where relname = 'summed_pairs' and relnamespace::regnamespace::text ^@ 'pg_temp'`,
+        )
+      ).rowCount;
+    startDetector();
+    for (const [place, row] of ['C1,F,shop,1', '"C1",F,shop,1', 'C1,M,shop,1.50'].entries()) {
+      await put(place + 1, csv(row));
+      await untilApplied(place + 1);
+    }
+    expect(await stagingSessions()).to.equal(1);
+    const { rows } = await client.query(
+      'select gender, transaction_count::int as count, total_amount as total from bankpulse.customer_merchant_stats',
+    );
+    expect(rows).to.deep.equal([{ gender: 'F', count: 3, total: '3.50' }]);
+    await client.query('begin; lock bankpulse.merchant_stats in share mode'); // so that a chunk is being applied
+    await put(4, csv('C1,F,shop,1'));
+    await put(5, csv('C1,F,shop,1'));
+    await until('a second session stages', async () => (await stagingSessions()) === 2);
+    await client.query('commit');
+    await untilApplied(5);
+  });
+
   it('leaves no session behind', async () => {
     await put(1, csv('C1,F,shop,1'));
     await detectOnce();

@@ -43,7 +43,8 @@ describe('the two ways to compute the patterns', () => {
     let foretold = 0;
     let near = 0;
 
-    async function check([steps, other]: [Step[], AnyRules]): Promise<void> {
+    /** `seed` chooses the pairs that are explained. */
+    async function check([steps, other, seed]: [Step[], AnyRules, number]): Promise<void> {
       await client.query(clearState);
       for (const { rows, rules: changedRules, weights: changedWeights } of steps) {
         if (changedRules) await setRules(changedRules);
@@ -76,7 +77,10 @@ describe('the two ways to compute the patterns', () => {
              explained.pattern_id, pairs.merchant_id, pairs.customer_id,
              bool_and(coalesce(is_met, false)) as is_match,
              min(detected_in_chunk) as detected_in_chunk
-           from (select * from bankpulse.customer_merchant_stats order by random() limit $1) as pairs
+           from (
+             select * from bankpulse.customer_merchant_stats
+             order by hashtextextended(merchant_id || ' ' || customer_id, $2) limit $1
+           ) as pairs
            cross join lateral bankpulse.explain_pair(pairs.merchant_id, pairs.customer_id) as explained
            group by explained.pattern_id, pairs.merchant_id, pairs.customer_id
          )
@@ -95,7 +99,8 @@ describe('the two ways to compute the patterns', () => {
                detections.pattern_id = explained.pattern_id and detections.merchant_id = explained.merchant_id
                and detections.customer_id in (explained.customer_id, '')
            )`,
-        [isLargeDose ? null : 40],
+        // to explain a pair takes some milliseconds, and a stream has up to some hundred
+        [isLargeDose ? null : 40, seed],
       );
       expect(wrongExplained, 'explained').to.deep.equal([]);
       // what if: a real change, and a chunk of 0 rows
@@ -124,10 +129,11 @@ describe('the two ways to compute the patterns', () => {
     }
 
     // how many there are is chance: of eight streams sometimes none, of forty hardly ever
-    for (let round = 0; round < 5 && !(foretold > 0 && near > 0); round++)
-      await fc.assert(fc.asyncProperty(fc.tuple(streamOf(rules), rules), check), {
+    const rounds = isLargeDose ? 1 : 5;
+    for (let round = 0; round < rounds && !(foretold > 0 && near > 0); round++)
+      await fc.assert(fc.asyncProperty(fc.tuple(streamOf(rules), rules, fc.nat()), check), {
         numRuns: Number(process.env.PROPERTY_RUNS ?? (isLargeDose ? 200 : 8)),
-        interruptAfterTimeLimit: 45_000,
+        interruptAfterTimeLimit: 45_000 / rounds,
       });
     expect(foretold).to.be.greaterThan(0);
     expect(near).to.be.greaterThan(0);

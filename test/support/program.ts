@@ -1,4 +1,5 @@
 import { spawnSync } from 'node:child_process';
+import { existsSync } from 'node:fs';
 import { chmod, mkdir, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { pathToFileURL } from 'node:url';
@@ -44,14 +45,12 @@ const keepUrls: Plugin = {
           : path === client
             ? urlOf(join(folder!, 'embedded', 'client.ts'))
             : urlOf(path);
-      const contents = source
-        .replaceAll('import.meta.url', url)
-        // a script cannot wait at its top
-        .replace(
-          /^\s+const exitCode = await (main\(.*\));\n\s+(.*);$/m,
-          '\n  void $1.then((exitCode) => ($2));',
-        );
-      return { contents, loader: 'ts' };
+      const contents = source.replaceAll('import.meta.url', url);
+      if (path !== entry) return { contents, loader: 'ts' };
+      // a script cannot wait at its top
+      const waiting = /^\s+const exitCode = await (main\(.*\));\n\s+(.*);$/m;
+      if (!waiting.test(contents)) throw new Error(`the end of ${entry} is not as it was`);
+      return { contents: contents.replace(waiting, '\n  void $1.then((exitCode) => ($2));'), loader: 'ts' };
     });
   },
 };
@@ -66,8 +65,11 @@ const LAUNCHER = `
 /** Set where a process is to keep what V8 has compiled for it. V8 takes it only with the same options of Node. */
 const KEEP = 'BANKPULSE_TEST_KEEP_COMPILED';
 
+/** What V8 has compiled, beside it. */
+const COMPILED = 'bundle.compiled';
+
 /**
- * Runs bundle.js as the module that this file is. Without `navigator`, which Node has from version 21 on, pg looks for a
+ * Runs bundle.js in place of this file, from what V8 has compiled if there is any. Without `navigator`, which Node has from version 21 on, pg looks for a
  * Cloudflare worker by `Response`, and Node loads its whole `fetch` for that.
  */
 const PROGRAM = `
@@ -75,7 +77,7 @@ const PROGRAM = `
   const { readFileSync, writeFileSync } = require('node:fs');
   const { constants, Script } = require('node:vm');
   const bundle = __dirname + '/bundle.js';
-  const compiled = __dirname + '/bundle.compiled';
+  const compiled = __dirname + '/${COMPILED}';
   const read = (file) => { try { return readFileSync(file); } catch { return undefined; } };
   const script = new Script(readFileSync(bundle, 'latin1'), {
     filename: bundle,
@@ -143,17 +145,17 @@ export async function buildProgram(): Promise<void> {
   process.env[VARIABLE] = program;
 }
 
-/**
- * Starts it in vain, without a database, so that most of what tests run is compiled once.
- */
+/** Runs `doctor` once, without servers, so that V8 compiles most of what tests use. */
 function keepCompiled(file: string): void {
   const env = {
-    PATH: process.env.PATH,
-    NODE_ENV: 'test',
-    DATABASE_URL: 'postgres://127.0.0.1:1/none',
-    [KEEP]: '1',
+    ...{ PATH: process.env.PATH, HOME: '/nonexistent', NODE_ENV: 'test', BANKPULSE_HOME: folder },
+    ...{ DATABASE_URL: 'postgres://127.0.0.1:1/none', [KEEP]: '1' },
   };
-  spawnSync(process.execPath, [...NODE_OPTIONS, file, 'doctor'], { env, cwd: projectDir });
+  const { stderr } = spawnSync(process.execPath, [...NODE_OPTIONS, file, 'doctor'], {
+    ...{ env, cwd: projectDir, timeout: 60_000, encoding: 'utf8' },
+  });
+  if (!existsSync(join(dirname(file), COMPILED)))
+    throw new Error(`the program of the tests does not run: ${stderr}`);
 }
 
 export async function removeProgram(): Promise<void> {

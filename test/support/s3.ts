@@ -62,7 +62,7 @@ export async function closeTestStores(): Promise<void> {
   client.destroy();
 }
 
-/** A list of keys is XML, which cannot hold control characters: an object with an odd key is deleted by itself. */
+/** A list of keys is XML, which cannot hold every character: an object whose key is not printable ASCII is deleted by itself. */
 async function deleteBucket(client: S3Client, store: ObjectStore): Promise<void> {
   const Bucket = store.bucket;
   for (;;) {
@@ -71,8 +71,12 @@ async function deleteBucket(client: S3Client, store: ObjectStore): Promise<void>
     const keys = objects.map(({ key: Key }) => ({ Key }));
     const isOdd = ({ Key }: { Key: string }) => /[^ -~]/.test(Key);
     const Objects = keys.filter((key) => !isOdd(key));
-    if (Objects.length > 0)
-      await client.send(new DeleteObjectsCommand({ Bucket, Delete: { Objects, Quiet: true } }));
+    if (Objects.length > 0) {
+      const { Errors = [] } = await client.send(
+        new DeleteObjectsCommand({ Bucket, Delete: { Objects, Quiet: true } }),
+      );
+      if (Errors.length > 0) throw new Error(`the bucket cannot be emptied: ${Errors[0]!.Message}`);
+    }
     await Promise.all(
       keys.filter(isOdd).map((key) => client.send(new DeleteObjectCommand({ Bucket, ...key }))),
     );
