@@ -8,7 +8,7 @@ import { Command } from '../support/process.js';
 
 const MIB = 1 << 20;
 const TINY_OBJECTS = isLargeDose ? 10_000 : 40;
-const PREFETCH_BYTES = (isLargeDose ? 32 : 4) * MIB;
+const PREFETCH_BYTES = (isLargeDose ? 32 : 8) * MIB;
 const LARGE_BYTES = (isLargeDose ? 256 : 32) * MIB;
 /** Y takes some 110 MiB before its first object; an object held in memory, and once more as it is staged, would be above. */
 const RSS_LIMIT = (isLargeDose ? 256 : 192) * MIB;
