@@ -34,9 +34,6 @@ const NO_EXTRAS = `--disable-features=${[
   ...['OptimizationHints', 'MediaRouter'],
 ].join()}`;
 
-/** No process that stands in for a graphics card. */
-const NO_GPU = ['--disable-gpu', '--in-process-gpu'];
-
 export interface WatchedPage extends Page {
   /** What it said on the console as an error, threw, or asked of anybody but the dashboard. */
   faults: string[];
@@ -68,12 +65,7 @@ export function useBrowser(): (url: string, options?: BrowserContextOptions) => 
     }
     this.timeout(60_000);
     // root has no sandbox
-    const args = [
-      ...NO_GPU,
-      NO_EXTRAS,
-      NO_OTHER_HOSTS,
-      ...(process.getuid?.() === 0 ? ['--no-sandbox'] : []),
-    ];
+    const args = [NO_EXTRAS, NO_OTHER_HOSTS, ...(process.getuid?.() === 0 ? ['--no-sandbox'] : [])];
     browser = await chromium.launch({ executablePath, args });
   });
   after(() => browser?.close());
