@@ -104,10 +104,12 @@ describe('detect, with a store whose listings show other ETags than its objects 
     await until('it was tried again', () => Promise.resolve(tries() === 2));
     odd.put(chunkKey(1), 'still no columns\n');
     await until('it was tried when it had changed', () => Promise.resolve(tries() === 3));
-    await until('it was asked for', () => Promise.resolve(peeks() >= 5));
-    await listedOn();
-    const asked = peeks();
-    await listedOn();
+    // how often it is asked for until then depends on whether a listing came between
+    let asked = -1;
+    for (let round = 0; round < 5 && asked !== peeks(); round++) {
+      asked = peeks();
+      await listedOn();
+    }
     await detector.stop();
     expect(tries()).to.equal(3);
     expect(peeks()).to.equal(asked);
