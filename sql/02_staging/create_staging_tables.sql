@@ -2,7 +2,8 @@
 -- In: the schema. Writes: staged_rows, summed_pairs, touched_pairs, merchant_additions and the views staged_pairs and
 -- touched_merchants in that schema. Safe to call again.
 --
--- COPY fills staged_rows, sum_up_staged_rows summed_pairs, process_chunk the others. Temporary tables write no WAL, and the commit empties them.
+-- COPY fills staged_rows, sum_up_staged_rows summed_pairs, process_chunk the others. Temporary tables write no WAL, and the
+-- commit empties them.
 create or replace function bankpulse.create_staging_tables(p_schema text) returns void
 language plpgsql volatile
 set search_path = bankpulse, pg_temp

@@ -1,10 +1,9 @@
 -- Applies the staged chunk to the state, judges the patterns after it, writes the new detections and the ledger row,
 -- and closes the batches that became full. All of that commits together with the COPY before it, or none of it does.
--- In: the caller's run; key, ETag and size of the object; how long it took to stage the chunk; size and prefix of the batches;
--- CHUNK_ORDER. A quarantined row of this key gives way to the applied one.
--- Reads: pruned_objects. Reads and writes: the staging tables; rejected_rows,
--- customer_merchant_stats, merchant_stats, detections, detection_batches, rules_history, chunks; what the patterns
--- remember.
+-- In: the caller's run; key, ETag and size of the object; how long it took to stage the chunk; size and prefix of the
+-- batches; CHUNK_ORDER. A quarantined row of this key gives way to the applied one.
+-- Reads: pruned_objects. Reads and writes: the staging tables; rejected_rows, customer_merchant_stats, merchant_stats,
+-- detections, detection_batches, rules_history, chunks; what the patterns remember.
 -- Out: the ledger row. Raises BP001 (lease_lost), BP002 (object_number_taken), BP003 (object_in_ledger), BP005
 -- (pattern_failed), 40001 if the patterns were changed while it ran.
 create or replace function bankpulse.process_chunk(

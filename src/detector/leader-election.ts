@@ -88,7 +88,7 @@ export class LeaderElection {
     }
   }
 
-  /** Records the end of the run. @returns false if the session is lost. */
+  /** Records the end of the run. @returns false if that failed: the caller then tries in a session of its own, and logs why. */
   endRun(): Promise<boolean> {
     return this.#functions.endRun(this.options.runId).then(
       () => true,

@@ -15,7 +15,7 @@ const CLOSE_MS = 500;
 /**
  * One term of Y as leader: it stands by until it is elected, then works until all is done, the signal is aborted or an
  * error is thrown. No state in memory outlives the term: the next one begins from the ledger.
- * @returns whether it has recorded the end of the run, which a term ends without an error.
+ * @returns whether it has recorded the end of the run: a term that ends without an error tries to.
  */
 export async function lead(options: LeaderOptions): Promise<boolean> {
   const election = await LeaderElection.open(options);

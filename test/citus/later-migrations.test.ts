@@ -10,7 +10,7 @@ import { migrate, pendingChanges } from '../../src/database/schema.js';
 import { createLog } from '../../src/log.js';
 import { describeOnCitus, useCitusDatabase } from '../support/citus.js';
 import { children } from '../support/detector.js';
-import { mainOf, run as runHere, type Main } from '../support/process.js';
+import { Command } from '../support/process.js';
 import { testObjectStore, type TestObjectStore } from '../support/s3.js';
 
 const STAGING = join('sql', '02_staging', 'create_staging_tables.sql');
@@ -19,7 +19,6 @@ describeOnCitus('on Citus, a later version', (coordinatorUrl) => {
   const database = useCitusDatabase(coordinatorUrl, { workers: 2, shards: 4 });
   /** A copy of the project that gets a migration more, and other staging tables. */
   let copy: string;
-  let main: Main;
   let s3: TestObjectStore;
   let chunkCount = 0;
 
@@ -29,7 +28,6 @@ describeOnCitus('on Citus, a later version', (coordinatorUrl) => {
     for (const name of ['package.json', 'tsconfig.json', 'src', 'sql', 'migrations'])
       await cp(join(projectDir, name), join(copy, name), { recursive: true });
     await symlink(join(projectDir, 'node_modules'), join(copy, 'node_modules'));
-    main = await mainOf(copy);
     await writeFile(join(copy, 'importance.csv'), 'Source,Target,Weight\nC1,shop,1\n');
     await database().client.query(
       `update bankpulse.patterns set thresholds = thresholds || '{"transactions_from": 2}' where pattern_id = 'PatId2'`,
@@ -38,11 +36,12 @@ describeOnCitus('on Citus, a later version', (coordinatorUrl) => {
   after(() => rm(copy, { recursive: true, force: true }));
 
   const run = (...args: string[]) =>
-    runHere(
+    // a process each, since one knows its migrations from its start on
+    Command.startFromSources(
       args,
       { ...s3.env, DATABASE_URL: database().url, IMPORTANCE_CSV: join(copy, 'importance.csv') },
-      main,
-    );
+      copy,
+    ).ended;
   async function succeed(...args: string[]): Promise<void> {
     const { code, stdout, stderr } = await run(...args);
     expect(code, `${args.join(' ')}: ${stdout}${stderr}`).to.equal(0);
