@@ -186,7 +186,9 @@ export class ChunkLoop {
   async #apply(staged: StagedChunk, lane: Lane): Promise<void> {
     const start = performance.now();
     this.#applyingLane = lane;
-    const outcome = await lane.apply(staged).finally(() => (this.#applyingLane = undefined));
+    const outcome = await lane.apply(staged);
+    // not after an error: its transaction is open then, and the next chunk must not be staged in it
+    this.#applyingLane = undefined;
     const ms = staged.copyMs + performance.now() - start;
     this.#report(staged.object, outcome);
     if (outcome.kind !== 'applied') return;

@@ -11,6 +11,7 @@ import { connect } from '../../src/database/connection.js';
 import { UserError } from '../../src/errors.js';
 import { isLargeDose } from '../support/dose.js';
 import { csv, logInto, rowsOf, until, useDetector, type LogLine } from '../support/detector.js';
+import { OddStore } from '../support/odd-store.js';
 
 const CHUNKS = isLargeDose ? 8 : 6;
 /** New customers of a chunk: far more than fit into the free pages of a table. */
@@ -129,6 +130,53 @@ describe('with a database that refuses its work, mechanism Y', () => {
     ended.catch(() => undefined);
     return { lines, ended };
   }
+
+  describe('in the middle of a chunk, while a listing finds the next one,', () => {
+    let odd: OddStore;
+    beforeEach(async () => {
+      odd = await OddStore.start();
+    });
+    afterEach(() => odd.stop());
+
+    it('says what the database said, and goes on when it has its way', async () => {
+      const { client } = current.database;
+      await client.query(
+        `create function public.refuse() returns trigger language plpgsql as
+         $$ begin raise exception 'no room left' using errcode = 'disk_full'; end $$;
+         create trigger refuse before insert on bankpulse.customer_merchant_stats
+           for each statement execute function public.refuse()`,
+      );
+      const isAborted = async () => {
+        const { rowCount } = await client.query(
+          `select from pg_stat_activity
+           where datname = current_database() and state = 'idle in transaction (aborted)'`,
+        );
+        return rowCount! > 0;
+      };
+      const locking = await connect(current.database.config);
+      await locking.query('begin; lock table bankpulse.customer_merchant_stats in share mode');
+      let hasListed = false;
+      odd.oddity = async ({ isListing }) => {
+        const isFetched = odd.requests.some(({ key }) => key === current.chunkKey(1));
+        if (!isListing || !isFetched || hasListed) return false;
+        hasListed = true;
+        // the listing has begun while the chunk is applied, and ends after that has failed
+        await locking.end();
+        await until('the chunk has failed', isAborted);
+        odd.put(current.chunkKey(2), csv('C2,F,shop,1'));
+        return false;
+      };
+      odd.put(current.chunkKey(1), csv('C1,F,shop,1'));
+      const detector = current.startDetector({}, { store: odd.open() });
+      const trouble = () => detector.log.filter(({ msg }) => IN_TROUBLE.test(msg));
+      await until('the trouble is said', () => Promise.resolve(trouble().length > 0));
+      await client.query('drop trigger refuse on bankpulse.customer_merchant_stats');
+      await current.untilApplied(2);
+      await detector.stop();
+      expect(trouble().map(({ reason }) => reason)).to.deep.equal(['no room left']);
+      await expectNothingHalf();
+    });
+  });
 
   describe('because its disk is full', () => {
     const MIB = 1 << 20;
