@@ -4,15 +4,16 @@ import getPort from 'get-port';
 import { projectDir } from '../../src/config.js';
 import { connect } from '../../src/database/connection.js';
 import { produce } from '../../src/producer/producer.js';
+import { nodeOptions } from '../../test/support/node-options.js';
 import { figure, median, ratio, spread, type Figure } from './figures.js';
 import { CHUNK_ROWS } from './input.js';
 import type { ObjectRequest, Report } from './report-requests.js';
 import type { Bench, BenchDatabase, Part } from './set-up.js';
 import { timeBareCopy } from './timed-lane.js';
 
-/** The limits as in package.json's scripts for Y; X does not reach them. The second import needs the first. */
+/** Of Y; X does not reach the limits. The second import needs the first. */
 const NODE_OPTIONS = [
-  ...['--max-old-space-size=512', '--max-semi-space-size=4'],
+  ...nodeOptions,
   ...['--import', 'tsx', '--import', new URL('report-requests.ts', import.meta.url).href],
 ];
 

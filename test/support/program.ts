@@ -5,6 +5,7 @@ import { dirname, join } from 'node:path';
 import { pathToFileURL } from 'node:url';
 import type { BuildOptions, Plugin } from 'esbuild';
 import { projectDir } from '../../src/config.js';
+import { nodeOptions } from './node-options.js';
 
 /**
  * The program of the processes that tests start. Mocha's first process translates src/ once for all of them, and bundles
@@ -12,12 +13,6 @@ import { projectDir } from '../../src/config.js';
  * packages takes as long. It also keeps what V8 has compiled, which saves a third of what is left. Those that go by npm,
  * and the first in a copy of the project, start the sources as users do.
  */
-
-/**
- * As in package.json's scripts. Without a bound Node lets garbage grow to four times what is alive before it looks: Y
- * would take up to 260 MB for some 30 MB of heap. It never comes near the bound itself.
- */
-const NODE_OPTIONS = ['--max-old-space-size=512', '--max-semi-space-size=4'];
 
 const VARIABLE = 'BANKPULSE_TEST_PROGRAM';
 const entry = join(projectDir, 'src', 'cli.ts');
@@ -151,7 +146,7 @@ function keepCompiled(file: string): void {
     ...{ PATH: process.env.PATH, HOME: '/nonexistent', NODE_ENV: 'test', BANKPULSE_HOME: folder },
     ...{ DATABASE_URL: 'postgres://127.0.0.1:1/none', [KEEP]: '1' },
   };
-  const { stderr } = spawnSync(process.execPath, [...NODE_OPTIONS, file, 'doctor'], {
+  const { stderr } = spawnSync(process.execPath, [...nodeOptions, file, 'doctor'], {
     ...{ env, cwd: projectDir, timeout: 60_000, encoding: 'utf8' },
   });
   if (!existsSync(join(dirname(file), COMPILED)))
@@ -178,8 +173,8 @@ export async function loadEmbedded(): Promise<
 }
 
 /** What `node` gets in front of the arguments of a command, to run the sources in the working directory. */
-export const sourceArguments: readonly string[] = [...NODE_OPTIONS, 'src/run.cjs', 'src/cli.ts'];
+export const sourceArguments: readonly string[] = [...nodeOptions, 'src/run.cjs', 'src/cli.ts'];
 
 /** The same for the program; outside mocha, as in the soak, for the sources. */
 export const programArguments = (): readonly string[] =>
-  program === undefined ? sourceArguments : [...NODE_OPTIONS, program];
+  program === undefined ? sourceArguments : [...nodeOptions, program];
