@@ -96,7 +96,7 @@ export const SQLSTATE = {
   chunkOrderDiffers: 'BP008',
   /** take_checkpoint: the state does not agree with the ledger's counts. */
   checkpointDiffers: 'BP009',
-  /** open_staging: on a distributed database, each lane is held by another session. */
+  /** open_staging: on a distributed database, each lane is held by another session, or there are none. */
   noLaneFree: 'BP010',
   /** await_workers: a worker has not committed what the coordinator has, or does not say so. */
   workersUnsettled: 'BP011',
@@ -130,7 +130,7 @@ const TRANSIENT_SQLSTATES = [
   '57', // operator intervention: shutdown, crash, statement timeout
   '58', // system error: input or output failed
   SQLSTATE.leaseLost, // another Y has taken over: the retry stands by
-  SQLSTATE.noLaneFree, // the sessions that hold the lanes end
+  SQLSTATE.noLaneFree, // the sessions that hold the lanes end, and migrate makes lanes that are missing
   SQLSTATE.workersUnsettled, // a worker comes back, and Citus commits there what is left
 ];
 

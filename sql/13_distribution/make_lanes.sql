@@ -1,5 +1,5 @@
 -- Makes the lanes of a distributed database, see open_staging: schemas with staging tables that are distributed as the state
--- is. Only the tables' owner may call it. Safe to call again.
+-- is. Only the tables' owner may call it, who needs the right to create schemas where one is missing. Safe to call again.
 -- In: the number of lanes. Writes: the schemas bankpulse_lane_<number>. Out: the lanes that it made, one a row.
 create or replace function bankpulse.make_lanes(p_lane_count integer) returns setof text
 language plpgsql volatile
@@ -15,7 +15,9 @@ begin
   perform set_config('citus.multi_shard_modify_mode', 'sequential', true);
 
   for v_lane in select 'bankpulse_lane_' || number from generate_series(1, p_lane_count) as numbers (number) loop
-    execute format('create schema if not exists %I', v_lane);
+    if to_regnamespace(v_lane) is null then
+      execute format('create schema %I', v_lane);
+    end if;
     perform create_staging_tables(v_lane);
     v_is_new := false;
     foreach v_table in array array['staged_rows', 'touched_pairs', 'merchant_additions'] loop

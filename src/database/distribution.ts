@@ -35,6 +35,19 @@ export async function isDistributed(client: Pick<pg.ClientBase, 'query'>): Promi
   return rows[0]?.value === true;
 }
 
+/** Lanes are schemas of the owner. @throws UserError with the statement that lets the session's role create them. */
+async function checkMayCreateSchemas(client: pg.Client): Promise<void> {
+  const { rows } = await client.query<{ role: string; statement: string }>(
+    `select current_user as role, format('grant create on database %I to %I', current_database(), current_user) as statement
+     where not has_database_privilege(current_database(), 'create')`,
+  );
+  const [lacking] = rows;
+  if (!lacking) return;
+  throw new UserError(
+    `role "${lacking.role}", which owns the tables, may not create the schemas of the staging tables: say "${lacking.statement}", then run this again`,
+  );
+}
+
 /**
  * Checks what `distribute` needs, and changes nothing; keeps every mechanism Y standing by while this session lives.
  * @returns the number of workers. @throws UserError if there is no Citus or no worker, or if a mechanism Y works.
@@ -80,6 +93,7 @@ export async function distribute(client: pg.Client, wantedShards?: number): Prom
   } catch (error) {
     await client.query('rollback').catch(() => undefined);
     if (!hasSqlState(error, 'insufficientPrivilege')) throw error;
+    await checkMayCreateSchemas(client);
     throw new UserError(
       `this role may not distribute the tables: run this as the role that owns them and migrates (${messageOf(error)})`,
     );

@@ -177,7 +177,6 @@ export class SqlFunctions {
 
   /** The newest detections with their sentences, in the order in which they were found. */
   async newestDetections(count: number): Promise<NewDetection[]> {
-    if (count === 0) return [];
     const { rows } = await this.client.query<{ pattern_id: string; reason_text: string }>(
       'select pattern_id, reason_text from bankpulse.newest_detections(p_count => $1)',
       [count],

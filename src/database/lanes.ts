@@ -31,9 +31,20 @@ const DROP_LANES = `
   end;
   $$`;
 
+/** Not those of a worker, where a session is known to the coordinator only by its locks there. */
+const LANE_HOLDERS = `
+  select pid, max(application_name) as name
+  from pg_locks
+  inner join pg_stat_activity using (pid)
+  inner join pg_class on pg_class.oid = relation
+  inner join pg_namespace on pg_namespace.oid = relnamespace
+  where datname = current_database() and nspname ~ '^bankpulse_lane_\\d+$' and granted
+  group by pid
+  order by pid`;
+
 /**
  * Drops all lanes, and deletes the record that the files that make them were applied: so the next migration makes the lanes
- * again, even if this process is killed before it does. @throws UserError if a session keeps a chunk staged in one of them.
+ * again, even if this process is killed before it does. @throws UserError if another session has locked one of them.
  */
 async function dropLanes(client: pg.Client): Promise<void> {
   await client.query('begin');
@@ -44,8 +55,10 @@ async function dropLanes(client: pg.Client): Promise<void> {
   } catch (error) {
     await client.query('rollback').catch(() => undefined); // the session may be lost; the first error says why
     if (codeOf(error) !== '55P03') throw error;
+    const { rows } = await client.query<{ pid: number; name: string }>(LANE_HOLDERS);
+    const holders = rows.map(({ pid, name }) => `process ${pid} "${name}"`).join(', ') || 'on a worker';
     throw new UserError(
-      'a mechanism Y that hangs holds a staging table: end its process, or its sessions by pg_terminate_backend, then run this again',
+      `staging tables are locked (${holders}), as by a mechanism Y that hangs, or by a dump: end that session, or wait for it, then run this again`,
     );
   }
 }
@@ -53,7 +66,7 @@ async function dropLanes(client: pg.Client): Promise<void> {
 /**
  * Lets a migration change what the lanes depend on: drops them before, since no chunk needs what their tables hold. Keeps
  * every mechanism Y standing by until `work` is done.
- * @throws UserError if a mechanism Y works, or hangs with a staged chunk.
+ * @throws UserError if a mechanism Y works, or if a session has locked a lane: a Y that hangs, or a dump.
  */
 export async function withoutLanes<Result>(client: pg.Client, work: () => Promise<Result>): Promise<Result> {
   const lanes = await client.query(`select from pg_namespace where nspname ~ '^bankpulse_lane_\\d+$'`);

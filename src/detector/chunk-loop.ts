@@ -52,7 +52,7 @@ export class ChunkLoop {
     this.#prefetcher = new Prefetcher(options.unreadable, options.settings, options.signal);
   }
 
-  /** Runs until `onRest` returns true, or the signal is aborted. `settle` then waits for the chunk being applied. */
+  /** Runs until `onRest` returns undefined, or the signal is aborted. `settle` then waits for the chunk being applied. */
   async run(): Promise<void> {
     for (;;) {
       const object = await this.#next();

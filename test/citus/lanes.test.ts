@@ -82,9 +82,30 @@ describeOnCitus('on Citus, the lanes', (coordinatorUrl) => {
       await hanging.query(`insert into staged_rows values ('C1', '0000000001F', 'shop', 1)`);
       const error: unknown = await makeAnew().catch((thrown: unknown) => thrown);
       expect(error).to.be.instanceOf(UserError);
-      expect(messageOf(error)).to.match(/^a mechanism Y that hangs holds a staging table: end its process/);
+      const { rows } = await hanging.query<{ pid: number }>('select pg_backend_pid() as pid');
+      expect(messageOf(error)).to.include(`staging tables are locked (process ${rows[0]!.pid} "`);
       expect(await ownersOfLanes()).to.have.length(LANES);
     });
     await makeAnew();
+  });
+
+  it('need an owner that may create schemas only where one is missing: distribute says which grant', async () => {
+    const { client, name } = database();
+    await client.query(`alter database ${name} owner to ${client.user}`);
+    const again = await inSession((session) => distribute(session, 2));
+    expect(again.distributed).to.deep.equal([]);
+    await client.query('drop schema bankpulse_lane_1 cascade');
+    const error: unknown = await inSession((session) => distribute(session, 2)).catch(
+      (thrown: unknown) => thrown,
+    );
+    expect(error).to.be.instanceOf(UserError);
+    const statement = `grant create on database ${name} to ${owner}`;
+    expect(messageOf(error)).to.include(
+      `may not create the schemas of the staging tables: say "${statement}"`,
+    );
+    await client.query(statement);
+    const made = await inSession((session) => distribute(session, 2));
+    expect(made.distributed).to.deep.equal(['bankpulse_lane_1']);
+    await client.query(`alter database ${name} owner to ${owner}`);
   });
 });
