@@ -167,6 +167,72 @@ comment on column bankpulse.derived_upgrade_candidates.average_weight is 'The cu
 comment on column bankpulse.derived_upgrade_candidates.smaller_weights is 'Customers with a strictly smaller weight for the merchant.';
 comment on column bankpulse.derived_upgrade_candidates.weight_count is 'Customers that have a weight for the merchant.';
 
+-- Computes the top_count of merchants anew after a chunk, without reading all of their histogram: most of its numbers are large,
+-- and few customers have them.
+--
+-- Of a merchant with N transactions, at most N / t customers have t or more. The top share begins where at most K customers
+-- are left, K = count - r * (count - 1), see match_upgrade. So each number above N / K is in it, and the function reads
+-- the histogram from below up to the first such number.
+-- In: merchants that are remembered; the percent rank where the top share begins. Reads: merchant_stats, merchant_count_histogram.
+-- Writes: merchant_top_counts.
+create or replace function bankpulse.update_merchant_top_counts(p_merchants text[], p_percent_rank_from numeric) returns void
+language plpgsql volatile
+set search_path = bankpulse, pg_temp
+-- for the present size of the histogram, of which the planner would otherwise read all
+set plan_cache_mode = force_custom_plan
+set random_page_cost = 1.1
+set enable_hashjoin = off
+set enable_mergejoin = off
+as $$
+begin
+  update merchant_top_counts as noted
+  set top_count = ranked.top_count, former_top_count = noted.top_count
+  from (
+    select
+      ranks.merchant_id,
+      min(ranks.transaction_count) filter (
+        where ranks.smaller_counts >= p_percent_rank_from * greatest(ranks.customer_count - 1, 1)
+      ) as top_count
+    from (
+      select
+        histogram.merchant_id,
+        histogram.transaction_count,
+        merchants.customer_count,
+        sum(histogram.customer_count) over (partition by histogram.merchant_id order by histogram.transaction_count)
+        - histogram.customer_count as smaller_counts
+      from (
+        select
+          bounds.merchant_id,
+          bounds.customer_count,
+          bounds.bound,
+          (
+            select min(beyond.transaction_count)
+            from merchant_count_histogram as beyond
+            where beyond.merchant_id = bounds.merchant_id and beyond.transaction_count > bounds.bound
+          ) as first_beyond
+        from (
+          select
+            merchant_id,
+            customer_count,
+            floor(
+              transaction_count / greatest(customer_count - p_percent_rank_from * greatest(customer_count - 1, 1), 1)
+            )::bigint as bound
+          from merchant_stats
+          where merchant_id = any (p_merchants)
+        ) as bounds
+      ) as merchants
+      inner join merchant_count_histogram as histogram on histogram.merchant_id = merchants.merchant_id
+      where histogram.transaction_count <= coalesce(merchants.first_beyond, merchants.bound)
+    ) as ranks
+    group by ranks.merchant_id
+  ) as ranked
+  where noted.merchant_id = ranked.merchant_id;
+end;
+$$;
+
+comment on function bankpulse.update_merchant_top_counts(text[], numeric) is
+  'Computes the top_count of touched merchants anew, from the lower part of their histogram.';
+
 -- In: the pattern's thresholds. Reads: touched_pairs, touched_merchants; customer_merchant_stats, the derived_* views.
 -- Writes: merchant_count_histogram, upgrade_candidates, merchant_top_counts. Out: the pairs that satisfy the pattern now
 -- and were not found before.
@@ -245,19 +311,7 @@ begin
     insert (merchant_id, transaction_count, customer_count)
     values (changes.merchant_id, changes.transaction_count, changes.change);
 
-  update merchant_top_counts as noted
-  set top_count = ranked.top_count, former_top_count = noted.top_count
-  from (
-    select
-      merchant_id,
-      min(transaction_count) filter (
-        where smaller_counts >= v_count_percent_rank_from * greatest(customer_count - 1, 1)
-      ) as top_count
-    from merchant_count_ranks
-    where merchant_id = any (v_merchants)
-    group by merchant_id
-  ) as ranked
-  where noted.merchant_id = ranked.merchant_id;
+  perform update_merchant_top_counts(v_merchants, v_count_percent_rank_from);
 
   for v_found in
     delete from upgrade_candidates as candidates
