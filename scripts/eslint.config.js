@@ -1,3 +1,4 @@
+import { readdirSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import js from '@eslint/js';
 import prettier from 'eslint-config-prettier';
@@ -9,7 +10,8 @@ const project = dirname(import.meta.dirname);
 
 /** src/ from the bottom up: a module imports from its own folder and from the lines above its own. */
 const layers = [
-  ['errors.ts', 'events.ts', 'text'],
+  ['errors.ts', 'events.ts'],
+  ['text'],
   ['environment'],
   ['config.ts', 'log.ts'],
   ['async', 'csv'],
@@ -21,6 +23,9 @@ const layers = [
   ['commands'],
   ['cli.ts'],
 ];
+const placed = ['run.cjs', 'README.md', ...layers.flat()];
+const unplaced = readdirSync(join(project, 'src')).filter((name) => !placed.includes(name));
+if (unplaced.length > 0) throw new Error(`no layer has src/${unplaced.join(', src/')}`);
 const inSrc = (names) => names.map((name) => join(project, 'src', name));
 const importZones = layers.slice(0, -1).flatMap((layer, index) =>
   layer.map((name) => ({

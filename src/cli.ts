@@ -3,7 +3,7 @@ import { fileURLToPath } from 'node:url';
 import { Command, CommanderError } from 'commander';
 import type { PruneFlags } from './commands/prune.js';
 import { UsageError, UserError, codeOf, isDataError } from './errors.js';
-import { logLine } from './log-line.js';
+import { logLine } from './text/log-line.js';
 import { printable } from './text/printable.js';
 
 /**

@@ -1,5 +1,6 @@
+import { readFileSync } from 'node:fs';
 import { isIP } from 'node:net';
-import { dirname, resolve } from 'node:path';
+import { dirname, join, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import type { output } from 'zod';
 import { readDatabaseUrl } from './environment/database-url.js';
@@ -20,6 +21,11 @@ import { readHostPattern } from './text/hosts.js';
 
 /** The project's folder; relative paths in the configuration are relative to it. */
 export const projectDir = dirname(dirname(fileURLToPath(import.meta.url)));
+
+const packageJson = readFileSync(join(projectDir, 'package.json'), 'utf8');
+
+/** The version of BankPulse, as package.json has it. */
+export const { version } = JSON.parse(packageJson) as { version: string };
 
 /** Files that `npm start` and `npm run produce` generate when both are missing. */
 export const DEFAULT_TRANSACTIONS_CSV = 'data/transactions.csv';

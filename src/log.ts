@@ -1,6 +1,6 @@
 import pino, { type Logger } from 'pino';
 import { prettyFactory } from 'pino-pretty';
-import { origin } from './log-line.js';
+import { origin } from './text/log-line.js';
 import { keepEscapes, printableJson } from './text/printable.js';
 
 export type { Logger };

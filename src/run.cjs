@@ -12,7 +12,7 @@ const { pathToFileURL } = require('url');
 
 const projectDir = dirname(__dirname);
 
-/** On a terminal in words, elsewhere as a line of the log, as src/log-line.ts has it. */
+/** On a terminal in words, elsewhere as a line of the log, as src/text/log-line.ts has it. */
 function refuse(problem) {
   const line = { level: 60, time: new Date().toISOString(), host: hostname(), msg: problem };
   process.stderr.write(process.stderr.isTTY ? `error: ${problem}\n` : `${JSON.stringify(line)}\n`);

@@ -1,6 +1,6 @@
 import { UserError } from '../errors.js';
 import { printable } from '../text/printable.js';
-import { version } from '../version.js';
+import { version } from '../config.js';
 import type { Queryable } from './connection.js';
 
 /** What this version of BankPulse brings: names of files in migrations/, without ending, and of files below sql/. */

@@ -11,7 +11,7 @@ import { PatientStore } from '../s3/patient-store.js';
 import { claimPlace } from './file-owner.js';
 import { lead } from './leader.js';
 import type { DetectorOptions, LeaderOptions } from './options.js';
-import { version } from '../version.js';
+import { version } from '../config.js';
 import { isIgnorableAfter } from './shutdown.js';
 
 export type { DetectorOptions } from './options.js';

@@ -1,6 +1,6 @@
 import { Counter, Gauge, Histogram, Registry, collectDefaultMetrics } from 'prom-client';
 import { pipelineEvents, type PipelineEvents } from '../events.js';
-import { version } from '../version.js';
+import { version } from '../config.js';
 import { PatternCounter } from './pattern-counter.js';
 
 /** The steps of a chunk, as process_chunk times them. */

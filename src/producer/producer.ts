@@ -1,6 +1,5 @@
-import { version } from '../version.js';
 import { chunkName } from '../s3/chunk-names.js';
-import type { ProducerSettings } from '../config.js';
+import { version, type ProducerSettings } from '../config.js';
 import { ContentError, UserError } from '../errors.js';
 import { isInTrouble } from '../async/retry.js';
 import { pipelineEvents } from '../events.js';

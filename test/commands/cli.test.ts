@@ -6,8 +6,7 @@ import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { DeleteObjectCommand } from '@aws-sdk/client-s3';
 import { expect } from 'chai';
-import { projectDir } from '../../src/config.js';
-import { version } from '../../src/version.js';
+import { projectDir, version } from '../../src/config.js';
 import {
   createTestDatabase,
   dropTestDatabase,

@@ -2,7 +2,7 @@ import { expect } from 'chai';
 import { migrate, pendingChanges } from '../../src/database/schema.js';
 import { UserError } from '../../src/errors.js';
 import { createLog } from '../../src/log.js';
-import { version } from '../../src/version.js';
+import { version } from '../../src/config.js';
 import { csv, useDetector } from '../support/detector.js';
 
 const log = createLog('error');

@@ -1,6 +1,6 @@
 import { hostname } from 'node:os';
-import { pipelineEvents } from './events.js';
-import { printableJson } from './text/printable.js';
+import { pipelineEvents } from '../events.js';
+import { printableJson } from './printable.js';
 
 let run: number | undefined;
 pipelineEvents.subscribe({
