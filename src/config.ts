@@ -22,6 +22,9 @@ import { readHostPattern } from './text/hosts.js';
 /** The project's folder; relative paths in the configuration are relative to it. */
 export const projectDir = dirname(dirname(fileURLToPath(import.meta.url)));
 
+/** How the names of detection files begin under DETECTIONS_PREFIX; sql/07_files/detection_file_key.sql makes them. */
+export const DETECTION_FILE = 'detections-';
+
 const packageJson = readFileSync(join(projectDir, 'package.json'), 'utf8');
 
 /** The version of BankPulse, as package.json has it. */
@@ -188,7 +191,11 @@ function contradictions(settings: Partial<Settings>): string[] {
   const problems: string[] = [];
   const { CHUNKS_PREFIX: chunks, DETECTIONS_PREFIX: detections, S3_BUCKET: bucket } = settings;
   // Y would read its own files as chunks.
-  if (chunks !== undefined && detections !== undefined && `${detections}detections-`.startsWith(chunks)) {
+  if (
+    chunks !== undefined &&
+    detections !== undefined &&
+    `${detections}${DETECTION_FILE}`.startsWith(chunks)
+  ) {
     problems.push('DETECTIONS_PREFIX must not lie inside CHUNKS_PREFIX');
   }
   const { DASHBOARD_PORT, METRICS_PORT } = settings;

@@ -20,7 +20,7 @@ function nameOfDelimiter(delimiter: string): string {
 }
 
 /**
- * Every reason for which an object is quarantined or a row rejected before its values are checked: a kind and its
+ * Every reason to quarantine an object, then every reason to reject a row before its values are looked at: a kind and its
  * sentence. Reasons about the values of a row stand in sql/02_staging/accept_staged_records.sql.
  */
 const CONTENT_REASONS = {

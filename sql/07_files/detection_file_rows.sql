@@ -1,7 +1,8 @@
 -- The rows of the detection files, exactly as they are written. To change a detection file, change this view: the
 -- header is the names of its columns, in their order, and all of them are text. batch_no and detection_id give the
--- file and the order of its rows; they are not written. Only where patternId, MerchantId or customerName is renamed,
--- describe_file_row and take_over_file, which read them by name, are changed too. A
+-- file and the order of its rows; they are not written. Two functions read columns by name, and change where one is
+-- renamed: take_over_file all but ActionType, describe_file_row patternId, MerchantId and customerName.
+-- Files that are written stay as they are, and verify, which compares them with this view, reports that they differ. A
 -- detection that stands in a taken-over file keeps the times that are written there.
 drop view if exists bankpulse.detection_file_rows;
 create view bankpulse.detection_file_rows as

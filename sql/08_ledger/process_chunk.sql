@@ -39,7 +39,7 @@ begin
   then
     raise exception 'the object is in the ledger already' using errcode = 'BP003';
   end if;
-  perform retry_quarantined_chunk(p_object_key);
+  perform retry_quarantined_chunk(p_object_key); -- its row as a quarantined object gives way
 
   v_chunk.object_key := p_object_key;
   v_chunk.object_number := object_number(p_object_key, p_chunk_order);

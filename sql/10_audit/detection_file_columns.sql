@@ -1,5 +1,5 @@
--- The columns of a detection file in their order: those of the view detection_file_rows, where alone they are spelled
--- out, without batch_no and detection_id.
+-- The columns of a detection file in their order: those of the view detection_file_rows, which defines them, without
+-- batch_no and detection_id.
 -- Reads: pg_attribute. Out: their names.
 create or replace function bankpulse.detection_file_columns() returns text[]
 language sql stable

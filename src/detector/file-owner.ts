@@ -1,4 +1,5 @@
 import type pg from 'pg';
+import { DETECTION_FILE } from '../config.js';
 import { describeDatabase, viewsOn } from '../database/connection.js';
 import { SqlFunctions } from '../database/functions.js';
 import { UserError } from '../errors.js';
@@ -133,7 +134,7 @@ async function isOwner(place: Place, identity: Identity): Promise<boolean> {
     if (identity.bucket === null && (await store.has(identity.exportedKey))) return false;
     throw isElsewhere(place, identity);
   }
-  const { objects } = await store.listPage(`${prefix}detections-`);
+  const { objects } = await store.listPage(`${prefix}${DETECTION_FILE}`);
   if (objects.length === 0) return false;
   throw new UserError(
     `${nameOfPlace(place)} has detection files, such as ${printable(objects[0]!.key)}, which ${nameOfDatabase(config, identity)} ` +

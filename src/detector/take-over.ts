@@ -1,4 +1,5 @@
 import { parse } from 'csv-parse/sync';
+import { DETECTION_FILE } from '../config.js';
 import type { SqlFunctions } from '../database/functions.js';
 import { UserError, hasSqlState, messageOf } from '../errors.js';
 import type { Logger } from '../log.js';
@@ -25,13 +26,12 @@ export async function takeOverFiles(
   const taken: string[] = [];
   let startAfter = await functions.lastDetectionFileKey(detectionsPrefix);
   let lastNo = Number(/(\d+)\.csv$/.exec(startAfter)![1]);
+  const beginning = detectionsPrefix + DETECTION_FILE;
   for (let isLast = false; !isLast;) {
-    const page = await store.listPage(`${detectionsPrefix}detections-`, startAfter);
+    const page = await store.listPage(beginning, startAfter);
     for (const { key } of page.objects) {
       startAfter = key;
-      const digits = /^(\d{8}|[1-9]\d{8,14})\.csv$/.exec(
-        key.slice(`${detectionsPrefix}detections-`.length),
-      )?.[1];
+      const digits = /^(\d{8}|[1-9]\d{8,14})\.csv$/.exec(key.slice(beginning.length))?.[1];
       const file = digits === undefined ? undefined : await store.getWhole(key);
       if (!file) continue; // not named like a detection file, or deleted since the listing
       const batchNo = Number(digits);
