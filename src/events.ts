@@ -3,8 +3,8 @@ import { EventEmitter } from 'node:events';
 /** A service that may fail for a while. */
 export type Service = 'database' | 'object_store';
 
-/** The role of mechanism Y: starting, also between two terms; standing by while another Y works; elected. */
-export type Role = 'starting' | 'standing_by' | 'working';
+/** The role of mechanism Y: starting, also between two terms; standing by while another Y works; elected; at its end. */
+export type Role = 'starting' | 'standing_by' | 'working' | 'ended';
 
 /** For whom a Y stands by: another Y, or npm run rebuild. */
 export type Leader = 'another mechanism Y' | 'npm run rebuild';

@@ -135,20 +135,20 @@ export function describeRun({
 }: Status): string[] {
   const ago = (time: string | null) => (time === null ? 'none yet' : `${readableAge(new Date(time))} ago`);
   const startedAt = run_started_at === null ? '' : new Date(run_started_at).toISOString();
-  const works = `works since ${startedAt} (run ${run_id})`;
+  const works = `mechanism Y works since ${startedAt} (run ${run_id})`;
   const states: Record<Status['run_state'], string> = {
-    none: 'none has worked yet',
-    rebuilding: `stands by: npm run rebuild is at work since ${startedAt} (run ${run_id})`,
-    ended: `does not work: run ${run_id} has ended, and no other has taken over`,
-    silent: `does not work: run ${run_id} is gone, and no other has taken over`,
+    none: 'no mechanism Y has worked yet',
+    rebuilding: `mechanism Y stands by: npm run rebuild is at work since ${startedAt} (run ${run_id})`,
+    ended: `no mechanism Y works: run ${run_id} has ended`,
+    silent: `no mechanism Y works: run ${run_id} is gone without having ended`,
     not_listing: `${works}, and cannot list the bucket`,
     working: works,
     waiting: works,
   };
   return [
-    `mechanism Y ${states[run_state]}`,
+    states[run_state],
     `last chunk  ${ago(last_applied_at)}`,
-    `listing     ${ago(listed_at)}${listed_at === null ? '' : ': what waits is as of then'}`,
+    `listing     ${ago(listed_at)}${listed_at === null ? '' : ': what waits is as of that moment'}`,
   ];
 }
 

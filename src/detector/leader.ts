@@ -21,6 +21,7 @@ export async function lead(options: LeaderOptions): Promise<boolean> {
   const election = await LeaderElection.open(options);
   // aborted at the end of the term; ends everything that the term has started
   const over = new AbortController();
+  let isDone = false;
   try {
     if (await election.acquire()) {
       pipelineEvents.publish('roleChanged', 'working');
@@ -34,9 +35,10 @@ export async function lead(options: LeaderOptions): Promise<boolean> {
         await isDoneWithin(CLOSE_MS, Promise.allSettled([working, keeping]));
       }
     }
+    isDone = true;
     return await election.endRun();
   } finally {
-    pipelineEvents.publish('roleChanged', 'starting');
+    pipelineEvents.publish('roleChanged', isDone || options.signal.aborted ? 'ended' : 'starting');
     await isDoneWithin(CLOSE_MS, election.close());
   }
 }

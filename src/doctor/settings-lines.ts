@@ -31,7 +31,7 @@ export async function examineSettings(examination: Examination): Promise<void> {
   await examination.try('.env, config.env', () => {
     try {
       found = inspectSettings();
-      return ok('read, as far as they are there');
+      return ok('read, if there');
     } catch (error) {
       // a value that is not read may be a secret: the error names the file alone
       if (error instanceof UsageError) return toDo(error.problems.join('; '));

@@ -57,6 +57,7 @@ export const metricsRoutes: FastifyPluginCallback<MetricsRoutesOptions> = (
       return refuse(`${silent.join(' and ')} ${silent.length === 1 ? 'does' : 'do'} not answer`);
     if (command === 'produce') return accept('producing');
     if (role === 'starting') return refuse('mechanism Y is starting');
+    if (role === 'ended') return refuse('mechanism Y has ended');
     return accept(role === 'working' ? 'working' : 'standing by');
   });
   done();

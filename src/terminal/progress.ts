@@ -54,6 +54,7 @@ export class Progress {
         if (isNew) this.producing.add(rows, performance.now());
       },
       roleChanged: (role) => {
+        if (role === 'ended') return; // the last lines tell what was done
         this.role = role;
         this.applied = undefined;
         this.lag = undefined;

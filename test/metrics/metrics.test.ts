@@ -310,7 +310,7 @@ describe('the metrics', () => {
       expect(await ready()).to.deep.equal([503, 'not ready: the object store does not answer\n']);
       isStoreUp = true;
       await detector.stop();
-      expect(await ready()).to.deep.equal([503, 'not ready: mechanism Y is starting\n']);
+      expect(await ready()).to.deep.equal([503, 'not ready: mechanism Y has ended\n']);
       expect((await scrape()).value('bankpulse_is_working')).to.equal(0);
     });
 

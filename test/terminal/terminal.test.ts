@@ -7,6 +7,7 @@ import type { WriteStream } from 'node:tty';
 import { stripVTControlCharacters } from 'node:util';
 import { expect } from 'chai';
 import stringWidth from 'string-width';
+import { pipelineEvents } from '../../src/events.js';
 import { frameOf, type Space } from '../../src/terminal/frame.js';
 import { LiveArea } from '../../src/terminal/live-area.js';
 import { Progress } from '../../src/terminal/progress.js';
@@ -57,6 +58,20 @@ describe('the live display', () => {
       '   CHILD       Customer C1 has paid M1 often, but little: 80 times.',
       '   DEI-NEEDED  M2 has many women among its customers.',
     ]);
+  });
+
+  it('shows the last of Y at its end, and begins anew with another term', () => {
+    const progress = halfway();
+    const stop = progress.follow(
+      () => undefined,
+      () => undefined,
+    );
+    const before = frameOf(progress, space, 1000);
+    pipelineEvents.publish('roleChanged', 'ended');
+    expect(frameOf(progress, space, 1000)).to.deep.equal(before);
+    pipelineEvents.publish('roleChanged', 'starting');
+    expect(frameOf(progress, space, 1000)[1]).to.equal('Y  starting');
+    stop();
   });
 
   it('has no bar where the number of rows is not known, or is another than the bucket has', () => {
