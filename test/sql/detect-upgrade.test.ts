@@ -52,77 +52,42 @@ describe('PatId1, UPGRADE', () => {
     return rows.map(({ customer_id }) => customer_id);
   }
 
-  it('reads a fraction of a histogram with a long tail', async () => {
-    const { client } = driver;
-    await client.query('begin');
-    try {
-      await client.query(`
+  describe('its top counts', () => {
+    beforeEach(() => driver.client.query('begin'));
+    afterEach(() => driver.client.query('rollback'));
+
+    /** Remembers merchants with the histogram that the query gives. */
+    async function remember(histogram: string): Promise<void> {
+      await driver.client.query(`
         select set_config('search_path', bankpulse.staging_path(), true);
-        insert into merchant_count_histogram (merchant_id, transaction_count, customer_count)
-        select 'm' || merchant, number, ceil(1e7 / number ^ 2)
-        from generate_series(1, 20) as merchant, generate_series(1, 1000) as number;
+        insert into merchant_count_histogram (merchant_id, transaction_count, customer_count) ${histogram};
         insert into merchant_stats (merchant_id, transaction_count, customer_count, female_count, male_count)
         select merchant_id, sum(transaction_count * customer_count), sum(customer_count), 0, 0
         from merchant_count_histogram group by merchant_id;
         insert into merchant_top_counts (merchant_id) select merchant_id from merchant_stats;
       `);
-      const read = async () => {
-        const { rows } = await client.query<{ read: number }>(
-          `select (seq_tup_read + idx_tup_fetch)::int as read
-           from pg_stat_xact_user_tables where relid = 'merchant_count_histogram'::regclass`,
-        );
-        return rows[0]!.read;
-      };
-      const before = await read();
-      await client.query(
-        'select update_merchant_top_counts(array_agg(merchant_id), 0.9) from merchant_stats',
-      );
-      expect(await read()).to.be.within(before + 1, before + 2000);
-    } finally {
-      await client.query('rollback');
     }
-  });
+    const update = (share: number) =>
+      driver.client.query(
+        'select update_merchant_top_counts(array_agg(merchant_id), $1) from merchant_stats',
+        [share],
+      );
 
-  describe('by the thresholds it is delivered with', () => {
-    it('waits at 50,000 transactions and fires at 50,001, for a customer that chunk did not touch', async () => {
-      await prepare('m50000', { [nameOf(1)]: 5, [nameOf(2)]: 4 });
-      await driver.apply(visits('m50000', [20_000, 30_000]));
-      expect(await driver.detected('PatId1', 'm50000')).to.deep.equal([]);
-      await driver.settle();
-      expect(await driver.detected('PatId1', 'm50000')).to.deep.equal([]);
-      await driver.apply(visits('m50000', [1]));
-      expect(await driver.detected('PatId1', 'm50000')).to.deep.equal([nameOf(2)]);
-    });
-  });
-
-  it('reads the lower part of a histogram, and finds the same top count as all of it, whatever the share', async () => {
-    const { client } = driver;
-    await client.query('begin');
-    try {
-      await client.query(`
-        select set_config('search_path', bankpulse.staging_path(), true);
-        -- few or many numbers of transactions at a merchant, some of them large, of one or many customers
-        insert into merchant_count_histogram (merchant_id, transaction_count, customer_count)
+    it('are those of the view, which reads the whole histogram, whatever the share', async () => {
+      // few or many numbers of transactions at a merchant, some of them large, of one or many customers
+      await remember(`
         select 'm' || merchant, transaction_count, 1 + floor(random() ^ 2 * case merchant % 4 when 0 then 500 else 6 end)
         from
           generate_series(1, 200) as merchant,
           lateral (
             select distinct 1 + floor(random() ^ 3 * case merchant % 3 when 0 then 400 else 20 end) as transaction_count
             from generate_series(0, merchant % 25)
-          ) as numbers;
-        insert into merchant_stats (merchant_id, transaction_count, customer_count, female_count, male_count)
-        select merchant_id, sum(transaction_count * customer_count), sum(customer_count), 0, 0
-        from merchant_count_histogram group by merchant_id;
-        insert into merchant_top_counts (merchant_id) select merchant_id from merchant_stats;
-      `);
+          ) as numbers`);
       const founds = new Set<number>();
       for (const share of [-0.5, 0, 0.05, 0.25, 0.5, 0.66667, 0.75, 0.9, 0.95, 0.99, 1, 1.2]) {
         await driver.setThresholds('PatId1', { count_percent_rank_from: share });
-        await client.query(
-          'select update_merchant_top_counts(array_agg(merchant_id), $1) from merchant_stats',
-          [share],
-        );
-        const { rows } = await client.query<{ wrong: number; found: number }>(
+        await update(share);
+        const { rows } = await driver.client.query<{ wrong: number; found: number }>(
           `select
              (select count(*)::int from (
                select merchant_id, top_count from merchant_top_counts
@@ -136,9 +101,35 @@ describe('PatId1, UPGRADE', () => {
       }
       expect(founds.size, 'shares that differ').to.be.above(4);
       expect([...founds]).to.include.members([0, 200]);
-    } finally {
-      await client.query('rollback');
-    }
+    });
+
+    it('are found in a fraction of a histogram with a long tail', async () => {
+      await remember(`
+        select 'm' || merchant, number, ceil(1e7 / number ^ 2)
+        from generate_series(1, 20) as merchant, generate_series(1, 1000) as number`);
+      const read = async () => {
+        const { rows } = await driver.client.query<{ read: number }>(
+          `select (seq_tup_read + idx_tup_fetch)::int as read
+           from pg_stat_xact_user_tables where relid = 'merchant_count_histogram'::regclass`,
+        );
+        return rows[0]!.read;
+      };
+      const before = await read();
+      await update(0.9);
+      expect(await read()).to.be.within(before + 1, before + 2000);
+    });
+  });
+
+  describe('by the thresholds it is delivered with', () => {
+    it('waits at 50,000 transactions and fires at 50,001, for a customer that chunk did not touch', async () => {
+      await prepare('m50000', { [nameOf(1)]: 5, [nameOf(2)]: 4 });
+      await driver.apply(visits('m50000', [20_000, 30_000]));
+      expect(await driver.detected('PatId1', 'm50000')).to.deep.equal([]);
+      await driver.settle();
+      expect(await driver.detected('PatId1', 'm50000')).to.deep.equal([]);
+      await driver.apply(visits('m50000', [1]));
+      expect(await driver.detected('PatId1', 'm50000')).to.deep.equal([nameOf(2)]);
+    });
   });
 
   describe('from 10 transactions of the merchant', () => {
