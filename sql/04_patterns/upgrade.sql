@@ -173,6 +173,7 @@ comment on column bankpulse.derived_upgrade_candidates.weight_count is 'Customer
 -- Of a merchant with N transactions, at most N / t customers have t or more. The top share begins where at most K customers
 -- are left, K = count - r * (count - 1), see match_upgrade. So each number above N / K is in it, and the function reads
 -- the histogram from below up to the first such number.
+-- Its subqueries are nested, because Citus takes no correlated subquery that selects from one of a with clause.
 -- In: merchants that are remembered; the percent rank where the top share begins. Reads: merchant_stats, merchant_count_histogram.
 -- Writes: merchant_top_counts.
 create or replace function bankpulse.update_merchant_top_counts(p_merchants text[], p_percent_rank_from numeric) returns void
