@@ -7,7 +7,8 @@ drop view if exists bankpulse.derived_merchant_top_counts, bankpulse.derived_mer
 bankpulse.derived_upgrade_candidates, bankpulse.dashboard_low_weights, bankpulse.merchant_tops,
 bankpulse.merchant_count_ranks;
 -- former versions had them
-drop function if exists bankpulse.rebuild_upgrade_candidates(), bankpulse.top_count_of(text, numeric);
+drop function if exists bankpulse.rebuild_upgrade_candidates(), bankpulse.top_count_of(text, numeric),
+bankpulse.update_merchant_top_counts(text[], numeric);
 select from bankpulse.pipeline_lease for update;
 delete from bankpulse.merchant_count_histogram;
 delete from bankpulse.upgrade_candidates;
@@ -175,8 +176,9 @@ comment on column bankpulse.derived_upgrade_candidates.weight_count is 'Customer
 -- the histogram from below up to the first such number.
 -- Its subqueries are nested, because Citus takes no correlated subquery that selects from one of a with clause.
 -- In: merchants that are remembered; the percent rank where the top share begins. Reads: merchant_stats, merchant_count_histogram.
--- Writes: merchant_top_counts.
-create or replace function bankpulse.update_merchant_top_counts(p_merchants text[], p_percent_rank_from numeric) returns void
+-- Writes: merchant_top_counts. Out: the merchants whose top_count has fallen, or which had none and have one now.
+create or replace function bankpulse.update_merchant_top_counts(p_merchants text[], p_percent_rank_from numeric)
+returns text[]
 language plpgsql volatile
 set search_path = bankpulse, pg_temp
 -- for the present size of the histogram, of which the planner would otherwise read all
@@ -185,54 +187,65 @@ set random_page_cost = 1.1
 set enable_hashjoin = off
 set enable_mergejoin = off
 as $$
+declare
+  v_fallen_merchants text[] := array[]::text[];
+  v_noted record;
 begin
-  update merchant_top_counts as noted
-  set top_count = ranked.top_count, former_top_count = noted.top_count
-  from (
-    select
-      ranks.merchant_id,
-      min(ranks.transaction_count) filter (
-        where ranks.smaller_counts >= p_percent_rank_from * greatest(ranks.customer_count - 1, 1)
-      ) as top_count
+  for v_noted in
+    update merchant_top_counts as noted
+    set top_count = ranked.top_count, former_top_count = noted.top_count
     from (
       select
-        histogram.merchant_id,
-        histogram.transaction_count,
-        merchants.customer_count,
-        sum(histogram.customer_count) over (partition by histogram.merchant_id order by histogram.transaction_count)
-        - histogram.customer_count as smaller_counts
+        ranks.merchant_id,
+        min(ranks.transaction_count) filter (
+          where ranks.smaller_counts >= p_percent_rank_from * greatest(ranks.customer_count - 1, 1)
+        ) as top_count
       from (
         select
-          bounds.merchant_id,
-          bounds.customer_count,
-          bounds.bound,
-          (
-            select min(beyond.transaction_count)
-            from merchant_count_histogram as beyond
-            where beyond.merchant_id = bounds.merchant_id and beyond.transaction_count > bounds.bound
-          ) as first_beyond
+          histogram.merchant_id,
+          histogram.transaction_count,
+          merchants.customer_count,
+          sum(histogram.customer_count) over (partition by histogram.merchant_id order by histogram.transaction_count)
+          - histogram.customer_count as smaller_counts
         from (
           select
-            merchant_id,
-            customer_count,
-            floor(
-              transaction_count / greatest(customer_count - p_percent_rank_from * greatest(customer_count - 1, 1), 1)
-            )::bigint as bound
-          from merchant_stats
-          where merchant_id = any (p_merchants)
-        ) as bounds
-      ) as merchants
-      inner join merchant_count_histogram as histogram on histogram.merchant_id = merchants.merchant_id
-      where histogram.transaction_count <= coalesce(merchants.first_beyond, merchants.bound)
-    ) as ranks
-    group by ranks.merchant_id
-  ) as ranked
-  where noted.merchant_id = ranked.merchant_id;
+            bounds.merchant_id,
+            bounds.customer_count,
+            bounds.bound,
+            (
+              select min(beyond.transaction_count)
+              from merchant_count_histogram as beyond
+              where beyond.merchant_id = bounds.merchant_id and beyond.transaction_count > bounds.bound
+            ) as first_beyond
+          from (
+            select
+              merchant_id,
+              customer_count,
+              floor(
+                transaction_count / greatest(customer_count - p_percent_rank_from * greatest(customer_count - 1, 1), 1)
+              )::bigint as bound
+            from merchant_stats
+            where merchant_id = any (p_merchants)
+          ) as bounds
+        ) as merchants
+        inner join merchant_count_histogram as histogram on histogram.merchant_id = merchants.merchant_id
+        where histogram.transaction_count <= coalesce(merchants.first_beyond, merchants.bound)
+      ) as ranks
+      group by ranks.merchant_id
+    ) as ranked
+    where noted.merchant_id = ranked.merchant_id
+    returning noted.merchant_id, noted.top_count, noted.former_top_count
+  loop
+    if v_noted.top_count is not null and coalesce(v_noted.top_count < v_noted.former_top_count, true) then
+      v_fallen_merchants := v_fallen_merchants || v_noted.merchant_id;
+    end if;
+  end loop;
+  return v_fallen_merchants;
 end;
 $$;
 
 comment on function bankpulse.update_merchant_top_counts(text[], numeric) is
-  'Computes the top_count of touched merchants anew, from the lower part of their histogram.';
+  'Computes the top_count of touched merchants anew, from the lower part of their histogram; returns those where it fell.';
 
 -- In: the pattern's thresholds. Reads: touched_pairs, touched_merchants; customer_merchant_stats, the derived_* views.
 -- Writes: merchant_count_histogram, upgrade_candidates, merchant_top_counts. Out: the pairs that satisfy the pattern now
@@ -264,6 +277,8 @@ declare
   -- the touched merchants with enough transactions, and those of them that are not remembered yet
   v_merchants text[];
   v_new_merchants text[];
+  -- those whose candidates may be uncovered; mostly none, and then the planner looks up the risen ones, not all candidates
+  v_fallen_merchants text[];
   v_found record;
 begin
   select
@@ -312,7 +327,7 @@ begin
     insert (merchant_id, transaction_count, customer_count)
     values (changes.merchant_id, changes.transaction_count, changes.change);
 
-  perform update_merchant_top_counts(v_merchants, v_count_percent_rank_from);
+  v_fallen_merchants := update_merchant_top_counts(v_merchants, v_count_percent_rank_from);
 
   for v_found in
     delete from upgrade_candidates as candidates
@@ -349,9 +364,7 @@ begin
             uncovered_stats.merchant_id = uncovered.merchant_id
             and uncovered_stats.customer_id = uncovered.customer_id
             and uncovered_stats.transaction_count >= tops.top_count
-        where
-          tops.merchant_id = any (v_merchants)
-          and (tops.former_top_count is null or tops.top_count < tops.former_top_count)
+        where tops.merchant_id = any (v_fallen_merchants)
       ) as pairs
       inner join touched_merchants as merchants on merchants.merchant_id = pairs.merchant_id
     ) as found

@@ -73,6 +73,15 @@ describe('PatId1, UPGRADE', () => {
         [share],
       );
 
+    /** How many rows of a table the transaction has read. */
+    async function read(table: string): Promise<number> {
+      const { rows } = await driver.client.query<{ read: number }>(
+        `select (seq_tup_read + idx_tup_fetch)::int as read from pg_stat_xact_user_tables where relid = $1::regclass`,
+        [table],
+      );
+      return rows[0]!.read;
+    }
+
     it('are those of the view, which reads the whole histogram, whatever the share', async () => {
       // few or many numbers of transactions at a merchant, some of them large, of one or many customers
       await remember(`
@@ -107,16 +116,36 @@ describe('PatId1, UPGRADE', () => {
       await remember(`
         select 'm' || merchant, number, ceil(1e7 / number ^ 2)
         from generate_series(1, 20) as merchant, generate_series(1, 1000) as number`);
-      const read = async () => {
-        const { rows } = await driver.client.query<{ read: number }>(
-          `select (seq_tup_read + idx_tup_fetch)::int as read
-           from pg_stat_xact_user_tables where relid = 'merchant_count_histogram'::regclass`,
-        );
-        return rows[0]!.read;
-      };
-      const before = await read();
+      const before = await read('merchant_count_histogram');
       await update(0.9);
-      expect(await read()).to.be.within(before + 1, before + 2000);
+      expect(await read('merchant_count_histogram')).to.be.within(before + 1, before + 2000);
+    });
+
+    it('that have not fallen leave most candidates unread', async () => {
+      await remember(`
+        select 'm' || merchant, number, 100
+        from generate_series(1, 20) as merchant, generate_series(1, 100) as number`);
+      await update(0.9);
+      // 51 customers of each merchant come again; the last two have a low weight, and rise into the top share
+      await driver.client.query(`
+        insert into upgrade_candidates (merchant_id, customer_id, average_weight, smaller_weights, weight_count)
+        select merchant_id, 'c' || customer, 1, 0, 10000 from merchant_stats, generate_series(50, 1000) as customer;
+        insert into customer_merchant_stats (merchant_id, customer_id, gender, transaction_count, total_amount)
+        select merchant_id, customer_id, 'F', 85, 85 from upgrade_candidates;
+        insert into touched_pairs
+          (merchant_id, customer_id, gender, transaction_count, total_amount, added_count, is_new)
+        select merchant_id, 'c' || customer, 'F', 95, 95, 10, false
+        from merchant_stats, generate_series(1, 51) as customer;
+        insert into merchant_additions (merchant_id, transaction_count, customer_count, female_count, male_count)
+        select merchant_id, 510, 0, 0, 0 from merchant_stats;
+        analyze upgrade_candidates, merchant_top_counts, customer_merchant_stats;
+      `);
+      const before = await read('upgrade_candidates');
+      const { rows: found } = await driver.client.query('select * from detect_upgrade($1)', [
+        { merchant_transactions_above: 0, count_percent_rank_from: 0.9, weight_percent_rank_up_to: 0.1 },
+      ]);
+      expect(found).to.have.length(20 * 2);
+      expect(await read('upgrade_candidates')).to.be.within(before + 20 * 2, before + 20 * 51);
     });
   });
 
