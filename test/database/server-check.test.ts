@@ -6,7 +6,8 @@ import { expect } from 'chai';
 import { readDatabaseUrl } from '../../src/environment/database-url.js';
 import { connect } from '../../src/database/connection.js';
 import { READS, WRITES_IN_SESSIONS, connectOrExplain, type Needs } from '../../src/database/server-check.js';
-import { UserError } from '../../src/errors.js';
+import { UserError, hasSqlState } from '../../src/errors.js';
+import { until } from '../support/detector.js';
 import { startOwnPostgres, SUPERUSER_PASSWORD, type OwnPostgres } from '../support/own-postgres.js';
 import { expectRefusal, run } from '../support/process.js';
 
@@ -89,7 +90,15 @@ describe('a server that is looked at first', () => {
 
     it('names the number of connections where the role may have too few', async () => {
       const { config } = readDatabaseUrl(url('limited'));
-      const others = await Promise.all([connect(config), connect(config), connect(config)]);
+      // the server may still count a session of the test before
+      const connectWhenFree = () =>
+        until('the role has a connection free', () =>
+          connect(config).catch((error: unknown) => {
+            if (!hasSqlState(error, 'tooManyConnections')) throw error;
+            return undefined;
+          }),
+        );
+      const others = [await connectWhenFree(), await connectWhenFree(), await connectWhenFree()];
       try {
         expect(await refusalOf(url('limited'))).to.match(
           /too many connections for role "limited"; it may be overloaded, or short of connections: mechanism Y needs \d connections/,
